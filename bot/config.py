@@ -1,0 +1,133 @@
+"""The settings: one frozen value, read once, every field documented where it is declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+SETTINGS_FILE = Path("frontdesk.toml")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used, in one sentence."""
+
+
+def _named(name: str) -> AliasChoices:
+    """A setting whose environment name has no FRONTDESK_ prefix because the whole field calls it so."""
+    return AliasChoices(name.lower(), name)
+
+
+class Settings(BaseSettings):
+    """Environment variables win over `frontdesk.toml` in the working directory, which wins over the defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRONTDESK_", frozen=True, toml_file=SETTINGS_FILE, extra="forbid", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every interface.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; `0` for any free one.")
+    home: Path = Field(
+        Path(".frontdesk"),
+        description="Folder for everything Frontdesk writes: models, database, embedded Valkey, keys.",
+    )
+    data: Path = Field(
+        Path("training_data"),
+        description="The assistant: NLU examples, domain, rules, knowledge base. A Rasa project's folder works.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias=_named("REDIS_URL"),
+        description="Redis or Valkey for sessions; unset: an embedded Valkey server is started.",
+    )
+    database_url: str | None = Field(
+        None,
+        validation_alias=_named("DATABASE_URL"),
+        description="Database of the conversation log, e.g. `postgresql://user@host/name`; unset: SQLite in the home folder.",
+    )
+    action_endpoint: str | None = Field(
+        None,
+        validation_alias=_named("ACTION_ENDPOINT"),
+        description="URL of a rasa-sdk action server, e.g. `http://127.0.0.1:5055/webhook`; unset: actions run in process.",
+    )
+    actions: str = Field("actions", description="Python package of the custom actions that run in process.")
+    action_timeout: float = Field(5.0, gt=0, description="Seconds a custom action may take.")
+    secret: SecretStr | None = Field(
+        None, description="Key that signs session tokens; unset: made at first start and kept in the home folder."
+    )
+    api_token: SecretStr | None = Field(
+        None,
+        description="Token for the REST channel and the model API; unset: only callers on this machine are served.",
+    )
+    origins: tuple[str, ...] = Field(
+        (),
+        description="Origins whose pages may embed the widget, as a JSON list; the service's own is always allowed.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For is believed, as a JSON list."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where models run; `auto`: a GPU if there is one."
+    )
+    threads: int = Field(0, ge=0, description="Threads of the model on a CPU; `0`: one per core.")
+    base_model: str = Field(
+        "", description="Hugging Face BERT name or folder to train from; empty: the built-in MiniLM."
+    )
+    language: str = Field("en", description="Language of the assistant's own sentences: `en` or `zh`.")
+    bot_name: str = Field("Larkwood Home", description="Name shown in the widget's header.")
+    message_chars: int = Field(4000, ge=1, description="Longest message accepted, in characters.")
+    frame_bytes: int = Field(65536, ge=1024, description="Largest WebSocket frame accepted, in bytes.")
+    body_bytes: int = Field(262144, ge=1024, description="Largest HTTP body accepted, in bytes.")
+    json_depth: int = Field(16, ge=2, description="Deepest JSON accepted.")
+    rate: float = Field(5.0, gt=0, description="Messages a second from one visitor, on average.")
+    burst: int = Field(10, ge=1, description="Messages a visitor may send at once.")
+    connections_per_address: int = Field(50, ge=1, description="Widget connections open at once from one address.")
+    conversations_per_hour: int = Field(120, ge=1, description="New widget conversations an hour from one address.")
+    turn_timeout: float = Field(20.0, gt=0, description="Seconds after which a turn ends with an apology.")
+    queue_size: int = Field(
+        1000, ge=1, description="Messages waiting for an answer before new ones are refused as busy."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def read(cls) -> Self:
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(
+                "; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
+            ) from None
+        except ValueError as error:
+            raise SettingsError(f"{SETTINGS_FILE} or the environment cannot be read: {error}") from None
+
+
+def environment_name(field: str) -> str:
+    """The environment variable of a setting."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[-1]) if isinstance(alias, AliasChoices) else f"FRONTDESK_{field.upper()}"
+
+
+def _sentence(place: tuple[int | str, ...], message: str) -> str:
+    name = str(place[0]) if place else "the settings"
+    if name in Settings.model_fields:
+        name = environment_name(name)
+    return f"{name}: {message[0].lower()}{message[1:]}"

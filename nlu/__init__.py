@@ -1,0 +1,1 @@
+"""The language part: training data in, understandings out. Knows nothing of `bot`."""

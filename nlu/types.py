@@ -1,0 +1,123 @@
+"""What the language part says about a text: plain values, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Verdict(StrEnum):
+    """What the model's calibrated thresholds say about an understanding."""
+
+    SURE = "sure"
+    """One meaning stands out: act on it."""
+    AMBIGUOUS = "ambiguous"
+    """Two or three meanings are likely: ask which."""
+    UNSURE = "unsure"
+    """No meaning is likely enough, or the text is out of scope: do not guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    name: str
+    confidence: float
+    """Calibrated probability, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """`text[start:end]` of the original text, `end` exclusive; `value` after synonyms."""
+
+    entity: str
+    start: int
+    end: int
+    value: str
+    confidence: float
+    extractor: str
+    role: str | None = None
+    group: str | None = None
+
+    def to_rasa(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "entity": self.entity,
+            "start": self.start,
+            "end": self.end,
+            "value": self.value,
+            "confidence_entity": self.confidence,
+            "extractor": self.extractor,
+        }
+        if self.role is not None:
+            found["role"] = self.role
+        if self.group is not None:
+            found["group"] = self.group
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A section of a knowledge-base article that may answer a text."""
+
+    article: str
+    """The article's id: its file name without the suffix."""
+    title: str
+    section: str
+    """The section's heading; empty for the article's opening."""
+    text: str
+    """The section's Markdown."""
+    url: str
+    """Where a customer can read the article; empty if nowhere."""
+    score: float
+    """Cosine similarity, -1 to 1."""
+    sure: bool
+    """Whether the score passes the model's knowledge threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    text: str
+    intent: Intent
+    ranking: tuple[Intent, ...]
+    """Most likely first; `intent` is its head."""
+    verdict: Verdict
+    candidates: tuple[Intent, ...] = ()
+    """The two or three meanings to offer when the verdict is AMBIGUOUS."""
+    entities: tuple[Entity, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    """Best first; empty when the model has no knowledge base."""
+    scope: float = 1.0
+    """Probability-like score that the text is in scope, 0 to 1."""
+    model: str = ""
+    """Id of the model that said so."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_rasa(self) -> dict[str, Any]:
+        """Rasa's `parse_data`; `verdict`, `scope`, `model` and `passages` are additions under `metadata`."""
+        return {
+            "text": self.text,
+            "intent": {"name": self.intent.name, "confidence": self.intent.confidence},
+            "entities": [entity.to_rasa() for entity in self.entities],
+            "intent_ranking": [{"name": i.name, "confidence": i.confidence} for i in self.ranking],
+            "metadata": {
+                **self.metadata,
+                "verdict": self.verdict.value,
+                "scope": self.scope,
+                "model": self.model,
+                "passages": [
+                    {"article": p.article, "section": p.section, "score": p.score, "sure": p.sure}
+                    for p in self.passages
+                ],
+            },
+        }
+
+
+class Understander(Protocol):
+    """The one face the chat service sees of the language part."""
+
+    @property
+    def model(self) -> str:
+        """Id of the model in use."""
+
+    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
+        """One understanding per text, in order. Never raises on a text's content."""
