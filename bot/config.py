@@ -50,12 +50,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None,
         validation_alias=_named("DATABASE_URL"),
-        description="Database of the conversation log, e.g. `postgresql://user@host/name`; unset: SQLite in the home folder.",
+        description="Database of the conversation log, `postgresql://...`; unset: SQLite in the home folder.",
     )
     action_endpoint: str | None = Field(
         None,
         validation_alias=_named("ACTION_ENDPOINT"),
-        description="URL of a rasa-sdk action server, e.g. `http://127.0.0.1:5055/webhook`; unset: actions run in process.",
+        description="URL of a rasa-sdk action server, `http://host:5055/webhook`; unset: they run in process.",
     )
     actions: str = Field("actions", description="Python package of the custom actions that run in process.")
     action_timeout: float = Field(5.0, gt=0, description="Seconds a custom action may take.")

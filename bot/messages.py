@@ -222,6 +222,8 @@ class Turn:
     events: tuple[Event, ...]
     replies: tuple[Outbound, ...]
     owner: Owner
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """The tracker's snapshot after the turn, as JSON."""
     reason: str | None = None
     """Why the conversation went to the queue, when it did in this turn."""
     model: str = ""
