@@ -1,0 +1,292 @@
+"""The web widget's door: one WebSocket per open widget, which follows its conversation out of the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bot import metrics
+from bot.channels import frames
+from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
+from bot.dispatcher import Busy, Dispatcher
+from bot.doors import Bucket, Doors
+from bot.hub import Follower, Hub, TooSlow
+from bot.journal.errors import IdConflict, Unavailable
+from bot.journal.journal import Conversation, Journal
+from bot.messages import Author, Button, Inbound
+from bot.tokens import BadToken, Signer, new_conversation_id
+
+Json = dict[str, Any]
+
+CHANNEL = "web"
+_PURPOSE = "widget"
+_PING_SECONDS = 25
+_HELLO_SECONDS = 10
+_PAGE = 200
+
+
+class _Closed(Exception):
+    """The client is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetLimits:
+    text: int
+    frame: int
+    depth: int
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetDoor:
+    name: str
+    journal: Journal
+    dispatcher: Dispatcher
+    hub: Hub
+    doors: Doors
+    signer: Signer
+    limits: WidgetLimits
+    open_sockets: set[web.WebSocketResponse] = field(default_factory=set)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/widget/ws", self.connect)]
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        self.doors.check_origin(request)
+        address = self.doors.address(request)
+        socket = web.WebSocketResponse(heartbeat=_PING_SECONDS, max_msg_size=self.limits.frame, compress=False)
+        with self.doors.connection(address) as admitted:
+            await socket.prepare(request)
+            self.open_sockets.add(socket)
+            metrics.CONNECTIONS.inc()
+            try:
+                await _Connection(self, socket, address).serve(admitted)
+            except (_Closed, ConnectionError):
+                pass
+            finally:
+                metrics.CONNECTIONS.dec()
+                self.open_sockets.discard(socket)
+        return socket
+
+    async def drain(self, seconds: float) -> None:
+        """Asks every client to come back, spread over some seconds so that they do not come all at once."""
+        sockets = list(self.open_sockets)
+        for number, socket in enumerate(sockets):
+            pause = seconds * number / len(sockets)
+            await _send_or_give_up(socket, {"type": "drain", "reconnect_in": round(pause, 2)})
+        closings = (socket.close(code=WSCloseCode.SERVICE_RESTART) for socket in sockets)
+        await asyncio.gather(*closings, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class _Connection:
+    """The reader answers frames; the writer sends what the conversation has grown by."""
+
+    door: WidgetDoor
+    socket: web.WebSocketResponse
+    address: str
+    conversation_id: str = ""
+    sent: int = 0
+    """`seq` of the newest entry that was sent."""
+    context: Json = field(default_factory=dict)
+    follower: Follower = field(default_factory=Follower)
+    frames_allowed: Bucket = field(default_factory=lambda: Bucket(rate=30.0, burst=60))
+    """For frames of any kind; messages have a bucket of their own."""
+
+    async def serve(self, admitted: bool) -> None:
+        try:
+            if not admitted:
+                raise Refused("too_many", "Too many connections from your address.")
+            conversation = await self._open()
+        except Refused as refusal:
+            await self._send(frames.error(refusal))
+            await self.socket.close(code=WSCloseCode.POLICY_VIOLATION)
+            return
+        with self.door.hub.follow(conversation.id, self.follower):
+            self.follower.grown.set()
+            writer = asyncio.create_task(self._write())
+            try:
+                await self._read()
+            finally:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+
+    async def _open(self) -> Conversation:
+        """Waits for a `hello` that opens a conversation. Raises Refused when none comes in time."""
+        try:
+            async with asyncio.timeout(_HELLO_SECONDS):
+                while True:
+                    try:
+                        return await self._welcome(await self._receive())
+                    except Refused as refusal:
+                        if refusal.code not in ("bad_token", "bad_frame", "unavailable"):
+                            raise
+                        await self._send(frames.error(refusal))
+        except TimeoutError:
+            raise Refused("hello_first", "Say hello first.") from None
+
+    async def _welcome(self, hello: Frame) -> Conversation:
+        if not isinstance(hello, Hello):
+            raise Refused("hello_first", "Say hello first.")
+        self.context = {"locale": hello.locale, "page": hello.page}
+        conversation = await self._conversation(hello.token)
+        self.conversation_id = conversation.id
+        self.sent = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0
+        await self._send(
+            {
+                "type": "welcome",
+                "token": self.door.signer.mint(_PURPOSE, conversation.id),
+                "conversation": conversation.id,
+                "epoch": conversation.epoch,
+                "seq": conversation.last_seq,
+                "owner": conversation.owner.value,
+                "name": self.door.name,
+                "ping": _PING_SECONDS,
+                "limits": {"text": self.door.limits.text},
+            }
+        )
+        return conversation
+
+    async def _conversation(self, token: str | None) -> Conversation:
+        conversation_id = self._known(token) if token is not None else await self._new()
+        try:
+            return await self.door.journal.begin(conversation_id, CHANNEL, self.context)
+        except Unavailable as away:
+            raise Refused("unavailable", _AWAY, away.retry_after) from None
+
+    def _known(self, token: str) -> str:
+        try:
+            return self.door.signer.read(_PURPOSE, token)
+        except BadToken:
+            raise Refused("bad_token", "This token is not valid here.") from None
+
+    async def _new(self) -> str:
+        wait = await self.door.doors.may_begin(self.address)
+        if wait > 0:
+            raise Refused("too_many", "Too many new conversations from your address.", wait)
+        return new_conversation_id(CHANNEL)
+
+    # -- reading
+
+    async def _receive(self) -> Frame:
+        message = await self.socket.receive()
+        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            raise _Closed
+        if (wait := self.frames_allowed.take()) > 0:
+            raise Refused("rate_limited", "Too many frames; wait a moment.", wait)
+        return frames.parse(message.data, depth=self.door.limits.depth, longest=self.door.limits.text)
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                self.follower.tell(await self._answer(await self._receive()))
+            except Refused as refusal:
+                metrics.REFUSED.labels(refusal.code).inc()
+                self.follower.tell(frames.error(refusal))
+
+    async def _answer(self, frame: Frame) -> Json:
+        match frame:
+            case Say() | Press() | Control():
+                return {"type": "ack", "id": frame.id, "seq": await self._accept(frame)}
+            case Rate():
+                return await self._rate(frame)
+            case Look():
+                return await self._look(frame)
+            case Ping():
+                return {"type": "pong"}
+            case Hello():
+                raise Refused("bad_frame", "You said hello already.")
+
+    async def _accept(self, message: Message) -> int:
+        limits = self.door.limits
+        wait = await self.door.doors.pace(self.conversation_id, limits.rate, limits.burst)
+        if wait > 0:
+            raise Refused("rate_limited", "Too many messages; wait a moment.", wait, message.id)
+        try:
+            return (await self.door.dispatcher.receive(await self._inbound(message))).seq
+        except IdConflict:
+            raise Refused("id_conflict", "Another message has this id.", about=message.id) from None
+        except Busy as busy:
+            raise Refused("busy", "Many people are writing; try again soon.", busy.retry_after, message.id) from None
+        except Unavailable as away:
+            raise Refused("unavailable", _AWAY, away.retry_after, message.id) from None
+
+    async def _inbound(self, message: Message) -> Inbound:
+        if isinstance(message, Say):
+            text, payload = message.text, None
+        elif isinstance(message, Control):
+            text = payload = f"/{message.command.value}"
+        else:
+            button = await self._button(message)
+            text, payload = button.title, button.payload
+        return Inbound(
+            self.conversation_id, message.id, text, CHANNEL, time.time(), payload=payload, metadata=self.context
+        )
+
+    async def _button(self, press: Press) -> Button:
+        entry = await self.door.journal.entry(self.conversation_id, press.seq)
+        if entry is None or entry.author is Author.USER:
+            raise Refused("unknown_button", "That button is not there.", about=press.id)
+        try:
+            holder = entry.message if press.card is None else entry.message.cards[press.card]
+            return holder.buttons[press.button]
+        except IndexError:
+            raise Refused("unknown_button", "That button is not there.", about=press.id) from None
+
+    async def _rate(self, rate: Rate) -> Json:
+        entry = await self.door.journal.entry(self.conversation_id, rate.seq)
+        if entry is None or entry.author is Author.USER:
+            raise Refused("bad_frame", "There is no such answer.")
+        await self.door.journal.rate(self.conversation_id, rate.seq, rate.value)
+        return {"type": "noted", "seq": rate.seq, "value": rate.value}
+
+    async def _look(self, look: Look) -> Json:
+        first = max(0, look.before - 1 - look.limit)
+        older = await self.door.journal.entries(self.conversation_id, after=first, before=look.before, limit=look.limit)
+        return {"type": "history", "entries": [frames.entry(e) for e in older], "more": first > 0}
+
+    # -- writing
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                for signal in await self.follower.wait():
+                    await self._send(signal)
+                await self._catch_up()
+        except TooSlow:
+            await self.socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+        except (_Closed, ConnectionError):
+            return
+        except Unavailable:
+            await self.socket.close(code=WSCloseCode.SERVICE_RESTART)
+
+    async def _catch_up(self) -> None:
+        more = True
+        while more:
+            entries = await self.door.journal.entries(self.conversation_id, after=self.sent, limit=_PAGE)
+            more = len(entries) == _PAGE
+            if entries:
+                await self._send({"type": "entries", "entries": [frames.entry(e) for e in entries], "more": more})
+                self.sent = entries[-1].seq
+
+    async def _send(self, frame: Json) -> None:
+        if self.socket.closed:
+            raise _Closed
+        await self.socket.send_str(orjson.dumps(frame).decode())
+
+
+_AWAY = "The service cannot take messages at the moment."
+
+
+async def _send_or_give_up(socket: web.WebSocketResponse, frame: Json) -> None:
+    try:
+        async with asyncio.timeout(1):
+            await socket.send_str(orjson.dumps(frame).decode())
+    except (ConnectionError, TimeoutError, RuntimeError):
+        return

@@ -1,0 +1,117 @@
+"""Who may come in: origins, addresses, tokens of the API, and how much at a time."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from bot.sessions import Sessions
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket within this process: `rate` a second on average, `burst` at once."""
+
+    rate: float
+    burst: float
+    left: float = -1.0
+    at: float = 0.0
+
+    def take(self) -> float:
+        """0.0 if there was a token, else the seconds until there is one."""
+        now = time.monotonic()
+        self.left = self.burst if self.left < 0 else min(self.burst, self.left + (now - self.at) * self.rate)
+        self.at = now
+        if self.left < 1:
+            return (1 - self.left) / self.rate
+        self.left -= 1
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DoorPolicy:
+    origins: frozenset[str]
+    trusted_proxies: frozenset[str]
+    api_token: str | None
+    connections_per_address: int
+    conversations_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    policy: DoorPolicy
+    sessions: Sessions
+    connections: Counter[str] = field(default_factory=Counter)
+
+    def check_origin(self, request: web.Request) -> None:
+        """Refuses pages that may not embed the widget. Programs send no Origin, and tokens are no cookies."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self.policy.origins and not _is_own(origin, request.host):
+            raise web.HTTPForbidden(text="This page may not embed the widget; see FRONTDESK_ORIGINS.")
+
+    def address(self, request: web.Request) -> str:
+        """The visitor's address: the last one in X-Forwarded-For that is not a proxy we trust."""
+        hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
+        address = request.remote or "unknown"
+        while hops and address in self.policy.trusted_proxies:
+            address = hops.pop()
+        return address
+
+    @contextmanager
+    def connection(self, address: str) -> Iterator[bool]:
+        """Counts a connection while it is open; False if the address has too many."""
+        self.connections[address] += 1
+        try:
+            yield self.connections[address] <= self.policy.connections_per_address
+        finally:
+            self.connections[address] -= 1
+            if not self.connections[address]:
+                del self.connections[address]
+
+    async def may_begin(self, address: str) -> float:
+        """0.0, or the seconds until the address may begin another conversation."""
+        hourly = self.policy.conversations_per_hour
+        return await self.sessions.allow(f"begin:{address}", rate=hourly / 3600, burst=hourly)
+
+    async def pace(self, conversation_id: str, rate: float, burst: int) -> float:
+        """0.0, or the seconds until the conversation may get another message."""
+        return await self.sessions.allow(f"pace:{conversation_id}", rate=rate, burst=burst)
+
+    def check_api(self, request: web.Request) -> None:
+        """The REST channel and the model API: with the token, or from this machine while no token is set."""
+        token = self.policy.api_token
+        if token is None:
+            if not _is_local(request):
+                raise web.HTTPUnauthorized(text="Set FRONTDESK_API_TOKEN to use this from another machine.")
+            return
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        given = given if scheme.lower() == "bearer" else request.query.get("token", "")
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            raise web.HTTPUnauthorized(text="The token is missing or wrong.")
+
+
+def _is_own(origin: str, host: str) -> bool:
+    parts = urlsplit(origin)
+    return parts.scheme in ("http", "https") and parts.netloc == host and origin == f"{parts.scheme}://{host}"
+
+
+def _is_local(request: web.Request) -> bool:
+    """Asked by a program on this machine, and not through a proxy or a page that rebound its name to it."""
+    if "X-Forwarded-For" in request.headers or "Origin" in request.headers:
+        return False
+    try:
+        if not ipaddress.ip_address(request.remote or "").is_loopback:
+            return False
+    except ValueError:
+        return False
+    return (urlsplit(f"//{request.host}").hostname or "") in _LOCAL_NAMES

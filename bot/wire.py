@@ -1,0 +1,68 @@
+"""JSON from strangers: bounded in depth and size, and always a dictionary or a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+
+class Malformed(ValueError):
+    """Not the JSON object that was asked for; the message is a sentence for the sender."""
+
+
+def read_object(data: str | bytes, max_depth: int) -> dict[str, Any]:
+    raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    if depth(raw) > max_depth:
+        raise Malformed(f"JSON nested deeper than {max_depth} levels.")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Malformed("Not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise Malformed("A JSON object is expected.")
+    return value
+
+
+def depth(raw: bytes) -> int:
+    """Deepest nesting of JSON text, found without parsing it. Brackets within strings do not count."""
+    level = deepest = 0
+    in_string = escaped = False
+    for byte in raw:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in (0x5B, 0x7B):
+            level += 1
+            deepest = max(deepest, level)
+        elif byte in (0x5D, 0x7D):
+            level -= 1
+    return deepest
+
+
+def clean_text(text: str) -> str:
+    """A customer's text as it is kept: no lone surrogates, no control characters but newline and tab, trimmed."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(c for c in whole if c in "\n\t" or (c >= " " and c != "\x7f")).strip()
+
+
+def text_field(data: dict[str, Any], name: str, *, longest: int, default: str | None = None) -> str:
+    value = data.get(name, default)
+    if not isinstance(value, str):
+        raise Malformed(f"`{name}` must be text.")
+    if len(value) > longest:
+        raise Malformed(f"`{name}` is longer than {longest} characters.")
+    return value
+
+
+def int_field(data: dict[str, Any], name: str, *, default: int | None = None) -> int:
+    value = data.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise Malformed(f"`{name}` must be a whole number from 0.")
+    return value
