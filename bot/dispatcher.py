@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from bot import metrics
 from bot.hub import Hub
-from bot.journal.errors import AlreadyProcessed, StaleFence, Unavailable
-from bot.journal.journal import Accepted, Conversation, Journal, Waiting
-from bot.messages import Entry, Inbound, Outbound, Owner, Turn
+from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, StaleFence, Unavailable
+from bot.journal.journal import Journal
+from bot.journal.values import Accepted, Conversation, Waiting
+from bot.messages import Entry, Inbound, Json, Outbound, Owner, Turn
 from bot.sessions import Sessions
 from bot.turn import Turns
 
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 1.0
 _ORPHAN_SECONDS = 2.0  # an accepted message older than this that nobody works on has lost its worker
 _MAX_ATTEMPTS = 3
-_SETTLED_TYPING_SECONDS = 10
+_LEASE_TRIES = 40
+_LEASE_PAUSE = 0.05
 
 
 class Busy(Exception):
@@ -36,7 +38,16 @@ class Bounds:
     queue_size: int
     turn_seconds: float
     apology: Outbound
-    """Said when a turn crashed or took too long for the last time."""
+    """Said when a turn took too long or failed for the last time; the conversation then waits for a person."""
+
+
+@dataclass(slots=True)
+class _Ownership:
+    """A conversation in this process's hands: nobody else may commit to it under a lower fence."""
+
+    fence: int
+    state: Json
+    owner: Owner
 
 
 class Dispatcher:
@@ -44,7 +55,7 @@ class Dispatcher:
         self._journal, self._sessions, self._turns, self._hub, self._bounds = journal, sessions, turns, hub, bounds
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._news: set[str] = set()
-        self._waiting = 0
+        self._unanswered = 0
         self._sweeper: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -69,19 +80,15 @@ class Dispatcher:
 
         Raises Busy or Unavailable when it is not, and IdConflict for another message under a known id.
         """
-        if self._closing or self._waiting >= self._bounds.queue_size:
+        if self._closing or self._unanswered >= self._bounds.queue_size:
             raise Busy
-        self._waiting += 1
-        try:
-            accepted = await self._journal.accept(inbound)
-        except BaseException:
-            self._waiting -= 1
-            raise
-        if accepted.duplicate:
-            self._waiting -= 1
-        else:
+        started = time.monotonic()
+        accepted = await self._journal.accept(inbound)
+        metrics.ACCEPT_SECONDS.observe(time.monotonic() - started)
+        if not accepted.duplicate:
             metrics.ACCEPTED.labels(inbound.channel).inc()
-            self._changed(inbound.conversation_id, accepted.seq)
+            self._count(+1)
+            await self._changed(inbound.conversation_id, accepted.seq)
         self._wake(inbound.conversation_id)
         return accepted
 
@@ -89,12 +96,12 @@ class Dispatcher:
         """The replies to an accepted message, once its turn is done. Raises TimeoutError."""
         with self._hub.follow(conversation_id) as follower:
             async with asyncio.timeout(seconds):
-                while True:
-                    conversation = await self._journal.conversation(conversation_id)
-                    if conversation and conversation.version >= seq:
-                        entries = await self._journal.entries(conversation_id, after=seq)
-                        return [entry for entry in entries if entry.reply_to == seq]
+                while any(waiting.seq <= seq for waiting in await self._journal.waiting(conversation_id)):
                     await follower.wait()
+            entries = await self._journal.entries(conversation_id, after=seq)
+            return [entry for entry in entries if entry.reply_to == seq]
+
+    # -- one worker a conversation
 
     def _wake(self, conversation_id: str) -> None:
         self._news.add(conversation_id)
@@ -104,58 +111,133 @@ class Dispatcher:
 
     async def _work(self, conversation_id: str) -> None:
         try:
-            async with self._owning(conversation_id) as fence:
-                while fence is not None and conversation_id in self._news:
+            while conversation_id in self._news:
+                await self._take_turns(conversation_id)
+        except JournalError as problem:
+            log.warning("a conversation is left to the sweeper: %s", problem)
+        except Exception:
+            log.exception("a worker stopped; its conversation is left to the sweeper")
+        finally:
+            self._news.discard(conversation_id)
+            del self._workers[conversation_id]
+
+    async def _take_turns(self, conversation_id: str) -> None:
+        async with self._owning(conversation_id) as owned:
+            try:
+                while owned and conversation_id in self._news:
                     self._news.discard(conversation_id)
                     for waiting in await self._journal.waiting(conversation_id):
-                        await self._answer(waiting, fence)
-        except (Unavailable, StaleFence) as problem:
-            log.warning("conversation %s is left to the sweeper: %s", conversation_id, type(problem).__name__)
-        except Exception:
-            log.exception("worker of conversation %s stopped", conversation_id)
-        finally:
-            del self._workers[conversation_id]
-            if conversation_id in self._news and not self._closing:
-                self._news.discard(conversation_id)
+                        await self._answer(waiting, owned)
+            except (StaleFence, OutOfOrder):
+                # An agent or another server came between: read everything anew.
+                self._news.add(conversation_id)
 
     @asynccontextmanager
-    async def _owning(self, conversation_id: str) -> AsyncIterator[int | None]:
-        """The fence under which this process may commit to the conversation; None when another process owns it."""
+    async def _owning(self, conversation_id: str) -> AsyncIterator[_Ownership | None]:
+        """None when another process holds the conversation; its worker, or the sweeper, will answer."""
         conversation = await self._journal.conversation(conversation_id)
-        floor = conversation.fence if conversation else 0
-        lease = await self._sessions.lease(conversation_id, floor)
-        if lease is None and self._sessions.degraded:
-            yield await self._journal.fence(conversation_id)
+        if conversation is None:
+            self._news.discard(conversation_id)
+            yield None
             return
-        if lease is None:
+        for _ in range(_LEASE_TRIES):
+            lease = await self._sessions.lease(conversation_id, conversation.fence)
+            if lease is not None or self._sessions.degraded:
+                break
+            await asyncio.sleep(_LEASE_PAUSE)
+        if lease is None and not self._sessions.degraded:
+            self._news.discard(conversation_id)
             yield None
             return
         try:
-            yield lease.fence
+            fence = lease.fence if lease else await self._journal.fence(conversation_id)
+            yield _Ownership(fence, await self._state(conversation), conversation.owner)
         finally:
-            await self._sessions.release(lease)
+            if lease is not None:
+                await lease.release()
 
-    async def _answer(self, waiting: Waiting, fence: int) -> None:
-        inbound = waiting.inbound
-        self._waiting = max(0, self._waiting - 1)
-        attempts = await self._journal.attempt(inbound.conversation_id, waiting.seq)
-        if attempts > _MAX_ATTEMPTS:
-            await self._bury(waiting, fence, "crashed")
-            return
-        self._hub.signal(inbound.conversation_id, {"type": "typing", "on": True, "for": _SETTLED_TYPING_SECONDS})
+    async def _state(self, conversation: Conversation) -> Json:
+        return await self._sessions.load(conversation.id, conversation.version) or conversation.state
+
+    async def _answer(self, waiting: Waiting, owned: _Ownership) -> None:
+        conversation_id = waiting.inbound.conversation_id
+        attempts = await self._journal.attempt(conversation_id, waiting.seq)
         try:
-            turn = await self._take(waiting)
-            entries = await self._journal.commit(turn, fence)
+            if attempts > _MAX_ATTEMPTS:
+                raise RuntimeError("the message crashed the service before")
+            turn = await self._turn(waiting, owned)
+            entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
             return
-        except (Unavailable, StaleFence, asyncio.CancelledError):
+        except JournalError:
             raise
-        except Exception:
-            log.exception("turn %s of conversation %s failed", waiting.seq, inbound.conversation_id)
-            await self._bury(waiting, fence, "failed")
+        except Exception as failure:
+            await self._give_up(waiting, owned, failure)
             return
+        owned.state = dict(turn.state)
+        await self._settled(turn, owned, entries)
+
+    async def _turn(self, waiting: Waiting, owned: _Ownership) -> Turn:
+        conversation_id = waiting.inbound.conversation_id
+        if owned.owner is Owner.BOT:
+            self._hub.signal(conversation_id, {"type": "typing", "on": True, "for": round(self._bounds.turn_seconds)})
+        try:
+            async with asyncio.timeout(self._bounds.turn_seconds):
+                return await self._turns.take(waiting.seq, waiting.inbound, owned.state)
         finally:
-            self._hub.signal(inbound.conversation_id, {"type": "typing", "on": False})
+            if owned.owner is Owner.BOT:
+                self._hub.signal(conversation_id, {"type": "typing", "on": False})
+
+    async def _settled(self, turn: Turn, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
+        conversation_id = turn.inbound.conversation_id
+        self._count(-1)
+        metrics.TURNS.labels(turn.inbound.channel).inc()
         metrics.TURN_SECONDS.observe(turn.seconds)
-        await self._sessions.save(inbound.conversation_id, waiting.seq, dict(turn.state))
-        self._changed(inbound.conversation_id, entries[-1].seq if entries else waiting.seq)
+        metrics.MODEL_SECONDS.observe(turn.model_seconds)
+        if turn.owner is not owned.owner:
+            owned.owner = turn.owner
+            await self._owner_changed(conversation_id, turn.owner, turn.reason)
+        last = entries[-1].seq if entries else turn.seq
+        await self._changed(conversation_id, last)
+        await self._sessions.save(conversation_id, last, owned.state)
+
+    async def _give_up(self, waiting: Waiting, owned: _Ownership, failure: Exception) -> None:
+        """The message becomes a dead letter: an apology, and a person's turn."""
+        kind = "timeout" if isinstance(failure, TimeoutError) else "crash"
+        log.error("message %s of a conversation is given up (%s)", waiting.seq, kind, exc_info=failure)
+        metrics.FAILED_TURNS.labels(kind).inc()
+        conversation_id = waiting.inbound.conversation_id
+        entry = await self._journal.bury(conversation_id, waiting.seq, kind, self._bounds.apology, owned.fence)
+        self._count(-1)
+        await self._owner_changed(conversation_id, Owner.QUEUE, kind)
+        await self._changed(conversation_id, entry.seq)
+        self._news.add(conversation_id)
+        raise StaleFence("The conversation changed hands.")
+
+    async def _owner_changed(self, conversation_id: str, owner: Owner, reason: str | None) -> None:
+        signal: Json = {"type": "owner", "owner": owner.value}
+        if owner is Owner.QUEUE:
+            metrics.HAND_OVERS.labels(reason or "unknown").inc()
+            signal["position"] = await self._journal.queue_position(conversation_id)
+        self._hub.signal(conversation_id, signal)
+
+    async def _changed(self, conversation_id: str, seq: int) -> None:
+        self._hub.grew(conversation_id)
+        await self._sessions.publish(conversation_id, seq)
+
+    def _count(self, change: int) -> None:
+        self._unanswered = max(0, self._unanswered + change)
+        metrics.WAITING.set(self._unanswered)
+
+    # -- what a crash left behind
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            try:
+                for conversation_id in await self._journal.orphans(time.time() - _ORPHAN_SECONDS):
+                    self._wake(conversation_id)
+            except Unavailable as away:
+                log.warning("the sweeper found no database: %s", away)
+            except Exception:
+                log.exception("the sweeper stumbled")
+            await asyncio.sleep(_SWEEP_SECONDS)

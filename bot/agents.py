@@ -1,0 +1,67 @@
+"""People take over: what an agent does to a conversation, safely beside the bot's own turns."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from bot.dialogue.tracker import Tracker
+from bot.hub import Hub
+from bot.journal.errors import NotFound, StaleFence
+from bot.journal.journal import Journal
+from bot.journal.values import Notice
+from bot.messages import Author, Event, Outbound, Owner
+from bot.sessions import Sessions
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    journal: Journal
+    sessions: Sessions
+    hub: Hub
+
+    async def take(self, conversation_id: str, name: str) -> None:
+        notice = Outbound(text=f"You are talking to {name} now.", author=Author.SYSTEM)
+        await self._change(
+            conversation_id, notice, Owner.AGENT, Event("pause", time.time(), {"metadata": {"by": name}})
+        )
+
+    async def release(self, conversation_id: str, name: str) -> None:
+        notice = Outbound(text=f"{name} has left. You are talking to the assistant again.", author=Author.SYSTEM)
+        await self._change(conversation_id, notice, Owner.BOT, Event("resume", time.time(), {"metadata": {"by": name}}))
+
+    async def reply(self, conversation_id: str, name: str, text: str) -> None:
+        """Says something to the customer; who answers a conversation takes it over."""
+        conversation = await self.journal.conversation(conversation_id)
+        if conversation is None:
+            raise NotFound("There is no such conversation.")
+        if conversation.owner is not Owner.AGENT:
+            await self.take(conversation_id, name)
+        said = Event("agent", time.time(), {"text": text, "data": {"name": name}})
+        await self.journal.append(
+            conversation_id, Notice(Outbound(text=text, author=Author.AGENT), events=(said,), deliver=True)
+        )
+        await self._tell(conversation_id, Owner.AGENT)
+
+    async def _change(self, conversation_id: str, message: Outbound, owner: Owner, event: Event) -> None:
+        for _ in range(_TRIES):
+            conversation = await self.journal.conversation(conversation_id)
+            if conversation is None:
+                raise NotFound("There is no such conversation.")
+            tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker.new(conversation_id)
+            state = tracker.apply(event).owned_by(owner).to_json()
+            notice = Notice(message, owner, None, (event,), state, conversation.fence, deliver=True)
+            try:
+                await self.journal.append(conversation_id, notice)
+            except StaleFence:
+                continue
+            await self._tell(conversation_id, owner)
+            return
+        raise StaleFence("The conversation is busy; try again.")
+
+    async def _tell(self, conversation_id: str, owner: Owner) -> None:
+        self.hub.signal(conversation_id, {"type": "owner", "owner": owner.value})
+        self.hub.grew(conversation_id)
+        await self.sessions.publish(conversation_id, 0)

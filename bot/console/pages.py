@@ -1,0 +1,183 @@
+"""The console's pages and what their forms do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader
+
+from bot.agents import Agents
+from bot.console.sign_in import COOKIE, Agent, SignIn, check_same_site, set_cookie
+from bot.journal.errors import NotFound
+from bot.journal.journal import Journal
+from bot.journal.values import Conversation
+from bot.messages import Owner
+from bot.wire import clean_text
+
+_FOLDER = Path(__file__).parent
+_OWNERS = {Owner.BOT: "Assistant", Owner.QUEUE: "Waiting", Owner.AGENT: "With a person"}
+_TABS = (("queue", "Waiting"), ("agent", "With people"), ("all", "All"))
+_SHOWN = 200
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; form-action 'self'; "
+    "base-uri 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+Page = Callable[[web.Request, Agent], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """What the console says about the model in use."""
+
+    id: str
+    facts: tuple[tuple[str, str], ...]
+    report: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    journal: Journal
+    agents: Agents
+    sign_in: SignIn
+    model: ModelPage
+    templates: Environment = field(default_factory=lambda: _templates())
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        talk = "/console/conversations/{id}"
+        return [
+            web.get("/console", self._for_agents(self.inbox)),
+            web.get("/console/list", self._for_agents(self.list)),
+            web.get(talk, self._for_agents(self.conversation)),
+            web.get(f"{talk}/transcript", self._for_agents(self.transcript)),
+            web.post(f"{talk}/{{deed:take|release|reply}}", self._for_agents(self.act)),
+            web.get("/console/model", self._for_agents(self.model_page)),
+            web.get("/console/report", self._for_agents(self.report)),
+            web.post("/console/leave", self._for_agents(self.leave)),
+            web.get("/console/enter", self.enter),
+            web.post("/console/enter", self.redeem),
+            web.static("/console/static", _FOLDER / "static"),
+        ]
+
+    def _for_agents(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            agent = self.sign_in.agent(request)
+            if agent is None:
+                return self._html("enter.html", status=401, agent=None, code="", wrong=False)
+            if request.method == "POST":
+                check_same_site(request)
+            try:
+                return await page(request, agent)
+            except NotFound:
+                raise web.HTTPNotFound(text="There is no such conversation.") from None
+
+        return guarded
+
+    # -- signing in
+
+    async def enter(self, request: web.Request) -> web.Response:
+        return self._html("enter.html", agent=None, code=request.query.get("code", ""), wrong=False)
+
+    async def redeem(self, request: web.Request) -> web.StreamResponse:
+        check_same_site(request)
+        form = await request.post()
+        code = str(form.get("code", ""))
+        cookie = await self.sign_in.redeem(code, clean_text(str(form.get("name", ""))))
+        if cookie is None:
+            return self._html("enter.html", status=403, agent=None, code=code, wrong=True)
+        answer = web.Response(status=303, headers={"Location": "/console"})
+        set_cookie(answer, cookie, secure=request.secure)
+        return answer
+
+    async def leave(self, request: web.Request, agent: Agent) -> web.Response:
+        answer = web.Response(status=303, headers={"Location": "/console"})
+        answer.del_cookie(COOKIE, path="/console")
+        return answer
+
+    # -- pages
+
+    async def inbox(self, request: web.Request, agent: Agent) -> web.Response:
+        return await self._page("inbox.html", agent, "inbox", tabs=_TABS, **await self._summaries(request))
+
+    async def list(self, request: web.Request, agent: Agent) -> web.Response:
+        return self._html("list.html", **await self._summaries(request))
+
+    async def _summaries(self, request: web.Request) -> Mapping[str, Any]:
+        show = request.query.get("show", "")
+        counts = await self.journal.counts()
+        if show not in ("queue", "agent", "all"):
+            show = "queue" if counts.queued else "all"
+        owner = None if show == "all" else Owner(show)
+        return {"show": show, "summaries": await self.journal.conversations(owner=owner, limit=_SHOWN)}
+
+    async def conversation(self, request: web.Request, agent: Agent) -> web.Response:
+        return await self._page("conversation.html", agent, "inbox", **await self._talk(request))
+
+    async def transcript(self, request: web.Request, agent: Agent) -> web.Response:
+        return self._html("transcript.html", **await self._talk(request))
+
+    async def _talk(self, request: web.Request) -> Mapping[str, Any]:
+        found = await self._find(request)
+        first = max(0, found.last_seq - _SHOWN)
+        entries = await self.journal.entries(found.id, after=first, limit=_SHOWN)
+        return {"conversation": found, "entries": entries, "earlier": first > 0}
+
+    async def _find(self, request: web.Request) -> Conversation:
+        found = await self.journal.conversation(request.match_info["id"])
+        if found is None:
+            raise NotFound("There is no such conversation.")
+        return found
+
+    async def act(self, request: web.Request, agent: Agent) -> web.Response:
+        found = await self._find(request)
+        deed = request.match_info["deed"]
+        if deed == "take":
+            await self.agents.take(found.id, agent.name)
+        elif deed == "release":
+            await self.agents.release(found.id, agent.name)
+        elif text := clean_text(str((await request.post()).get("text", ""))):
+            await self.agents.reply(found.id, agent.name, text)
+        return web.Response(status=303, headers={"Location": request.path.rpartition("/")[0]})
+
+    async def model_page(self, request: web.Request, agent: Agent) -> web.Response:
+        return await self._page("model.html", agent, "model", model=self.model)
+
+    async def report(self, request: web.Request, agent: Agent) -> web.StreamResponse:
+        if self.model.report is None:
+            raise web.HTTPNotFound(text="This model has no report.")
+        policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+        headers = {**_HEADERS, "Content-Security-Policy": policy}
+        return web.Response(text=self.model.report.read_text(), content_type="text/html", headers=headers)
+
+    async def _page(self, template: str, agent: Agent, page: str, **values: Any) -> web.Response:
+        counts = await self.journal.counts()
+        return self._html(template, agent=agent, page=page, counts=counts, **values)
+
+    def _html(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
+        text = self.templates.get_template(template).render(owners=_OWNERS, **values)
+        return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+
+def _templates() -> Environment:
+    environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True)
+    environment.filters["iso"] = lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    environment.filters["ago"] = _ago
+    return environment
+
+
+def _ago(at: float) -> str:
+    seconds = max(0, round(time.time() - at))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return "just now"

@@ -1,0 +1,23 @@
+// Keeps the live parts of a page fresh, and sends an answer with Ctrl+Enter.
+
+const LIVE_MS = 2000;
+
+async function refresh(part) {
+  const answer = await fetch(part.dataset.live, { credentials: "same-origin" });
+  if (answer.status === 401) return location.reload();
+  if (!answer.ok) return;
+  const html = await answer.text();
+  if (html !== part.dataset.shown && !part.contains(document.activeElement)) {
+    // Our own template, escaped by the server: the same markup that the page was born with.
+    part.innerHTML = html;
+    part.dataset.shown = html;
+  }
+}
+
+for (const part of document.querySelectorAll("[data-live]")) {
+  setInterval(() => document.hidden || refresh(part).catch(() => {}), LIVE_MS);
+}
+
+document.querySelector(".reply textarea")?.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form.requestSubmit();
+});
