@@ -1,0 +1,146 @@
+"""From the customer: conversations begin, messages are accepted once, and wait in order for their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import BindParameter, Connection, bindparam, exists, insert, or_, select, update
+
+from bot.journal import rows
+from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
+from bot.journal.tables import conversations, entries
+from bot.journal.text import storable
+from bot.journal.values import Accepted, Conversation, Waiting
+from bot.messages import Inbound, Owner
+
+ID_CHARS = 255
+"""PostgreSQL indexes nothing over 2,700 bytes, and no honest id is that long."""
+
+_this: BindParameter[str] = bindparam("conversation")
+_that: BindParameter[str] = bindparam("message")
+_mine = (entries.c.conversation_id == _this) & (entries.c.seq == bindparam("number"))
+
+CONVERSATION = select(conversations).where(conversations.c.id == _this)
+KNOWN = select(entries).where(entries.c.conversation_id == _this, entries.c.message_id == _that)
+# One statement for the usual case. No row: the conversation is new, or the message is not.
+NEXT = (
+    update(conversations)
+    .where(
+        conversations.c.id == _this,
+        ~exists().where(entries.c.conversation_id == _this, entries.c.message_id == _that),
+    )
+    .values(last_seq=conversations.c.last_seq + 1, last_at=bindparam("now"))
+    .returning(conversations.c.last_seq)
+)
+NEW_CONVERSATION = insert(conversations)
+NEW_ENTRY = insert(entries)
+WAITING = (
+    select(entries)
+    .where(entries.c.conversation_id == _this, entries.c.pending_since.is_not(None))
+    .order_by(entries.c.seq)
+)
+ORPHANS = (
+    select(entries.c.conversation_id)
+    .distinct()
+    .where(
+        entries.c.pending_since.is_not(None),
+        # A time to come: the clock was put back since.
+        or_(entries.c.pending_since < bindparam("before"), entries.c.pending_since > bindparam("now")),
+    )
+    .order_by(entries.c.conversation_id)
+)
+ATTEMPT = (
+    update(entries)
+    .where(_mine, entries.c.pending_since.is_not(None))
+    .values(attempts=entries.c.attempts + 1)
+    .returning(entries.c.attempts)
+)
+
+
+def checked(inbound: Inbound) -> Inbound:
+    """The message as it can be stored; the digest is of this one."""
+    for what in (inbound.conversation_id, inbound.message_id):
+        check_id(what)
+    return replace(
+        inbound,
+        conversation_id=storable(inbound.conversation_id),
+        message_id=storable(inbound.message_id),
+        text=storable(inbound.text),
+        payload=None if inbound.payload is None else storable(inbound.payload),
+    )
+
+
+def check_id(name: str) -> None:
+    if not 0 < len(name) <= ID_CHARS:
+        raise BadId(f"An id has 1 to {ID_CHARS} characters, this one {len(name)}.")
+
+
+def begin(
+    connection: Connection, conversation_id: str, channel: str, metadata: Mapping[str, Any], now: float
+) -> Conversation:
+    found = conversation(connection, conversation_id)
+    if found is None:
+        _create(connection, conversation_id, channel, metadata, now)
+        found = conversation(connection, conversation_id)
+    assert found is not None
+    return found
+
+
+def conversation(connection: Connection, conversation_id: str) -> Conversation | None:
+    row = connection.execute(CONVERSATION, {"conversation": conversation_id}).mappings().first()
+    return rows.conversation(row) if row else None
+
+
+def _create(
+    connection: Connection, conversation_id: str, channel: str, metadata: Mapping[str, Any], now: float
+) -> None:
+    fresh = {
+        "id": conversation_id,
+        "channel": channel,
+        "epoch": uuid4().hex,
+        "last_seq": 0,
+        "owner": Owner.BOT.value,
+        "fence": 0,
+        "version": 0,
+        "created_at": now,
+        "last_at": now,
+        "metadata": metadata,
+        "state": {},
+    }
+    connection.execute(NEW_CONVERSATION, fresh)
+
+
+def accept(connection: Connection, inbound: Inbound, now: float) -> Accepted:
+    """Stores the message under the conversation's next number, or finds it stored. Raises IdConflict."""
+    key = {"conversation": inbound.conversation_id, "message": inbound.message_id}
+    seq = connection.execute(NEXT, {**key, "now": now}).scalar()
+    if seq is None:
+        known = connection.execute(KNOWN, key).mappings().first()
+        if known is not None:
+            if known["digest"] != inbound.digest():
+                raise IdConflict("Another message came under this id before.")
+            return Accepted(known["seq"], True, rows.entry(known))
+        begin(connection, inbound.conversation_id, inbound.channel, {}, now)
+        seq = connection.execute(NEXT, {**key, "now": now}).scalar_one()
+    row = rows.from_inbound(inbound, seq, now)
+    connection.execute(NEW_ENTRY, row)
+    return Accepted(seq, False, rows.entry(row))
+
+
+def waiting(connection: Connection, conversation_id: str) -> list[Waiting]:
+    found = connection.execute(WAITING, {"conversation": conversation_id}).mappings()
+    return [rows.waiting(row) for row in found]
+
+
+def orphans(connection: Connection, before: float, now: float) -> list[str]:
+    return list(connection.execute(ORPHANS, {"before": before, "now": now}).scalars())
+
+
+def attempt(connection: Connection, conversation_id: str, seq: int) -> int:
+    attempts = connection.execute(ATTEMPT, {"conversation": conversation_id, "number": seq}).scalar()
+    if attempts is None:
+        raise AlreadyProcessed("The message has its answer.")
+    return int(attempts)

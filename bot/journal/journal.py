@@ -1,0 +1,208 @@
+"""The journal's public face: what the rest of the service may ask of the conversation log."""
+
+from __future__ import annotations
+
+import time
+from asyncio import to_thread
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, Self
+
+from sqlalchemy import Connection
+
+from bot.journal import inbox, outcome, queries, runs
+from bot.journal.errors import CannotOpen, Unavailable
+from bot.journal.outcome import Answer
+from bot.journal.postgres import PostgresStore
+from bot.journal.schema import prepare
+from bot.journal.sqlite import SqliteStore
+from bot.journal.store import Store, T
+from bot.journal.values import (
+    Accepted,
+    ActionRun,
+    Conversation,
+    Counts,
+    Delivery,
+    Notice,
+    Step,
+    Summary,
+    Waiting,
+)
+from bot.messages import Entry, Event, Inbound, Json, Outbound, Owner, Turn
+
+P = ParamSpec("P")
+Function = Callable[Concatenate[Connection, P], T]
+Rating = Literal["up", "down", "none"]
+Clock = Callable[[], float]
+
+
+class Journal:
+    """Every method may raise Unavailable: then nothing is promised, and the caller says so."""
+
+    def __init__(self, store: Store, name: str, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self.name = name
+        """Made with the database. What was derived from another journal is worthless here."""
+
+    @classmethod
+    async def open(cls, where: str | Path, clock: Clock = time.time) -> Self:
+        """Opens `postgresql://...`, `sqlite:///path` or the path of a SQLite file. Raises CannotOpen."""
+        store = await to_thread(_open_store, str(where))
+        try:
+            name = await store.write(prepare)
+        except BaseException as error:
+            await store.close()
+            if isinstance(error, Unavailable):
+                raise CannotOpen(f"The conversation log cannot be used. {error}") from error
+            raise
+        return cls(store, name, clock)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def ping(self) -> None:
+        """Returns if the database answers and takes writes."""
+        await self._note(queries.ping)
+
+    # From the customer
+
+    async def begin(
+        self, conversation_id: str, channel: str, metadata: Mapping[str, Any] | None = None
+    ) -> Conversation:
+        """The conversation, made if it is not there. Raises BadId."""
+        inbox.check_id(conversation_id)
+        return await self._write(inbox.begin, conversation_id, channel, metadata or {}, self._clock())
+
+    async def conversation(self, conversation_id: str) -> Conversation | None:
+        return await self._read(inbox.conversation, conversation_id)
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Once this returns, the message is stored for good and may be acknowledged. Raises IdConflict, BadId."""
+        return await self._write(inbox.accept, inbox.checked(inbound), self._clock())
+
+    async def waiting(self, conversation_id: str) -> list[Waiting]:
+        """Messages without their turn, in order."""
+        return await self._read(inbox.waiting, conversation_id)
+
+    async def orphans(self, before: float) -> list[str]:
+        """Conversations with messages that were accepted before that time and have no answer."""
+        return await self._read(inbox.orphans, before, self._clock())
+
+    async def attempt(self, conversation_id: str, seq: int) -> int:
+        """Counts the start of a turn; returns which one this is, from 1. Raises AlreadyProcessed."""
+        return await self._note(inbox.attempt, conversation_id, seq)
+
+    # What follows
+
+    async def fence(self, conversation_id: str) -> int:
+        """Shuts out everybody with a lower fence. Raises NotFound."""
+        return await self._write(outcome.raise_fence, conversation_id)
+
+    async def commit(self, turn: Turn, fence: int, *, deliver: bool = False) -> tuple[Entry, ...]:
+        """Writes all that the turn did; returns its replies. `deliver`: a provider has to be given them.
+
+        Afterwards the state's version is the message's number, or 0 if a notice changed the state meanwhile.
+        Raises StaleFence, AlreadyProcessed, OutOfOrder, NotFound: then nothing was written.
+        """
+        return await self._write(outcome.answer, outcome.of_turn(turn, fence, deliver), self._clock())
+
+    async def bury(
+        self, conversation_id: str, seq: int, reason: str, reply: Outbound, fence: int, *, deliver: bool = False
+    ) -> tuple[Entry, ...]:
+        """Gives a message up: an apology, and a person takes the conversation. Raises as `commit` does."""
+        given = Answer(conversation_id, seq, fence, (reply,), Owner.QUEUE, reason, failure=reason, deliver=deliver)
+        return await self._write(outcome.answer, given, self._clock())
+
+    async def append(
+        self,
+        conversation_id: str,
+        outbound: Outbound,
+        *,
+        owner: Owner | None = None,
+        reason: str | None = None,
+        events: tuple[Event, ...] = (),
+        state: Json | None = None,
+        fence: int | None = None,
+        deliver: bool = False,
+    ) -> Entry:
+        """Adds what an agent or the system says. Raises NotFound.
+
+        A change of owner or state raises the fence: a turn under way cannot undo it, its message is answered anew.
+        Who computed `state` from an earlier one gives the `fence` taken before reading that; StaleFence means: again.
+        """
+        notice = Notice(outbound, owner, reason, events, state, fence, deliver)
+        return await self._write(outcome.notice, conversation_id, notice, self._clock())
+
+    async def start_action(self, conversation_id: str, seq: int, n: int, name: str) -> ActionRun:
+        """Records that the nth action of the turn starts, or tells how it went before."""
+        return await self._write(runs.start, Step(conversation_id, seq, n), name, self._clock())
+
+    async def finish_action(self, conversation_id: str, seq: int, n: int, result: Json) -> None:
+        await self._note(runs.finish, Step(conversation_id, seq, n), result, self._clock())
+
+    # Reading
+
+    async def entries(
+        self, conversation_id: str, after: int = 0, before: int | None = None, limit: int = 200
+    ) -> list[Entry]:
+        """In order: the first ones after `after`, or with `before` the last ones ahead of it."""
+        return await self._read(queries.page, conversation_id, after, before, limit)
+
+    async def entry(self, conversation_id: str, seq: int) -> Entry | None:
+        return await self._read(queries.entry, conversation_id, seq)
+
+    async def events(self, conversation_id: str, limit: int | None = None) -> list[Event]:
+        """The last `limit` events, in order."""
+        return await self._read(queries.events, conversation_id, limit)
+
+    async def rate(self, conversation_id: str, seq: int, value: Rating) -> None:
+        """The customer's thumb on an entry. Raises NotFound."""
+        await self._write(queries.rate, conversation_id, seq, None if value == "none" else value)
+
+    async def ratings(self, conversation_id: str) -> dict[int, str]:
+        """The thumbs by the entries' numbers."""
+        return await self._read(queries.ratings, conversation_id)
+
+    async def conversations(
+        self, owner: Owner | None = None, limit: int = 50, before: float | None = None
+    ) -> list[Summary]:
+        """The newest first; `before` is the `last_at` of the last one seen."""
+        return await self._read(queries.summaries, owner, limit, before)
+
+    async def queue_position(self, conversation_id: str) -> int:
+        """1 for the next to be served; 0 for a conversation that does not wait."""
+        return await self._read(queries.queue_position, conversation_id)
+
+    async def counts(self) -> Counts:
+        return await self._read(queries.counts)
+
+    async def undelivered(self, limit: int = 100) -> list[Delivery]:
+        """Replies that a provider still has to be given, the oldest first."""
+        return await self._read(queries.undelivered, limit)
+
+    async def _write(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._store.write(lambda connection: function(connection, *args, **kwargs))
+
+    async def _note(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A write whose loss in a power cut does no harm."""
+        return await self._store.write(lambda connection: function(connection, *args, **kwargs), durable=False)
+
+    async def _read(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._store.read(lambda connection: function(connection, *args, **kwargs))
+
+
+def _open_store(where: str) -> Store:
+    if where.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
+        return PostgresStore.open(where.replace("postgres:", "postgresql:", 1))
+    if "://" in where and not where.startswith("sqlite:///"):
+        raise CannotOpen("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    return SqliteStore.open(Path(where.removeprefix("sqlite:///")))

@@ -1,0 +1,247 @@
+"""What follows a message: a turn's outcome, a dead letter's apology, a notice of an agent or the system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from sqlalchemy import BindParameter, Connection, bindparam, case, exists, func, insert, null, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from bot.journal import rows
+from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
+from bot.journal.tables import conversations, deliveries, entries, turns
+from bot.journal.values import Notice
+from bot.messages import Entry, Event, Json, Outbound, Owner, Turn
+
+_this: BindParameter[str] = bindparam("conversation")
+_number: BindParameter[int] = bindparam("number")
+_owner = bindparam("new_owner", type_=conversations.c.owner.type)
+_now = bindparam("now", type_=conversations.c.last_at.type)
+_mine = bindparam("mine", type_=conversations.c.fence.type)
+_earlier = entries.alias("earlier")
+
+GROW: Json = {"last_seq": conversations.c.last_seq + bindparam("count"), "last_at": _now}
+OWN: Json = {
+    "owner": _owner,
+    "reason": case(
+        (_owner == Owner.BOT.value, null()),
+        else_=func.coalesce(bindparam("new_reason", type_=conversations.c.reason.type), conversations.c.reason),
+    ),
+    "queued_at": case(
+        (_owner != Owner.QUEUE.value, null()),
+        (conversations.c.owner == Owner.QUEUE.value, conversations.c.queued_at),
+        else_=_now,
+    ),
+}
+
+HOLD: Json = {"fence": _mine}
+# A notice may have given the state a later number than this message's; then no number fits.
+COVER: Json = {"version": case((conversations.c.version < _number, _number), else_=0)}
+KEEP: Json = {"state": bindparam("new_state", type_=conversations.c.state.type)}
+
+_unfenced = update(conversations).where(conversations.c.id == _this).returning(conversations.c.last_seq)
+_fenced = _unfenced.where(conversations.c.fence <= _mine)
+
+COMMIT = _fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP)
+BURY = _fenced.values(**GROW, **OWN, **HOLD, **COVER)
+RAISE_FENCE = (
+    update(conversations)
+    .where(conversations.c.id == _this)
+    .values(fence=conversations.c.fence + 1)
+    .returning(conversations.c.fence)
+)
+KNOWN = select(conversations.c.fence).where(conversations.c.id == _this)
+CHANNEL = select(conversations.c.channel).where(conversations.c.id == _this)
+PROCESSED = (
+    update(entries)
+    .where(
+        entries.c.conversation_id == _this,
+        entries.c.seq == _number,
+        entries.c.pending_since.is_not(None),
+        ~exists().where(
+            _earlier.c.conversation_id == _this,
+            _earlier.c.seq < _number,
+            _earlier.c.pending_since.is_not(None),
+        ),
+    )
+    .values(pending_since=None, failure=bindparam("new_failure", type_=entries.c.failure.type))
+)
+PENDING = select(entries.c.pending_since).where(entries.c.conversation_id == _this, entries.c.seq == _number)
+NEW_ENTRIES = insert(entries)
+NEW_TURN = insert(turns)
+NEW_DELIVERIES = insert(deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is written for one message, whether the bot answered it or gave it up."""
+
+    conversation_id: str
+    seq: int
+    fence: int
+    replies: tuple[Outbound, ...]
+    owner: Owner
+    reason: str | None
+    failure: str | None = None
+    state: Mapping[str, Any] | None = None
+    events: tuple[Event, ...] = ()
+    deliver: bool = False
+    model: str = ""
+    seconds: float = 0.0
+    model_seconds: float = 0.0
+
+
+def of_turn(turn: Turn, fence: int, deliver: bool) -> Answer:
+    return Answer(
+        conversation_id=turn.inbound.conversation_id,
+        seq=turn.seq,
+        fence=fence,
+        replies=turn.replies,
+        owner=turn.owner,
+        reason=turn.reason,
+        state=turn.state,
+        events=turn.events,
+        deliver=deliver,
+        model=turn.model,
+        seconds=turn.seconds,
+        model_seconds=turn.model_seconds,
+    )
+
+
+def answer(connection: Connection, given: Answer, now: float) -> tuple[Entry, ...]:
+    """Writes all of it. Raises StaleFence, AlreadyProcessed, OutOfOrder or NotFound, and then nothing is written."""
+    last = _advance(connection, given, now)
+    _mark_processed(connection, given)
+    written = _replies(given, last - len(given.replies) + 1, now)
+    if written:
+        connection.execute(NEW_ENTRIES, [rows.from_outbound(entry) for entry in written])
+    _record(connection, given, now)
+    if given.deliver:
+        _deliver(connection, written, now)
+    return written
+
+
+def _advance(connection: Connection, given: Answer, now: float) -> int:
+    values = {
+        "conversation": given.conversation_id,
+        "count": len(given.replies),
+        "now": now,
+        "mine": given.fence,
+        "number": given.seq,
+        "new_owner": given.owner.value,
+        "new_reason": given.reason,
+    }
+    if given.state is None:
+        last = connection.execute(BURY, values).scalar()
+    else:
+        last = connection.execute(COMMIT, {**values, "new_state": given.state}).scalar()
+    if last is None:
+        _fenced_out(connection, given.conversation_id)
+    return int(last)
+
+
+def _fenced_out(connection: Connection, conversation_id: str) -> NoReturn:
+    if connection.execute(KNOWN, {"conversation": conversation_id}).first() is None:
+        raise NotFound("There is no such conversation.")
+    raise StaleFence("Somebody else owns the conversation by now.")
+
+
+def _mark_processed(connection: Connection, given: Answer) -> None:
+    key = {"conversation": given.conversation_id, "number": given.seq}
+    if connection.execute(PROCESSED, {**key, "new_failure": given.failure}).rowcount == 1:
+        return
+    found = connection.execute(PENDING, key).first()
+    if found is None:
+        raise NotFound("There is no such message.")
+    if found.pending_since is None:
+        raise AlreadyProcessed("The message has its answer.")
+    raise OutOfOrder("An earlier message of the conversation still waits for its answer.")
+
+
+def _replies(given: Answer, first: int, now: float) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(given.conversation_id, first + part, reply.author, now, reply, reply_to=given.seq, part=part)
+        for part, reply in enumerate(given.replies)
+    )
+
+
+def _record(connection: Connection, given: Answer, now: float) -> None:
+    values = {
+        "conversation_id": given.conversation_id,
+        "seq": given.seq,
+        "at": now,
+        "owner": given.owner.value,
+        "reason": given.reason,
+        "model": given.model,
+        "seconds": given.seconds,
+        "model_seconds": given.model_seconds,
+        "events": [event.to_json() for event in given.events],
+    }
+    connection.execute(NEW_TURN, values)
+
+
+def _deliver(connection: Connection, written: Sequence[Entry], now: float) -> None:
+    if not written:
+        return
+    channel = connection.execute(CHANNEL, {"conversation": written[0].conversation_id}).scalar_one()
+    connection.execute(
+        NEW_DELIVERIES,
+        [
+            {"conversation_id": e.conversation_id, "seq": e.seq, "channel": channel, "attempts": 0, "due_at": now}
+            for e in written
+        ],
+    )
+
+
+def notice(connection: Connection, conversation_id: str, given: Notice, now: float) -> Entry:
+    """Adds an entry that answers no message. Raises NotFound, and StaleFence if it came with a fence."""
+    values = {
+        "conversation": conversation_id,
+        "count": 1,
+        "now": now,
+        "mine": given.fence,
+        "new_owner": given.owner,
+        "new_reason": given.reason,
+        "new_state": given.state,
+    }
+    row = connection.execute(_growth(given), values).first()
+    if row is None:
+        _fenced_out(connection, conversation_id)
+    entry = Entry(conversation_id, row.last_seq, given.message.author, now, given.message)
+    connection.execute(NEW_ENTRIES, rows.from_outbound(entry))
+    if given.owner or given.events:
+        owner = Owner(row.owner)
+        _record(
+            connection,
+            Answer(conversation_id, entry.seq, row.fence, (), owner, given.reason, events=given.events),
+            now,
+        )
+    if given.deliver:
+        _deliver(connection, [entry], now)
+    return entry
+
+
+def _growth(given: Notice) -> ReturningUpdate[tuple[int, int, str]]:
+    """The conversation's new row: one number more, and with it whatever the notice changes."""
+    values = dict(GROW)
+    if given.owner is not None:
+        values |= OWN
+    if given.state is not None:
+        values |= KEEP | {"version": conversations.c.last_seq + 1}
+    if given.fence is not None:
+        values |= HOLD
+    elif given.owner is not None or given.state is not None:
+        values |= {"fence": conversations.c.fence + 1}
+    statement = update(conversations).where(conversations.c.id == _this).values(**values)
+    if given.fence is not None:
+        statement = statement.where(conversations.c.fence <= _mine)
+    return statement.returning(conversations.c.last_seq, conversations.c.fence, conversations.c.owner)
+
+
+def raise_fence(connection: Connection, conversation_id: str) -> int:
+    fence = connection.execute(RAISE_FENCE, {"conversation": conversation_id}).scalar()
+    if fence is None:
+        raise NotFound("There is no such conversation.")
+    return int(fence)

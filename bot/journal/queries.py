@@ -1,0 +1,128 @@
+"""Reading: what people see of conversations, in pages."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, and_, func, or_, select, true, update
+
+from bot.journal import rows
+from bot.journal.errors import NotFound
+from bot.journal.tables import conversations, deliveries, entries, turns
+from bot.journal.values import Counts, Delivery, Summary
+from bot.messages import Author, Entry, Event, Owner
+
+
+def ping(connection: Connection) -> None:
+    connection.execute(select(true()))
+
+
+def page(connection: Connection, conversation_id: str, after: int, before: int | None, limit: int) -> list[Entry]:
+    """In order: the first `limit` entries after `after`, or with `before` the last ones ahead of it."""
+    query = select(entries).where(entries.c.conversation_id == conversation_id, entries.c.seq > after)
+    if before is None:
+        found = connection.execute(query.order_by(entries.c.seq).limit(limit)).mappings()
+        return [rows.entry(row) for row in found]
+    query = query.where(entries.c.seq < before).order_by(entries.c.seq.desc()).limit(limit)
+    return [rows.entry(row) for row in connection.execute(query).mappings()][::-1]
+
+
+def entry(connection: Connection, conversation_id: str, seq: int) -> Entry | None:
+    query = select(entries).where(entries.c.conversation_id == conversation_id, entries.c.seq == seq)
+    row = connection.execute(query).mappings().first()
+    return rows.entry(row) if row else None
+
+
+def events(connection: Connection, conversation_id: str, limit: int | None) -> list[Event]:
+    """The last `limit` events, in order."""
+    some = and_(turns.c.conversation_id == conversation_id, turns.c.events != [])
+    query = select(turns.c.events).where(some).order_by(turns.c.id.desc()).limit(limit)
+    newest = [data for batch in connection.execute(query).scalars() for data in reversed(batch)]
+    return [Event.from_json(data) for data in newest[:limit]][::-1]
+
+
+def rate(connection: Connection, conversation_id: str, seq: int, value: str | None) -> None:
+    query = update(entries).where(entries.c.conversation_id == conversation_id, entries.c.seq == seq)
+    if connection.execute(query.values(rating=value)).rowcount == 0:
+        raise NotFound("There is no such entry.")
+
+
+def ratings(connection: Connection, conversation_id: str) -> dict[int, str]:
+    query = select(entries.c.seq, entries.c.rating).where(
+        entries.c.conversation_id == conversation_id, entries.c.rating.is_not(None)
+    )
+    return {row.seq: row.rating for row in connection.execute(query)}
+
+
+def summaries(connection: Connection, owner: Owner | None, limit: int, before: float | None) -> list[Summary]:
+    """The newest first; `before` is the `last_at` of the last one seen."""
+    newest = and_(entries.c.conversation_id == conversations.c.id, entries.c.seq == conversations.c.last_seq)
+    unanswered = (
+        select(func.count())
+        .where(entries.c.conversation_id == conversations.c.id, entries.c.pending_since.is_not(None))
+        .correlate(conversations)
+        .scalar_subquery()
+    )
+    query = (
+        select(conversations, entries.c.text, entries.c.author, unanswered.label("unanswered"))
+        .join_from(conversations, entries, newest, isouter=True)
+        .where(conversations.c.owner == owner.value if owner else true())
+        .where(conversations.c.last_at < before if before is not None else true())
+        .order_by(conversations.c.last_at.desc(), conversations.c.id)
+        .limit(limit)
+    )
+    return [
+        Summary(
+            conversation_id=row["id"],
+            channel=row["channel"],
+            owner=Owner(row["owner"]),
+            reason=row["reason"],
+            entries=row["last_seq"],
+            last_text=row["text"] or "",
+            last_author=Author(row["author"]) if row["author"] else None,
+            last_at=row["last_at"],
+            queued_at=row["queued_at"],
+            unanswered=row["unanswered"],
+            metadata=row["metadata"],
+        )
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def queue_position(connection: Connection, conversation_id: str) -> int:
+    """1 for the next to be served; 0 for who does not wait."""
+    mine = connection.execute(select(conversations.c.queued_at).where(conversations.c.id == conversation_id)).scalar()
+    if mine is None:
+        return 0
+    earlier = or_(
+        conversations.c.queued_at < mine,
+        and_(conversations.c.queued_at == mine, conversations.c.id <= conversation_id),
+    )
+    return connection.execute(select(func.count()).select_from(conversations).where(earlier)).scalar_one()
+
+
+def counts(connection: Connection) -> Counts:
+    def count(*conditions: object) -> int:
+        return connection.execute(select(func.count()).where(*conditions)).scalar_one()  # type: ignore[arg-type]
+
+    return Counts(
+        conversations=connection.execute(select(func.count()).select_from(conversations)).scalar_one(),
+        entries=connection.execute(select(func.coalesce(func.sum(conversations.c.last_seq), 0))).scalar_one(),
+        unanswered=count(entries.c.pending_since.is_not(None)),
+        queued=count(conversations.c.queued_at.is_not(None)),
+        dead=count(entries.c.failure.is_not(None)),
+        undelivered=connection.execute(select(func.count()).select_from(deliveries)).scalar_one(),
+    )
+
+
+def undelivered(connection: Connection, limit: int) -> list[Delivery]:
+    """The oldest first."""
+    same = and_(entries.c.conversation_id == deliveries.c.conversation_id, entries.c.seq == deliveries.c.seq)
+    query = (
+        select(entries, deliveries.c.id, deliveries.c.channel, deliveries.c.attempts.label("tried"))
+        .join_from(deliveries, entries, same)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    return [
+        Delivery(row["id"], row["channel"], rows.entry(row), row["tried"])
+        for row in connection.execute(query).mappings()
+    ]

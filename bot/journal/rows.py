@@ -1,0 +1,79 @@
+"""Rows to values and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.journal.values import Conversation, Waiting
+from bot.messages import Author, Entry, Inbound, Json, Outbound, Owner
+
+Row = Mapping[Any, Any]
+IN_COLUMNS = {"text", "author"}
+"""Fields of an Outbound that have columns of their own."""
+
+
+def conversation(row: Row) -> Conversation:
+    return Conversation(**{**row, "owner": Owner(row["owner"])})
+
+
+def entry(row: Row) -> Entry:
+    return Entry(
+        conversation_id=row["conversation_id"],
+        seq=row["seq"],
+        author=Author(row["author"]),
+        at=row["at"],
+        message=_message(row),
+        message_id=row["message_id"],
+        reply_to=row["reply_to"],
+        part=row["part"],
+    )
+
+
+def _message(row: Row) -> Outbound:
+    if row["message_id"] is not None:
+        return Outbound(text=row["text"], author=Author.USER)
+    return Outbound.from_json({**row["body"], "text": row["text"], "author": row["author"]})
+
+
+def waiting(row: Row) -> Waiting:
+    inbound = Inbound(row["conversation_id"], row["message_id"], row["text"], at=row["at"], **row["body"])
+    return Waiting(row["seq"], inbound, row["attempts"])
+
+
+def from_inbound(inbound: Inbound, seq: int, now: float) -> Json:
+    return {
+        "conversation_id": inbound.conversation_id,
+        "seq": seq,
+        "author": Author.USER.value,
+        "at": inbound.at,
+        "text": inbound.text,
+        "body": {"channel": inbound.channel, "payload": inbound.payload, "metadata": inbound.metadata},
+        "message_id": inbound.message_id,
+        "digest": inbound.digest(),
+        "reply_to": None,
+        "part": 0,
+        "pending_since": now,
+        "attempts": 0,
+    }
+
+
+def from_outbound(entry: Entry) -> Json:
+    return {
+        "conversation_id": entry.conversation_id,
+        "seq": entry.seq,
+        "author": entry.author.value,
+        "at": entry.at,
+        "text": entry.message.text,
+        "body": _body(entry.message),
+        "message_id": None,
+        "digest": None,
+        "reply_to": entry.reply_to,
+        "part": entry.part,
+        "pending_since": None,
+        "attempts": 0,
+    }
+
+
+def _body(message: Outbound) -> dict[str, Any]:
+    return {key: value for key, value in message.to_json().items() if value and key not in IN_COLUMNS}

@@ -1,0 +1,36 @@
+"""Makes the tables, brings old ones up to date, and refuses those of a newer Frontdesk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from sqlalchemy import Connection, insert, inspect, select, text, update
+
+from bot.journal.errors import CannotOpen
+from bot.journal.tables import VERSION, about, tables
+
+STEPS: tuple[Callable[[Connection], None], ...] = ()
+"""`STEPS[n]` turns the tables of version n + 1 into those of version n + 2."""
+
+LOCK = 0x46726F6E74  # any number, the same in every process
+
+
+def prepare(connection: Connection) -> str:
+    """Brings the schema to this version, one process at a time; returns the journal's name."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    if not inspect(connection).has_table(about.name):
+        tables.create_all(connection, checkfirst=False)
+        connection.execute(insert(about).values(version=VERSION, name=uuid4().hex))
+    version, name = connection.execute(select(about.c.version, about.c.name)).one()
+    if version > VERSION:
+        raise CannotOpen(
+            f"The database was written by a newer Frontdesk (schema {version}, this one knows {VERSION}): "
+            "install that version, or point DATABASE_URL or FRONTDESK_HOME at another database."
+        )
+    if version < VERSION:
+        for step in STEPS[version - 1 :]:
+            step(connection)
+        connection.execute(update(about).values(version=VERSION))
+    return str(name)

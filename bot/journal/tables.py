@@ -1,0 +1,154 @@
+"""The tables, once for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+
+from bot.journal.text import dumps, loads, storable
+
+VERSION = 1
+"""Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
+
+
+class Clean(TypeDecorator[str]):
+    """Text that every database can hold."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON kept as text: written and read whole, equal on both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else loads(value)
+
+
+tables = MetaData()
+
+# SQLite numbers rows by itself only if the key's type is spelled INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _index_where(name: str, column: Column[Any], *columns: Column[Any], unique: bool = False) -> None:
+    """An index of the rows that have a value in `column`."""
+    present = column.is_not(None)
+    Index(name, *columns, unique=unique, sqlite_where=present, postgresql_where=present)
+
+
+about = Table(
+    "frontdesk",
+    tables,
+    Column("version", Integer, nullable=False),
+    Column("name", Text, nullable=False),  # of this journal; a cache filled from another one is not ours
+)
+
+conversations = Table(
+    "conversations",
+    tables,
+    Column("id", Clean, primary_key=True),
+    Column("channel", Clean, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("reason", Clean),
+    Column("fence", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("queued_at", Double),  # set while the owner is the queue
+    Column("metadata", JsonText, nullable=False),
+    Column("state", JsonText, nullable=False),
+)
+Index("conversations_by_last", conversations.c.last_at)
+_index_where("conversations_queued", conversations.c.queued_at, conversations.c.queued_at)
+
+entries = Table(
+    "entries",
+    tables,
+    Column("conversation_id", Clean, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("author", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("text", Clean, nullable=False),
+    Column("body", JsonText, nullable=False),  # the rest of the Inbound or Outbound
+    Column("message_id", Clean),  # with `digest`: a customer's message
+    Column("digest", Text),
+    Column("reply_to", Integer),
+    Column("part", Integer, nullable=False),
+    Column("pending_since", Double),  # accepted and not processed
+    Column("attempts", Integer, nullable=False),
+    Column("failure", Clean),  # why it became a dead letter
+    Column("rating", Text),
+)
+
+
+# The two indexes that "never lost, never twice" rests on.
+_index_where(
+    "entries_once",
+    entries.c.message_id,
+    entries.c.conversation_id,
+    entries.c.message_id,
+    unique=True,
+)
+_index_where(
+    "replies_once",
+    entries.c.reply_to,
+    entries.c.conversation_id,
+    entries.c.reply_to,
+    entries.c.part,
+    unique=True,
+)
+_index_where("entries_pending", entries.c.pending_since, entries.c.conversation_id, entries.c.seq)
+_index_where("entries_dead", entries.c.failure, entries.c.conversation_id, entries.c.seq)
+
+turns = Table(
+    "turns",
+    tables,
+    Column("id", RowId, primary_key=True),
+    Column("conversation_id", Clean, nullable=False),
+    Column("seq", Integer, nullable=False),  # of the message, or of the notice
+    Column("at", Double, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("reason", Clean),
+    Column("model", Clean, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("model_seconds", Double, nullable=False),
+    Column("events", JsonText, nullable=False),
+)
+Index("turns_by_conversation", turns.c.conversation_id, turns.c.id)
+
+deliveries = Table(
+    "deliveries",
+    tables,
+    Column("id", RowId, primary_key=True),
+    Column("conversation_id", Clean, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("channel", Clean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+)
+
+action_runs = Table(
+    "action_runs",
+    tables,
+    Column("conversation_id", Clean, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("name", Clean, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("finished_at", Double),
+    Column("result", JsonText),
+)
