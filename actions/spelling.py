@@ -1,0 +1,63 @@
+"""One spelling for what customers write in many: order numbers, e-mail addresses, phone numbers, names of things."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_ORDER = re.compile(r"(?<![\w@.])(?:lw\s*[-–—_.]?\s*|#\s*)?(\d{5})(?!\w)", re.IGNORECASE)
+_TRACKING = re.compile(r"\bpx\s*-?\s*(\d{9})\b", re.IGNORECASE)
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}", re.IGNORECASE)
+_PHONE = re.compile(r"(?<!\w)(?:\+|00)?\d(?:[\s()/.-]{0,2}\d){6,14}(?!\w)")
+
+
+def order_number(text: str) -> str | None:
+    """`lw 10234`, `#10234` or `it is 10234` is `LW-10234`."""
+    found = _ORDER.search(text)
+    return f"LW-{found[1]}" if found else None
+
+
+def tracking_number(text: str) -> str | None:
+    found = _TRACKING.search(text)
+    return f"PX{found[1]}" if found else None
+
+
+def email(text: str) -> str | None:
+    """The address in a text, in lower case: nobody remembers how they capitalised it."""
+    found = _EMAIL.search(text)
+    return found[0].rstrip(".").lower() if found else None
+
+
+def phone(text: str) -> str | None:
+    """Digits with a leading `+` where there is a country code."""
+    found = _PHONE.search(text)
+    if not found:
+        return None
+    digits = re.sub(r"\D", "", found[0])
+    if found[0].startswith("00"):
+        return f"+{digits[2:]}"
+    return f"+{digits}" if found[0].startswith("+") else digits
+
+
+def one_of(text: str, names: Iterable[str]) -> str | None:
+    """The name that a text means: whole, contained, or misspelt by a letter or two."""
+    wanted = _plain(text)
+    plain = {_plain(name): name for name in names}
+    if wanted in plain:
+        return plain[wanted]
+    contained = [name for key, name in plain.items() if re.search(rf"\b{re.escape(key)}s?\b", wanted)]
+    if contained:
+        return max(contained, key=len)
+    close = get_close_matches(wanted, plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
+
+
+def alike(text: str, names: Iterable[str]) -> list[str]:
+    """Names that share a word of four letters or more with the text: `oak chair` may be several chairs."""
+    words = {word.rstrip("s") for word in _plain(text).split() if len(word) >= 4}
+    return [name for name in names if words & set(_plain(name).split())]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
