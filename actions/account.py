@@ -9,7 +9,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions import spelling
 from actions.answers import PERSON, Answer, Button
-from actions.form_validation import EmailForm, OwnedOrderForm, Slots, did_not_fit
+from actions.form_validation import EmailForm, OwnedOrderForm, Slots, refused
 from actions.orders import status
 from actions.shop import Order, Shop
 from actions.shop_action import (
@@ -97,9 +97,9 @@ class ValidateNewsletterForm(EmailForm):
             return {"topic": None}
         topic = spelling.one_of(str(value), (*TOPICS, "all"))
         if topic:
-            return {"topic": topic, "attempts": None}
+            return {"topic": topic}
         sentence = "There are three topics: offers, new arrivals and tips."
-        return did_not_fit("topic", tracker, dispatcher, sentence)
+        return refused("topic", dispatcher, sentence)
 
 
 class ActionUpdateContact(ChangingAction):
@@ -136,6 +136,6 @@ class ValidateUpdateContactForm(EmailForm):
             return {"new_contact": None}
         contact = spelling.email(str(value)) or spelling.phone(str(value))
         if contact:
-            return {"new_contact": contact, "attempts": None}
+            return {"new_contact": contact}
         sentence = "I need a phone number or an e-mail address, for example +49 40 5550 1234."
-        return did_not_fit("new_contact", tracker, dispatcher, sentence)
+        return refused("new_contact", dispatcher, sentence)

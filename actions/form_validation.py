@@ -14,18 +14,14 @@ from actions import spelling
 from actions.shop import Order, the_database
 from actions.shop_action import OTHER, email_given, order_asked_for
 
-MOST_ATTEMPTS = 3
-"""Answers that do not fit before a form ends and a person is offered: ask, and ask again twice."""
+MOST_MISMATCHES = 3
+"""E-mail addresses that do not belong to the order before a person is offered: ask, and ask again twice."""
 
 Slots = dict[str, Any]
 
 
 class ShopForm(FormValidationAction, ABC):  # type: ignore[misc]  # rasa-sdk is not typed
-    """A form ends early when going on is pointless; the action after it then says why.
-
-    `attempts` counts answers of this form that did not fit; `mismatches` counts e-mail addresses that did not
-    belong to the order, over the whole conversation, so that nobody can try addresses until one fits.
-    """
+    """A form ends early when going on is pointless; the action after it then says why."""
 
     @abstractmethod
     def name(self) -> str: ...
@@ -49,23 +45,15 @@ class ShopForm(FormValidationAction, ABC):  # type: ignore[misc]  # rasa-sdk is 
         return {"confirm": value}
 
     def _over(self, tracker: Tracker) -> bool:
-        if count(tracker, "attempts") >= MOST_ATTEMPTS:
-            return True
         with the_database().reading() as shop:
             order = order_asked_for(shop, tracker)
         return order is not None and self.pointless(order)
 
 
-def count(tracker: Tracker, slot: str) -> int:
-    return int(tracker.slots.get(slot) or 0)
-
-
-def did_not_fit(slot: str, tracker: Tracker, dispatcher: CollectingDispatcher, sentence: str) -> Slots:
-    """Says what was wrong, unless it was wrong once too often: then the action after the form speaks."""
-    attempts = count(tracker, "attempts") + 1
-    if attempts < MOST_ATTEMPTS:
-        dispatcher.utter_message(text=sentence)
-    return {slot: None, "attempts": attempts}
+def refused(slot: str, dispatcher: CollectingDispatcher, sentence: str) -> Slots:
+    """Says why an answer does not fit; the form asks again, and offers a person when that goes on."""
+    dispatcher.utter_message(text=sentence)
+    return {slot: None}
 
 
 class OrderForm(ShopForm, ABC):
@@ -90,19 +78,23 @@ class OrderForm(ShopForm, ABC):
             return {"order_number": None}
         number = spelling.order_number(str(value))
         if number is None:
-            return did_not_fit("order_number", tracker, dispatcher, "I do not see an order number in that.")
+            return refused("order_number", dispatcher, "I do not see an order number in that.")
         with the_database().reading() as shop:
             order = shop.order(number)
         if order is None:
-            return did_not_fit("order_number", tracker, dispatcher, f"I cannot find an order {number}.")
-        return {"order_number": number, "order_summary": f"{number} ({order.content})", "attempts": None}
+            return refused("order_number", dispatcher, f"I cannot find an order {number}.")
+        return {"order_number": number, "order_summary": f"{number} ({order.content})"}
 
 
 class OwnedOrderForm(OrderForm, ABC):
-    """A form that asks for an order number and for the e-mail address it was ordered with."""
+    """A form that asks for an order number and for the e-mail address it was ordered with.
+
+    The slot `mismatches` counts addresses that did not belong to the order over the whole conversation, so that
+    nobody can try addresses until one fits.
+    """
 
     def _over(self, tracker: Tracker) -> bool:
-        return count(tracker, "mismatches") >= MOST_ATTEMPTS or super()._over(tracker)
+        return mismatches(tracker) >= MOST_MISMATCHES or super()._over(tracker)
 
     def validate_order_number(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
@@ -120,7 +112,7 @@ class OwnedOrderForm(OrderForm, ABC):
             return {"email": None}
         email = spelling.email(str(value))
         if email is None:
-            return no_email(dispatcher, tracker)
+            return no_email(dispatcher)
         number = tracker.slots.get("order_number")
         return self._owner(spelling.order_number(str(number)) if number else None, email, dispatcher, tracker)
 
@@ -129,13 +121,14 @@ class OwnedOrderForm(OrderForm, ABC):
             order = shop.order(number)
         if order is None or order.email == email or self.pointless(order):
             return {"email": email}
-        mismatches = count(tracker, "mismatches") + 1
-        if mismatches < MOST_ATTEMPTS:
-            dispatcher.utter_message(
-                text=f"Order {order.number} was not placed with {email}. "
-                "Please give me the address that our confirmation was sent to."
-            )
-        return {"email": None, "mismatches": mismatches}
+        count = mismatches(tracker) + 1
+        if count < MOST_MISMATCHES:
+            dispatcher.utter_message(text=f"Order {order.number} was not placed with {email}.")
+        return {"email": None, "mismatches": count}
+
+
+def mismatches(tracker: Tracker) -> int:
+    return int(tracker.slots.get("mismatches") or 0)
 
 
 class EmailForm(ShopForm, ABC):
@@ -147,8 +140,8 @@ class EmailForm(ShopForm, ABC):
         if value in (None, OTHER):
             return {"email": None}
         email = spelling.email(str(value))
-        return {"email": email, "attempts": None} if email else no_email(dispatcher, tracker)
+        return {"email": email} if email else no_email(dispatcher)
 
 
-def no_email(dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
-    return did_not_fit("email", tracker, dispatcher, "That does not look like an e-mail address.")
+def no_email(dispatcher: CollectingDispatcher) -> Slots:
+    return refused("email", dispatcher, "That does not look like an e-mail address.")

@@ -10,7 +10,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions.answers import PERSON, Answer, Button, Card
 from actions.dates import on, today
-from actions.form_validation import EmailForm, OrderForm, OwnedOrderForm, Slots, did_not_fit
+from actions.form_validation import EmailForm, OrderForm, OwnedOrderForm, Slots, refused
 from actions.shop import Order, Shop
 from actions.shop_action import (
     OTHER,
@@ -234,9 +234,9 @@ class ValidateChangeAddressForm(OwnedOrderForm):
         address = " ".join(str(value).split())
         words = re.findall(r"[^\W\d_]{3,}", address)
         if len(words) >= 2 and re.search(r"\d", address) and len(address) <= 200:
-            return {"new_address": address.strip(" ."), "attempts": None}
+            return {"new_address": address.strip(" .")}
         sentence = "I need street and number, postcode and town, for example: Lindenallee 4, 22087 Hamburg."
-        return did_not_fit("new_address", tracker, dispatcher, sentence)
+        return refused("new_address", dispatcher, sentence)
 
 
 class ValidateOrderStatusForm(OrderForm):

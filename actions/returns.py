@@ -13,7 +13,7 @@ from actions import spelling
 from actions.answers import PERSON, Answer
 from actions.dates import on, today
 from actions.demo_data import LARGE_FURNITURE
-from actions.form_validation import OwnedOrderForm, Slots, did_not_fit
+from actions.form_validation import OwnedOrderForm, Slots, refused
 from actions.orders import next_steps, status
 from actions.shop import Order, Shop, euros
 from actions.shop_action import (
@@ -222,8 +222,8 @@ class ProblemForm(OwnedOrderForm, ABC):
             return {"problem": None}
         problem = " ".join(str(value).split())[:1000]
         if len(problem) < 8 or spelling.order_number(problem) == problem.upper():
-            return did_not_fit("problem", tracker, dispatcher, "A few more words would help the team.")
-        return {"problem": problem, "attempts": None}
+            return refused("problem", dispatcher, "A few more words would help the team.")
+        return {"problem": problem}
 
 
 class ValidateWarrantyForm(ProblemForm):

@@ -33,8 +33,7 @@ class ShopAction(Action, ABC):  # type: ignore[misc]  # rasa-sdk is not typed
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Events:
         dispatcher.utter_message(**self.said(tracker))
-        slots = ("attempts", *self.forgets)
-        return [SlotSet(slot, None) for slot in slots if tracker.slots.get(slot) is not None]
+        return [SlotSet(slot, None) for slot in self.forgets if tracker.slots.get(slot) is not None]
 
     def said(self, tracker: Tracker) -> dict[str, Any]:
         with the_database().reading() as shop:

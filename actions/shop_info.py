@@ -11,7 +11,7 @@ from actions import spelling
 from actions.answers import PERSON, Answer, Button
 from actions.dates import today
 from actions.demo_data import ONLINE
-from actions.form_validation import ShopForm, Slots, did_not_fit
+from actions.form_validation import ShopForm, Slots, refused
 from actions.shop import Shop, Store, the_database
 from actions.shop_action import ShopAction
 
@@ -102,8 +102,8 @@ class ValidateOpeningHoursForm(ShopForm):
             cities = [store.city for store in shop.stores()]
         city = spelling.one_of(str(value), cities)
         if city:
-            return {"city": city, "attempts": None}
-        return did_not_fit("city", tracker, dispatcher, f"We have no shop there, only in {_listed(cities)}.")
+            return {"city": city}
+        return refused("city", dispatcher, f"We have no shop there, only in {_listed(cities)}.")
 
 
 class ValidateCheckStockForm(ShopForm):
@@ -119,8 +119,8 @@ class ValidateCheckStockForm(ShopForm):
             names = shop.product_names()
         product = spelling.one_of(str(value), names)
         if product:
-            return {"product": product, "attempts": None}
-        return did_not_fit("product", tracker, dispatcher, _which(str(value), names))
+            return {"product": product}
+        return refused("product", dispatcher, _which(str(value), names))
 
 
 def _which(said: str, names: list[str]) -> str:
