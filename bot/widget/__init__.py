@@ -1,0 +1,1 @@
+"""The web widget and the demo page: static files that run in the visitor's browser."""
