@@ -1,7 +1,6 @@
 // How one message looks: made once, then kept up to date.
 
-import { h, icon, link, safeUrl } from './dom.js';
-import { markdown } from './markdown.js';
+import { h, icon, link, markdown, safeUrl } from './dom.js';
 
 const BOOK = 'M4 5a2 2 0 0 1 2-2h14v18H6a2 2 0 0 1-2-2zm0 14a2 2 0 0 1 2-2h14M9 8h6';
 const THUMB = 'M7 11v9H4v-9zm0 0 4-8c1.5 2 2 1 2 2.5V9h5.500a2 2 0 0 1 2 2.4l-1.2 7a2 2 0 0 1-2 1.6H7';

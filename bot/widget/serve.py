@@ -40,7 +40,7 @@ PAGE = {"Content-Security-Policy": PAGE_POLICY, "Referrer-Policy": "strict-origi
 # Drawings are documents of their own when somebody opens one.
 DRAWING = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
-_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/[ \t]*)$", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/[ \t]*)$|(?<=[;,{)\]]) // [^'\"`\n]*$", re.MULTILINE | re.DOTALL)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
@@ -84,7 +84,7 @@ def read_script(path: Path) -> StaticFile:
 
 
 def lean(script: str) -> str:
-    """Comments that stand on lines of their own become empty lines; nothing else is touched but indentation."""
+    """Comments that fill lines or end them become empty; nothing else is touched but indentation."""
     blank = _COMMENT.sub(lambda comment: "\n" * comment.group().count("\n"), script)
     return _INDENT.sub("", blank)
 

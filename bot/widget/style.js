@@ -36,10 +36,9 @@ sheet.replaceSync(`
 .root {
   font: 15px/1.5 var(--frontdesk-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
   color: var(--ink);
-  -webkit-text-size-adjust: 100%;
 }
 button, textarea { font: inherit; color: inherit; }
-button { border: 0; padding: 0; background: none; cursor: pointer; touch-action: manipulation; }
+button { border: 0; padding: 0; background: none; cursor: pointer; }
 button:disabled { cursor: default; }
 a { color: var(--a); text-underline-offset: 2px; }
 :focus-visible { outline: 2px solid var(--a); outline-offset: 2px; }
@@ -66,9 +65,7 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
   background: var(--a);
   color: var(--on);
   box-shadow: 0 1px 2px #0003, 0 8px 24px #0003;
-  transition: transform .16s ease;
 }
-.launcher:hover { transform: scale(1.05); }
 .launcher svg { width: 26px; height: 26px; }
 .badge {
   position: absolute;
@@ -78,7 +75,9 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
   border-radius: 11px;
   background: #b3261e;
   color: #fff;
-  font: 600 12px/22px system-ui, sans-serif;
+  font-size: 12px;
+  font-weight: 600;
+  line-height: 22px;
   box-shadow: 0 0 0 2px var(--bg);
 }
 
@@ -98,7 +97,6 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
   overflow: hidden;
 }
 .panel[open] { display: flex; flex-direction: column; animation: open .2s cubic-bezier(.2, .8, .3, 1); }
-.panel:focus { outline: none; }
 @keyframes open { from { opacity: 0; transform: translateY(12px); } }
 @keyframes rise { from { opacity: 0; transform: translateY(6px); } }
 @keyframes dot { 30% { opacity: 1; transform: translateY(-3px); } }
@@ -116,10 +114,10 @@ header { display: flex; align-items: center; gap: 12px; padding: 14px 16px; bord
   font-weight: 600;
 }
 header div { flex: 1; min-width: 0; }
-h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; letter-spacing: -.01em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .owner { margin: 0; color: var(--mute); font-size: 13px; line-height: 1.4; }
-.tool { display: grid; place-items: center; width: 36px; height: 36px; border-radius: 50%; color: var(--mute); }
-.tool:hover { background: var(--soft); color: var(--ink); }
+.hide { display: grid; place-items: center; width: 36px; height: 36px; border-radius: 50%; color: var(--mute); }
+.hide:hover { background: var(--soft); color: var(--ink); }
 
 .notice { margin: 0; padding: 8px 16px; background: var(--soft); font-size: 13px; }
 .notice button, .state button { margin-inline-start: 6px; color: var(--a); font-weight: 600; text-decoration: underline; }
@@ -127,7 +125,7 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; letter-spac
 .log { flex: 1; min-height: 0; overflow: hidden auto; overscroll-behavior: contain; overflow-anchor: none; padding: 16px; }
 .log:focus-visible { outline-offset: -3px; }
 .list { display: flex; flex-direction: column; min-height: 100%; }
-.list > :first-child { margin-top: auto; }
+.list::before { content: ''; flex: 1; }
 .day { align-self: center; padding: 16px 0 8px; color: var(--mute); font-size: 12px; }
 .earlier { align-self: center; padding: 6px 14px; border-radius: 99px; color: var(--a); font-size: 13px; font-weight: 600; }
 .earlier:hover { background: var(--soft); }
@@ -153,12 +151,12 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; letter-spac
 .said :is(ul, ol) { padding-inline-start: 20px; white-space: normal; }
 code { font: .9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 pre { overflow-x: auto; }
-.pending .said { opacity: .75; }
+.pending .said { opacity: .8; }
 
 .picture { display: block; max-width: 86%; border-radius: 14px; overflow: hidden; }
 .picture img { display: block; max-width: 100%; max-height: 260px; min-height: 40px; }
-.cards { display: flex; gap: 10px; max-width: calc(100% + 32px); margin-inline: -16px; padding: 2px 16px 8px; overflow-x: auto; scroll-snap-type: x proximity; scroll-padding: 16px; scrollbar-width: thin; }
-.card { display: flex; flex-direction: column; flex: none; width: 212px; padding-bottom: 12px; border: 1px solid var(--line); border-radius: 16px; overflow: hidden; scroll-snap-align: start; overflow-wrap: anywhere; }
+.cards { display: flex; gap: 10px; max-width: calc(100% + 32px); margin-inline: -16px; padding: 2px 16px 8px; overflow-x: auto; scrollbar-width: thin; }
+.card { display: flex; flex-direction: column; flex: none; width: 212px; padding-bottom: 12px; border: 1px solid var(--line); border-radius: 16px; overflow: hidden; overflow-wrap: anywhere; }
 .card img { width: 100%; aspect-ratio: 8 / 5; object-fit: cover; background: var(--soft); }
 .card > :not(img) { margin: 0 14px; }
 .card strong { margin-top: 10px; line-height: 1.35; font-weight: 600; }
@@ -176,7 +174,6 @@ pre { overflow-x: auto; }
   font-weight: 550;
   text-align: start;
   overflow-wrap: anywhere;
-  transition: background .12s, color .12s;
 }
 .choice:hover:enabled, .choice[aria-pressed=true] { background: var(--a); color: var(--on); }
 .choice:disabled:not([aria-pressed=true]) { border-color: var(--line); color: var(--mute); }
@@ -199,13 +196,13 @@ pre { overflow-x: auto; }
 .typing i:nth-child(2) { animation-delay: .15s; }
 .typing i:nth-child(3) { animation-delay: .3s; }
 
-.foot { position: relative; padding: 10px 12px 8px; padding-bottom: max(8px, env(safe-area-inset-bottom)); border-top: 1px solid var(--line); }
-.newer { position: absolute; inset-block-end: calc(100% + 10px); inset-inline: 0; width: max-content; margin: auto; padding: 6px 14px; border-radius: 99px; background: var(--ink); color: var(--bg); font-size: 13px; font-weight: 600; box-shadow: 0 4px 14px #0003; }
+footer { position: relative; padding: 10px 12px 8px; padding-bottom: max(8px, env(safe-area-inset-bottom)); border-top: 1px solid var(--line); }
+.newest { position: absolute; inset-block-end: calc(100% + 10px); inset-inline: 0; width: max-content; margin: auto; padding: 6px 14px; border-radius: 99px; background: var(--ink); color: var(--bg); font-size: 13px; font-weight: 600; box-shadow: 0 4px 14px #0003; }
 form { display: flex; align-items: flex-end; gap: 4px; border: 1px solid var(--line); border-radius: 22px; padding: 3px; background: var(--bg); }
 form:focus-within { border-color: var(--a); box-shadow: 0 0 0 1px var(--a); }
-textarea { flex: 1; min-width: 0; height: 38px; max-height: 132px; padding: 7px 4px 7px 12px; padding-inline: 12px 4px; border: 0; outline: none; background: none; resize: none; line-height: 24px; }
+textarea { flex: 1; min-width: 0; height: 38px; max-height: 132px; padding: 7px 12px; border: 0; outline: none; background: none; resize: none; line-height: 24px; }
 textarea::placeholder { color: var(--mute); opacity: 1; }
-.send { display: grid; place-items: center; flex: none; width: 38px; height: 38px; border-radius: 50%; background: var(--a); color: var(--on); transition: opacity .12s; }
+.send { display: grid; place-items: center; flex: none; width: 38px; height: 38px; border-radius: 50%; background: var(--a); color: var(--on) }
 .send:disabled { background: var(--soft); color: var(--mute); }
 [dir=rtl] .send svg { transform: scaleX(-1); }
 .count { margin: 4px 12px 0; color: var(--mute); font-size: 12px; text-align: end; }
@@ -221,8 +218,5 @@ textarea::placeholder { color: var(--mute); opacity: 1; }
 }
 @media (prefers-reduced-motion: reduce) {
   *, *::before { animation: none !important; transition: none !important; }
-}
-@media (forced-colors: active) {
-  .said, .launcher, .send { border: 1px solid; }
 }
 `);
