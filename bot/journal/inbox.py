@@ -118,16 +118,19 @@ def accept(connection: Connection, inbound: Inbound, now: float) -> Accepted:
     key = {"conversation": inbound.conversation_id, "message": inbound.message_id}
     seq = connection.execute(NEXT, {**key, "now": now}).scalar()
     if seq is None:
-        known = connection.execute(KNOWN, key).mappings().first()
-        if known is not None:
-            if known["digest"] != inbound.digest():
-                raise IdConflict("Another message came under this id before.")
-            return Accepted(known["seq"], True, rows.entry(known))
         begin(connection, inbound.conversation_id, inbound.channel, {}, now)
-        seq = connection.execute(NEXT, {**key, "now": now}).scalar_one()
+        seq = connection.execute(NEXT, {**key, "now": now}).scalar()
+    if seq is None:
+        return _repeated(connection.execute(KNOWN, key).mappings().one(), inbound)
     row = rows.from_inbound(inbound, seq, now)
     connection.execute(NEW_ENTRY, row)
     return Accepted(seq, False, rows.entry(row))
+
+
+def _repeated(known: rows.Row, inbound: Inbound) -> Accepted:
+    if known["digest"] != inbound.digest():
+        raise IdConflict("Another message came under this id before.")
+    return Accepted(known["seq"], True, rows.entry(known))
 
 
 def waiting(connection: Connection, conversation_id: str) -> list[Waiting]:
