@@ -17,7 +17,8 @@ export function draw(entry, setting) {
   const { t, base } = setting;
   if (entry.author === 'system') return row(entry, h('p', { class: 'said', dir: 'auto' }, ...markdown(entry.text, base).childNodes));
   const mine = entry.author === 'user';
-  const said = entry.text && h('div', { class: 'said', dir: 'auto' }, mine ? entry.text : markdown(entry.text, base));
+  const words = (mine && entry.text[0] === '/' && t[entry.text]) || entry.text; // a command reads like its button
+  const said = words && h('div', { class: 'said', dir: 'auto' }, mine ? words : markdown(words, base));
   const who = h('span', { class: 'sr' }, `${mine ? t.you : setting.name}: `);
   if (mine) return row(entry, who, said, meta(entry, setting));
   return row(

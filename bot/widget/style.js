@@ -191,7 +191,7 @@ pre { overflow-x: auto; }
 .thumb[aria-pressed=true] svg { fill: currentColor; fill-opacity: .25; }
 .down svg { transform: rotate(180deg); }
 
-.typing { display: inline-flex; gap: 4px; margin-top: 14px; padding: 14px; border-radius: 18px; border-end-start-radius: 6px; background: var(--soft); }
+.typing { display: flex; align-self: flex-start; gap: 4px; margin-top: 14px; padding: 14px; border-radius: 18px; border-end-start-radius: 6px; background: var(--soft); }
 .typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--mute); opacity: .45; animation: dot 1.2s infinite; }
 .typing i:nth-child(2) { animation-delay: .15s; }
 .typing i:nth-child(3) { animation-delay: .3s; }
@@ -200,7 +200,8 @@ footer { position: relative; padding: 10px 12px 8px; padding-bottom: max(8px, en
 .newest { position: absolute; inset-block-end: calc(100% + 10px); inset-inline: 0; width: max-content; margin: auto; padding: 6px 14px; border-radius: 99px; background: var(--ink); color: var(--bg); font-size: 13px; font-weight: 600; box-shadow: 0 4px 14px #0003; }
 form { display: flex; align-items: flex-end; gap: 4px; border: 1px solid var(--line); border-radius: 22px; padding: 3px; background: var(--bg); }
 form:focus-within { border-color: var(--a); box-shadow: 0 0 0 1px var(--a); }
-textarea { flex: 1; min-width: 0; height: 38px; max-height: 132px; padding: 7px 12px; border: 0; outline: none; background: none; resize: none; line-height: 24px; }
+textarea { flex: 1; min-width: 0; height: 38px; max-height: 132px; padding: 7px 12px; border: 0; background: none; resize: none; line-height: 24px; }
+textarea:focus-visible { outline: none; }
 textarea::placeholder { color: var(--mute); opacity: 1; }
 .send { display: grid; place-items: center; flex: none; width: 38px; height: 38px; border-radius: 50%; background: var(--a); color: var(--on) }
 .send:disabled { background: var(--soft); color: var(--mute); }
