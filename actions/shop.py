@@ -112,7 +112,7 @@ cases = Table(
 answers = Table(
     "answers",
     metadata,
-    Column("key", String(200), primary_key=True),
+    Column("key", String(500), primary_key=True),
     Column("answer", Text),
     Column("at", Float, nullable=False),
 )

@@ -44,12 +44,11 @@ class ChangingAction(ShopAction):
     """May change something: the whole answer is one transaction, made once for each idempotency key."""
 
     def said(self, tracker: Tracker) -> dict[str, Any]:
-        return the_database().once(idempotency_key(tracker), lambda shop: self.answer(shop, tracker).to_json())
+        return the_database().once(self._key(tracker), lambda shop: self.answer(shop, tracker).to_json())
 
-
-def idempotency_key(tracker: Tracker) -> str | None:
-    key = (tracker.latest_message.get("metadata") or {}).get("idempotency_key")
-    return str(key) if key else None
+    def _key(self, tracker: Tracker) -> str | None:
+        key = (tracker.latest_message.get("metadata") or {}).get("idempotency_key")
+        return f"{key}:{self.name()}" if key else None
 
 
 def order_asked_for(shop: Shop, tracker: Tracker) -> Order | None:
