@@ -1,0 +1,142 @@
+"""What a message means to the dialogue: an understood text or a pressed button."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from bot.messages import Inbound, Json
+from nlu.types import Entity, Intent, Passage, Understanding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    text: str
+    verdict: Verdict
+    intent: str | None
+    """Set when the verdict is SURE."""
+    confidence: float = 1.0
+    entities: tuple[Entity, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    candidates: tuple[Intent, ...] = ()
+    ranking: tuple[Intent, ...] = ()
+    slots: Mapping[str, Any] | None = None
+    """Values that a button sets without an entity."""
+    pressed: bool = False
+    parsed: Mapping[str, Any] | None = None
+    """The understanding in Rasa's form."""
+
+    @property
+    def sure(self) -> bool:
+        return self.verdict is Verdict.SURE and self.intent is not None
+
+    @property
+    def answer(self) -> Passage | None:
+        """The passage that surely answers."""
+        return self.passages[0] if self.passages and self.passages[0].sure else None
+
+    def acting_on(self, intent: Intent) -> Meaning:
+        """The same message, taken to mean this."""
+        return replace(self, verdict=Verdict.SURE, intent=intent.name, confidence=intent.confidence)
+
+    def unsure(self) -> Meaning:
+        return replace(self, verdict=Verdict.UNSURE, intent=None)
+
+    def to_rasa(self) -> Json:
+        """Rasa's `parse_data`, with the verdict that the dialogue acts on under `metadata.settled`."""
+        parsed = dict(self.parsed or self._bare())
+        if self.intent is not None:
+            parsed["intent"] = {"name": self.intent, "confidence": self.confidence}
+        return {**parsed, "metadata": {**parsed.get("metadata", {}), "settled": self.verdict.value}}
+
+    def _bare(self) -> Json:
+        return {
+            "text": self.text,
+            "intent": {"name": self.intent, "confidence": self.confidence if self.intent else 0.0},
+            "entities": [entity.to_rasa() for entity in self.entities],
+            "intent_ranking": [{"name": i.name, "confidence": i.confidence} for i in self.ranking],
+        }
+
+
+def of_message(inbound: Inbound, understanding: Understanding | None, intents: frozenset[str]) -> Meaning:
+    """A payload that is a slash message speaks for itself; everything else is as it was understood."""
+    if inbound.payload is not None and inbound.payload.startswith("/"):
+        return _pressed(inbound.text, inbound.payload, intents)
+    if understanding is None:
+        return Meaning(inbound.text, Verdict.UNSURE, None)
+    intent = understanding.intent.name if understanding.verdict is Verdict.SURE else None
+    return Meaning(
+        text=inbound.text,
+        verdict=understanding.verdict,
+        intent=intent,
+        confidence=understanding.intent.confidence,
+        entities=understanding.entities,
+        passages=understanding.passages,
+        candidates=understanding.candidates,
+        ranking=understanding.ranking,
+        parsed=understanding.to_rasa(),
+    )
+
+
+def payload_for(intent: str, entities: tuple[Entity, ...]) -> str:
+    """The slash message of an intent with what was found in the text; inverse of how a press is read."""
+    values: dict[str, list[Any]] = {}
+    for found in entities:
+        marks = {key: value for key, value in (("role", found.role), ("group", found.group)) if value is not None}
+        values.setdefault(found.entity, []).append({"value": found.value, **marks} if marks else found.value)
+    shown = {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    return f"/{intent}" + (_dumped(shown) if shown else "")
+
+
+def _dumped(values: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(values).decode()
+    except TypeError:  # a lone surrogate in the customer's text
+        return ""
+
+
+def _pressed(text: str, payload: str, intents: frozenset[str]) -> Meaning:
+    name, confidence, values = parse_payload(payload)
+    known = name in intents or name.partition("/")[0] in intents
+    entities = tuple(entity for key, value in values.items() for entity in _entities(key, value))
+    return Meaning(
+        text=text or payload,
+        verdict=Verdict.SURE if known else Verdict.UNSURE,
+        intent=name if known else None,
+        confidence=confidence,
+        entities=entities,
+        ranking=(Intent(name, confidence),) if known else (),
+        slots=values,
+        pressed=True,
+    )
+
+
+def parse_payload(payload: str) -> tuple[str, float, dict[str, Any]]:
+    """`/intent@0.98{"entity": "value"}` in its parts; a part that cannot be read is left out."""
+    head, brace, tail = payload[1:].partition("{")
+    name, _, number = head.partition("@")
+    try:
+        values = orjson.loads(brace + tail) if brace else {}
+    except orjson.JSONDecodeError:
+        values = {}
+    return name.strip(), _confidence(number), values
+
+
+def _confidence(number: str) -> float:
+    try:
+        return min(1.0, max(0.0, float(number))) if number.strip() else 1.0
+    except ValueError:
+        return 1.0
+
+
+def _entities(name: str, value: Any) -> list[Entity]:
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        marked = item if isinstance(item, dict) else {"value": item}
+        if marked.get("value") is not None:
+            role, group = marked.get("role"), marked.get("group")
+            found.append(Entity(name, 0, 0, marked["value"], 1.0, "payload", role, group))
+    return found

@@ -1,0 +1,312 @@
+"""One message in, what the assistant says and does out: pure, and asking its caller to run custom actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from bot.dialogue import answers, forms, two_stage
+from bot.dialogue.assistant import Assistant
+from bot.dialogue.checks import BUILT_IN_INTENTS
+from bot.dialogue.domain import Form
+from bot.dialogue.filling import found_slots
+from bot.dialogue.meaning import Meaning, of_message
+from bot.dialogue.perform import perform
+from bot.dialogue.policy import Prediction
+from bot.dialogue.run import ActionCall, ActionFailedError, ActionFailure, ActionResult, Outcome, Run, Steps
+from bot.dialogue.tracker import LISTEN, Tracker
+from bot.messages import Event, Inbound, Owner
+from nlu.types import Understanding, Verdict
+
+__all__ = ["ActionCall", "ActionFailure", "ActionResult", "Outcome", "respond"]
+
+ACTIONS = 10
+"""At most so many predicted actions a turn, as in Rasa."""
+LIKELY = 0.5
+"""A meaning that cannot be asked about is acted on from this probability."""
+CONTROLS = frozenset({"stop", "restart", "repeat", "back", "resume_bot"})
+"""Intents that are about the conversation, never answers to a form's question."""
+
+
+def respond(
+    assistant: Assistant,
+    tracker: Tracker,
+    inbound: Inbound,
+    understanding: Understanding | None,
+    *,
+    now: float,
+    rng: Random,
+) -> Steps[Outcome]:
+    """`understanding` may be None for a payload that is a slash message. Never raises on what a customer sends."""
+    intents = frozenset(assistant.domain.intents) | BUILT_IN_INTENTS
+    meaning = of_message(inbound, understanding, intents)
+    run = Run(assistant, tracker.seated(assistant.domain.initial_slots()), inbound, meaning, now, rng)
+    try:
+        yield from _turn(run)
+    except ActionFailedError:
+        _apologise(run)
+    if run.tracker.owner is Owner.BOT:
+        run.did(LISTEN, "listen")
+    return run.outcome()
+
+
+def _turn(run: Run) -> Steps[None]:
+    if run.tracker.owner is Owner.BOT:
+        yield from _begin_session(run)
+        run.meaning = _settled(run)
+    run.hear()
+    if run.meaning.intent == "restart" and run.meaning.pressed:
+        yield from _restart(run)
+    elif run.tracker.owner is Owner.AGENT:
+        return
+    elif run.tracker.owner is Owner.QUEUE:
+        yield from _in_queue(run)
+    elif run.meaning.intent == "human":
+        yield from _to_person(run)
+    else:
+        yield from _answer(run)
+
+
+def _begin_session(run: Run) -> Steps[None]:
+    if not run.tracker.session or run.domain.session.expired(run.tracker.last_at, run.now):
+        try:
+            yield from perform(run, "action_session_start")
+        except ActionFailedError:
+            run.record("session_started")
+        if not run.tracker.session:  # an action of the assistant's own that forgot to say so
+            run.record("session_started")
+
+
+def _settled(run: Run) -> Meaning:
+    """An ambiguous message that cannot be asked about is taken to mean its likeliest meaning, or nothing."""
+    meaning = run.meaning
+    if meaning.verdict is not Verdict.AMBIGUOUS or not meaning.candidates:
+        return meaning if meaning.verdict is not Verdict.AMBIGUOUS else meaning.unsure()
+    first = meaning.candidates[0]
+    if len(answers.offered(run, meaning.candidates)) >= 2:
+        same = meaning.answer and all(_answered_by_knowledge(run, meaning.acting_on(c)) for c in meaning.candidates)
+        return meaning.acting_on(first) if same else meaning
+    confirming = (run.tracker.requested or "").startswith("confirm")
+    return meaning.acting_on(first) if first.confidence >= LIKELY and not confirming else meaning.unsure()
+
+
+def _answered_by_knowledge(run: Run, meaning: Meaning) -> bool:
+    data = {"text": meaning.text, "parse_data": meaning.to_rasa()}
+    prediction = run.assistant.policy.predict(run.tracker.apply(Event("user", run.now, data)))
+    return prediction is not None and prediction.action == "action_knowledge"
+
+
+def _restart(run: Run) -> Steps[None]:
+    before = len(run.events)
+    yield from perform(run, "action_restart")
+    if not any(event.name == "restart" for event in run.events[before:]):
+        run.record("restart")
+    run.over = True
+
+
+def _in_queue(run: Run) -> Steps[None]:
+    if run.meaning.intent == "resume_bot":
+        answers.resume_bot(run)
+        yield from _close(run, None)
+    else:
+        answers.wait(run, again=run.meaning.pressed and run.meaning.intent == "human")
+
+
+def _to_person(run: Run) -> Steps[None]:
+    """A rule for `human` may say more, but whatever it does, a person is called."""
+    prediction = run.assistant.policy.predict(run.tracker)
+    if prediction and prediction.action and prediction.action not in run.domain.forms:
+        with suppress(ActionFailedError):  # a person is called all the more
+            yield from _predicted(run)
+    if run.tracker.owner is Owner.BOT:
+        answers.hand_over(run, "customer_request")
+
+
+def _answer(run: Run) -> Steps[None]:
+    found = found_slots(run.domain, run.tracker, run.meaning)
+    form = forms.active(run)
+    if run.tracker.loop and run.tracker.loop.name == two_stage.LOOP:
+        if (yield from two_stage.hear(run)):
+            return
+        found = found_slots(run.domain, run.tracker, run.meaning)
+    if form is None:
+        yield from forms.take(run, found)
+    elif (yield from _heard_by(run, form, found)):
+        yield from _go_on(run)
+        return
+    if run.over:
+        return
+    if run.meaning.verdict is Verdict.SURE:
+        yield from _sure(run, bool(found))
+    elif run.meaning.verdict is Verdict.AMBIGUOUS:
+        answers.clarify(run)
+    else:
+        yield from _unsure(run)
+
+
+def _heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
+    """Whether the form takes the message as an answer. Otherwise it stays as it was told."""
+    meaning = run.meaning
+    if meaning.sure and meaning.intent in CONTROLS:
+        return False
+    prediction = run.assistant.policy.predict(run.tracker) if meaning.sure else None
+    if run.tracker.loop and run.tracker.loop.interrupted:
+        run.record("loop_interrupted", is_interrupted=False)
+        if prediction and prediction.turns > 1:
+            yield from forms.take(run, _beside(run, form, found))
+            return False
+    elsewhere = prediction.action if prediction and prediction.action != form.name else None
+    if elsewhere and _passes_by(run, form, found, elsewhere):
+        yield from forms.take(run, found if elsewhere in run.domain.forms else _beside(run, form, found))
+        return False
+    return (yield from forms.hear(run, form, found, strict=elsewhere is not None))
+
+
+def _passes_by(run: Run, form: Form, found: Mapping[str, Any], elsewhere: str) -> bool:
+    """Whether a message that a rule has an action for is no answer to the form's question.
+
+    A found entity is an answer. A mere text is one too, unless the knowledge base is asked.
+    """
+    asked = run.tracker.requested
+    certain = found_slots(run.domain, run.tracker, replace(run.meaning, text=""))
+    if asked in certain or (run.meaning.intent == "inform" and certain.keys() & set(form.required)):
+        return False
+    return elsewhere == "action_knowledge" or not (asked in found or forms.extracts_itself(run, form))
+
+
+def _beside(run: Run, form: Form, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a question in the middle of a form may fill: nothing that the form has been told already."""
+    kept, asked = run.tracker.slots, run.tracker.requested
+    free = {name for name in found if name not in form.required or kept.get(name) is None} - {asked}
+    return {name: value for name, value in found.items() if name in free}
+
+
+def _sure(run: Run, told: bool) -> Steps[None]:
+    prediction = run.assistant.policy.predict(run.tracker)
+    form, intent = forms.active(run), run.meaning.intent
+    run.leaving = intent == "stop"
+    if run.tracker.followup or (prediction and prediction.action):
+        yield from _go_on(run)
+    elif intent in _BUILT_IN:
+        yield from perform(run, _BUILT_IN[intent])
+        yield from _close(run, None)
+    elif intent == "stop":
+        yield from _leave(run)
+    elif intent == "session_start":
+        return
+    elif run.meaning.answer:
+        answers.knowledge(run)
+        yield from _close(run, None)
+    elif form:
+        yield from forms.refuse(run, form)
+        yield from _go_on(run)
+    elif intent == "inform" and told:
+        run.utter("utter_noted")
+    else:
+        yield from _fall_back(run)
+
+
+_BUILT_IN = {
+    "repeat": "action_repeat",
+    "restart": "action_restart",
+    "back": "action_back",
+    "resume_bot": "action_resume_bot",
+}
+"""What happens at these intents when no rule says otherwise."""
+
+
+def _unsure(run: Run) -> Steps[None]:
+    if run.meaning.answer:
+        answers.knowledge(run)
+        yield from _close(run, None)
+    else:
+        yield from _fall_back(run)
+
+
+def _fall_back(run: Run) -> Steps[None]:
+    """Not understood: by the assistant's own rule if it has one, and always with a way out from the second time on."""
+    answers.miss(run)
+    prediction = run.assistant.policy.predict(run.tracker)
+    ruled = prediction is not None and prediction.action is not None
+    if not ruled or run.tracker.fallbacks >= answers.GIVE_UP:
+        if "action_default_fallback" in run.domain.actions and run.tracker.fallbacks < answers.GIVE_UP:
+            yield from perform(run, "action_default_fallback")
+            _offer_again(run)
+        else:
+            answers.give_way(run)
+        yield from _close(run, None)
+        return
+    last = yield from _predicted(run)
+    if run.tracker.loop is None or run.tracker.loop.name != two_stage.LOOP:
+        _offer_again(run)
+    yield from _close(run, last)
+
+
+def _offer_again(run: Run) -> None:
+    offered = any(button.payload == run.person.payload for reply in run.replies for button in reply.buttons)
+    if run.tracker.fallbacks > 1 and not offered and not run.over:
+        run.utter("utter_offer_person", run.person)
+
+
+def _leave(run: Run) -> Steps[None]:
+    if run.tracker.loop:
+        run.did("action_deactivate_loop")
+        run.leave_loop()
+    run.utter("utter_stopped")
+    yield from _close(run, None)
+
+
+def _go_on(run: Run) -> Steps[None]:
+    """What the rules say comes next, until they say to listen."""
+    last = yield from _predicted(run)
+    if last is None and run.refused and not run.replies:
+        answers.miss(run)
+        answers.give_way(run)
+    yield from _close(run, last)
+
+
+def _predicted(run: Run) -> Steps[Prediction | None]:
+    """Returns the prediction that said to listen, or None when nothing fitted any more."""
+    for _ in range(ACTIONS):
+        if run.over:
+            return None
+        prediction = run.assistant.policy.predict(run.tracker, run.refused)
+        action = run.tracker.followup or (prediction.action if prediction else None)
+        if action is None or action == LISTEN:
+            return prediction
+        yield from perform(run, action)
+    return None
+
+
+def _close(run: Run, last: Prediction | None) -> Steps[None]:
+    """Before listening: a form that was interrupted puts its question again, one that waited is taken up."""
+    awaits = last is not None and last.goes_on
+    for _ in range(ACTIONS):
+        form = forms.active(run)
+        if run.over or (form and run.asked):
+            return
+        if form and awaits:
+            run.record("loop_interrupted", is_interrupted=True)
+            return
+        if form and run.leaving:
+            run.leaving = False
+            run.leave_loop()
+        elif form:
+            yield from forms.ask_again(run, form)
+            yield from _predicted(run)
+        elif run.tracker.suspended and not awaits:
+            yield from forms.resume(run)
+            yield from _predicted(run)
+        else:
+            return
+
+
+def _apologise(run: Run) -> None:
+    """A custom action failed: nothing else runs, and the customer is not left in the middle of a form."""
+    run.leave_loop()
+    for waiting in run.tracker.suspended:
+        run.record("form_resumed", name=waiting.form)
+    run.utter("utter_action_failed", run.person)
