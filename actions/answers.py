@@ -29,11 +29,17 @@ PERSON = Button.start("Talk to a person", "human")
 class Card:
     title: str
     subtitle: str = ""
+    image: str = ""
     buttons: tuple[Button, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         buttons = [button.to_json() for button in self.buttons]
-        return {"title": self.title, "subtitle": self.subtitle, "buttons": buttons}
+        return {"title": self.title, "subtitle": self.subtitle, "image_url": self.image, "buttons": buttons}
+
+
+def picture(product: str) -> str:
+    """Where the demo page serves a product's picture."""
+    return f"/demo/products/{product.lower().replace(' ', '-')}.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Answer:
     text: str
     buttons: tuple[Button, ...] = ()
     cards: tuple[Card, ...] = ()
+    image: str = ""
     custom: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -49,5 +56,6 @@ class Answer:
             "text": self.text,
             "buttons": [button.to_json() for button in self.buttons],
             "elements": [card.to_json() for card in self.cards],
+            "image": self.image or None,
             "json_message": dict(self.custom),
         }

@@ -60,16 +60,13 @@ class OrderForm(ShopForm, ABC):
     """A form that asks for an order number."""
 
     def extract_order_number(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Slots:
-        """Finds the number in the answer to our question, and the order behind a tracking number."""
-        text = str(tracker.latest_message.get("text") or "")
-        tracking = spelling.tracking_number(text)
-        if tracking:
-            with the_database().reading() as shop:
-                found = shop.order_with_tracking(tracking)
-            return {"order_number": found} if found else {}
-        asked = tracker.slots.get(REQUESTED_SLOT) == "order_number"
-        number = spelling.order_number(text) if asked else None
-        return {"order_number": number} if number else {}
+        """The order behind a tracking number."""
+        number = spelling.tracking_number(str(tracker.latest_message.get("text") or ""))
+        if number is None:
+            return {}
+        with the_database().reading() as shop:
+            found = shop.order_with_tracking(number)
+        return {"order_number": found} if found else {}
 
     def validate_order_number(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]

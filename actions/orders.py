@@ -8,7 +8,7 @@ from typing import Any
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.answers import PERSON, Answer, Button, Card
+from actions.answers import PERSON, Answer, Button, Card, picture
 from actions.dates import on, today
 from actions.form_validation import EmailForm, OrderForm, OwnedOrderForm, Slots, refused
 from actions.shop import Order, Shop
@@ -129,9 +129,8 @@ def _row(order: Order) -> dict[str, Any]:
 
 def _card(order: Order) -> Card:
     more = Button.start("Details", "order_status", order_number=order.number)
-    return Card(
-        order.number, f"{order.content} · {order.total} · {order.state}", buttons=(more, *next_steps(order)[:1])
-    )
+    about = f"{order.content} · {order.total} · {order.state}"
+    return Card(order.number, about, picture(order.items[0][0]), (more, *next_steps(order)[:1]))
 
 
 class ActionCancelOrder(ChangingAction):

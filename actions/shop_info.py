@@ -8,7 +8,7 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions import spelling
-from actions.answers import PERSON, Answer, Button
+from actions.answers import PERSON, Answer, Button, picture
 from actions.dates import today
 from actions.demo_data import ONLINE
 from actions.form_validation import ShopForm, Slots, refused
@@ -71,7 +71,7 @@ class ActionCheckStock(ShopAction):
         city = spelling.one_of(str(tracker.slots.get("city") or ""), pieces)
         places = [ONLINE, city] if city and city != ONLINE else [ONLINE]
         said = _listed([f"{_amount(pieces[place])} {_at(place)}" for place in places])
-        return Answer(f"**{product}**: {said}.{_elsewhere(pieces, places)}")
+        return Answer(f"**{product}**: {said}.{_elsewhere(pieces, places)}", image=picture(product))
 
 
 def _amount(pieces: int) -> str:

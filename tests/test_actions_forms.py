@@ -72,12 +72,6 @@ async def test_an_order_number_is_brought_into_one_spelling_and_summarised(fill:
     assert not filled.over
 
 
-async def test_a_number_alone_answers_the_question_for_the_order(fill: Fill) -> None:
-    filled = await fill("order_status_form", known={"requested_slot": "order_number"}, text="10234 I think")
-
-    assert filled.slots["order_number"] == "LW-10234"
-
-
 async def test_a_number_alone_is_no_order_number_when_something_else_was_asked(fill: Fill) -> None:
     known = {"requested_slot": "new_address", "order_number": "LW-10251", "email": MARA}
     filled = await fill("change_address_form", known=known, text="20095", new_address="Am Kai 3, 20095 Hamburg")

@@ -19,6 +19,8 @@ from actions.returns import working_days_after
 from bot.actions import InProcess
 from bot.dialogue.run import ActionCall, ActionResult
 
+ROOT = Path(__file__).parents[1]
+WIDGET, DATA = ROOT / "bot" / "widget", ROOT / "training_data"
 MARA, JONAS = "mara@example.org", "jonas@example.org"
 Act = Callable[..., Any]
 
@@ -401,3 +403,26 @@ def test_the_shop_is_filled_once_and_keeps_its_changes(engine: Engine) -> None:
 
 def test_working_days_leave_out_the_weekend() -> None:
     assert working_days_after(date(2026, 11, 19), 3) == date(2026, 11, 24)
+
+
+async def test_every_product_has_its_picture(act: Act, engine: Engine) -> None:
+    with engine.connect() as connection:
+        names = list(connection.scalars(select(tables.products.c.name)))
+
+    for name in names:
+        (response,) = (await act("action_check_stock", product=name)).responses
+        assert (WIDGET / response["image"].removeprefix("/")).is_file(), name
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_hours_are_those_of_the_help_page() -> None:
+    with tables.the_database().reading() as shop:
+        stores = shop.stores()
+
+    assert len(stores) == 6
+    for store in stores:
+        page = (DATA / "kb" / f"shop-{store.city.lower()}.md").read_text()
+        opens = {hours for hours in store.hours if hours}
+        assert store.street in page
+        assert all(" to ".join(hours.split("-")) in page for hours in opens)
+        assert ("closed on Sunday" in page) is (store.hours[6] is None)
