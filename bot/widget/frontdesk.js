@@ -154,7 +154,7 @@ export class FrontdeskChat extends HTMLElement {
     this.#grow();
     this.#pinned = true;
     if (byHand) (TOUCH.matches ? log : text).focus();
-    else opener.focus();
+    else if (!PHONE.matches) this.shadowRoot.activeElement?.blur(); // a dialog takes the focus, asked or not
     tab('open', 1);
     this.#fit();
     this.#render();
