@@ -277,6 +277,31 @@ def test_a_free_text_that_is_refused_is_taken_for_what_it_means(play: Play) -> N
     """)
 
 
+def test_a_refused_text_is_answered_from_the_knowledge_base_or_asked_about(play: Play) -> None:
+    play("""
+        > back | lone
+        < Why?
+        > abcdefghijklmnopqrstuvwxyz | track / cancel
+        < Which? [Track an order] [Cancel an order]
+    """)
+    play.passages = (passage("Three days.", sure=True),)
+    play("""
+        > abcdefghijklmnopqrstuvwxyz | ?
+        < Three days. (Delivery)
+        < Why?
+    """)
+
+
+def test_a_form_that_the_assistant_no_longer_has_is_forgotten(play: Play) -> None:
+    play.hear("hi | greet")
+    play.apply(Event("active_loop", play.now, {"name": "former_form"}))
+    play("""
+        > hi | greet
+        < Hello .
+    """)
+    assert play.tracker.loop is None
+
+
 def test_knowledge_is_asked_even_where_any_text_would_do(play: Play) -> None:
     play.passages = (passage("Three days.", sure=True),)
     play("""

@@ -138,6 +138,11 @@ def _merged(nodes: Sequence[Node], what: str) -> dict[str, Node]:
 
 def _form(name: str, node: Node) -> Form:
     fields = node.mapping(f"Form '{name}'") if node.value is not None else {}
+    for key in fields.keys() - {"required_slots", "ignored_intents"}:
+        fields[key].fail(
+            f"form '{name}' has no key '{key}'.",
+            "Forms name required_slots and ignored_intents; how a slot is filled stands at the slot.",
+        )
     required, ignored = fields.get("required_slots"), fields.get("ignored_intents")
     if required is None:
         slots: tuple[str, ...] = ()

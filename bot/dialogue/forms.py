@@ -77,7 +77,10 @@ def activate(run: Run, form: Form) -> Steps[None]:
 
 
 def resume(run: Run) -> Steps[None]:
-    """Go back to the form that waited last, with what it had been told."""
+    """Go back to the form that waited last, with what it had been told, and have that checked again.
+
+    The form in between may have changed what the first one's check had worked out.
+    """
     waiting = run.tracker.suspended[-1]
     run.record("form_resumed", name=waiting.form)
     form = run.domain.forms.get(waiting.form)
@@ -87,8 +90,9 @@ def resume(run: Run) -> Steps[None]:
         if run.tracker.slots.get(name) != value:
             run.set_slot(name, value)
     run.utter("utter_resume_form")
+    run.did(form.name, "form")
     run.record("active_loop", name=form.name)
-    yield from ask_again(run, form)
+    yield from _check_and_ask(run, form)
 
 
 def refuse(run: Run, form: Form) -> Steps[None]:
@@ -129,6 +133,10 @@ def _begin(run: Run, form: Form) -> Steps[None]:
             run.set_slot(name, None)
     for name, value in trigger_slots(run.domain, form.name, run.meaning).items():
         run.set_slot(name, value)
+    yield from _check_and_ask(run, form)
+
+
+def _check_and_ask(run: Run, form: Form) -> Steps[None]:
     slots = run.tracker.slots
     told = {name: slots[name] for name in form.required if slots.get(name) is not None}
     try:

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from bot.messages import Json
 
-LENGTH = 200
-"""Moves kept: some forty turns."""
+LENGTH = 120
+"""Moves kept: some twenty-five turns."""
 
 Found = tuple[str, str | None, str | None]
 """An entity, its role and its group."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -56,6 +56,7 @@ def respond(
 def _turn(run: Run) -> Steps[None]:
     if run.tracker.owner is Owner.BOT:
         yield from _begin_session(run)
+        _forget_lost_form(run)
         run.meaning = _settled(run)
     run.hear()
     if run.meaning.intent == "restart" and run.meaning.pressed:
@@ -78,6 +79,13 @@ def _begin_session(run: Run) -> Steps[None]:
             run.record("session_started")
         if not run.tracker.session:  # an action of the assistant's own that forgot to say so
             run.record("session_started")
+
+
+def _forget_lost_form(run: Run) -> None:
+    """A form that was active when the assistant was changed may be gone."""
+    loop = run.tracker.loop
+    if loop and loop.name not in run.domain.forms and loop.name != two_stage.LOOP:
+        run.leave_loop()
 
 
 def _settled(run: Run) -> Meaning:
@@ -159,20 +167,22 @@ def _heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
             yield from forms.take(run, _beside(run, form, found))
             return False
     elsewhere = prediction.action if prediction and prediction.action != form.name else None
-    if elsewhere and _passes_by(run, form, found, elsewhere):
+    certain = found_slots(run.domain, run.tracker, replace(meaning, text="")).keys()
+    if elsewhere and _passes_by(run, form, found, certain, elsewhere):
         yield from forms.take(run, found if elsewhere in run.domain.forms else _beside(run, form, found))
         return False
-    return (yield from forms.hear(run, form, found, strict=elsewhere is not None))
+    otherwise = elsewhere is not None or meaning.answer is not None or meaning.verdict is Verdict.AMBIGUOUS
+    strict = otherwise and run.tracker.requested not in certain
+    return (yield from forms.hear(run, form, found, strict=strict))
 
 
-def _passes_by(run: Run, form: Form, found: Mapping[str, Any], elsewhere: str) -> bool:
+def _passes_by(run: Run, form: Form, found: Mapping[str, Any], certain: Set[str], elsewhere: str) -> bool:
     """Whether a message that a rule has an action for is no answer to the form's question.
 
     A found entity is an answer. A mere text is one too, unless the knowledge base is asked.
     """
     asked = run.tracker.requested
-    certain = found_slots(run.domain, run.tracker, replace(run.meaning, text=""))
-    if asked in certain or (run.meaning.intent == "inform" and certain.keys() & set(form.required)):
+    if asked in certain or (run.meaning.intent == "inform" and certain & set(form.required)):
         return False
     return elsewhere == "action_knowledge" or not (asked in found or forms.extracts_itself(run, form))
 

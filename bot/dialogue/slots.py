@@ -112,7 +112,8 @@ class Slot:
             node.fail(f"slot '{name}' has no type.", "Add 'type: text'.")
         kind = fields["type"].text("A slot's type")
         if kind not in list(Kind) and "." not in kind:
-            fields["type"].fail(f"'{kind}' is no type of slot.", did_you_mean(kind, list(Kind)))
+            advice = did_you_mean(kind, list(Kind)) or f"Use one of {', '.join(Kind)}."
+            fields["type"].fail(f"'{kind}' is no type of slot.", advice)
         mappings = fields["mappings"].items(f"The mappings of slot '{name}'") if "mappings" in fields else []
         return cls(
             name=name,
