@@ -68,14 +68,16 @@ class ActionNewsletter(ChangingAction):
         if not confirmed(tracker):
             return Answer("All right, the newsletters stay as they are.")
         topics = TOPICS if topic == "all" else (str(topic),)
-        about = "all topics" if topic == "all" else f"the topic {topic}"
+        about = topic_said(str(topic))
         if tracker.slots.get("subscription") == "unsubscribe":
             shop.unsubscribe(email, topics)
-            return Answer(f"{email} gets no more newsletters on {about}. An issue that is being sent may still arrive.")
+            return Answer(f"{email} is unsubscribed from {about}. An issue that is being sent may still arrive.")
         shop.subscribe(email, topics)
-        return Answer(
-            f"Nearly done: please press the link in the mail we just sent to {email}. Then {about} will come."
-        )
+        return Answer(f"Nearly done: once you press the link in the mail to {email}, you are subscribed to {about}.")
+
+
+def topic_said(topic: str) -> str:
+    return "all newsletters" if topic == "all" else f"the newsletter on {topic}"
 
 
 class ValidateNewsletterForm(EmailForm):
@@ -87,7 +89,7 @@ class ValidateNewsletterForm(EmailForm):
     ) -> Slots:
         said = spelling.one_of(str(value), ("subscribe", "unsubscribe")) if value else None
         if said == "unsubscribe" and not tracker.slots.get("topic"):
-            return {"subscription": said, "topic": "all"}
+            return {"subscription": said, "topic": "all", "topic_said": topic_said("all")}
         return {"subscription": said}
 
     def validate_topic(
@@ -97,7 +99,7 @@ class ValidateNewsletterForm(EmailForm):
             return {"topic": None}
         topic = spelling.one_of(str(value), (*TOPICS, "all"))
         if topic:
-            return {"topic": topic}
+            return {"topic": topic, "topic_said": topic_said(topic)}
         sentence = "There are three topics: offers, new arrivals and tips."
         return refused("topic", dispatcher, sentence)
 

@@ -98,9 +98,9 @@ def lines() -> list[Row]:
         "LW-10300": {"Alma sofa": 1},
     }
     return [
-        {"order_number": number, "product": product, "quantity": quantity}
+        {"order_number": number, "position": position, "product": product, "quantity": quantity}
         for number, items in bought.items()
-        for product, quantity in items.items()
+        for position, (product, quantity) in enumerate(items.items(), 1)
     ]
 
 

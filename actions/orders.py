@@ -8,6 +8,7 @@ from typing import Any
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions import spelling
 from actions.answers import PERSON, Answer, Button, Card, picture
 from actions.dates import on, today
 from actions.form_validation import EmailForm, OrderForm, OwnedOrderForm, Slots, refused
@@ -32,7 +33,16 @@ class ActionOrderStatus(ShopAction):
 
     def answer(self, shop: Shop, tracker: Tracker) -> Answer:
         order = order_asked_for(shop, tracker)
-        return Answer(status(order), next_steps(order)) if order else order_not_found(tracker)
+        if order is None:
+            return order_not_found(tracker)
+        other = () if named_now(tracker) else (another_order("order_status"),)
+        return Answer(status(order), (*next_steps(order), *other))
+
+
+def named_now(tracker: Tracker) -> bool:
+    """Whether the latest message names the order, rather than an earlier one."""
+    named = next(tracker.get_latest_entity_values("order_number"), None)
+    return bool(named or spelling.order_number(str(tracker.latest_message.get("text") or "")))
 
 
 def status(order: Order) -> str:
@@ -168,7 +178,7 @@ def _too_late_to_cancel(order: Order) -> Answer:
     else:
         also = "You can still send it back." if order.returnable else "The 30 days for a return are over, too."
     return Answer(
-        f"{status(order)} That is too late to cancel it. {also}", (*next_steps(order), another_order("cancel_order"))
+        f"{status(order)} It is too late to cancel it. {also}", (*next_steps(order), another_order("cancel_order"))
     )
 
 

@@ -75,7 +75,8 @@ order_lines = Table(
     "order_lines",
     metadata,
     Column("order_number", ForeignKey("orders.number"), primary_key=True),
-    Column("product", String(80), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("product", String(80), nullable=False),
     Column("quantity", Integer, nullable=False),
 )
 products = Table("products", metadata, Column("name", String(80), primary_key=True))
@@ -259,8 +260,8 @@ class Shop:
         return tuple(Order(**row, items=self._items(row["number"])) for row in rows)
 
     def _items(self, number: str) -> tuple[tuple[str, int], ...]:
-        query = select(order_lines.c.product, order_lines.c.quantity).where(order_lines.c.order_number == number)
-        return tuple((product, quantity) for product, quantity in self._connection.execute(query))
+        query = select(order_lines).where(order_lines.c.order_number == number).order_by(order_lines.c.position)
+        return tuple((row.product, row.quantity) for row in self._connection.execute(query))
 
 
 class Database:

@@ -38,8 +38,8 @@ def act(engine: Engine) -> Act:
     """Runs an action with these slots and returns its result."""
     runner = InProcess("actions", timeout=10)
 
-    async def run(name: str, *, seq: int = 1, **slots: Any) -> ActionResult:
-        tracker = {"sender_id": "c1", "slots": slots, "latest_message": {"text": ""}, "events": []}
+    async def run(name: str, *, seq: int = 1, said: str = "", **slots: Any) -> ActionResult:
+        tracker = {"sender_id": "c1", "slots": slots, "latest_message": {"text": said}, "events": []}
         call = ActionCall(name, tracker, {}, 0, False)
         result = await runner.run(call, conversation_id="c1", seq=seq, message_id="m")
         assert isinstance(result, ActionResult), result
@@ -92,7 +92,8 @@ async def test_the_state_alone_names_no_person_address_or_payment(act: Act) -> N
 async def test_each_state_offers_what_is_possible_in_it(act: Act) -> None:
     offered = {
         number: {
-            payload.partition("{")[0] for payload in payloads(await act("action_order_status", order_number=number))
+            payload.partition("{")[0]
+            for payload in payloads(await act("action_order_status", order_number=number, said=number))
         }
         for number in ("LW-10234", "LW-10251", "LW-10300", "LW-10198", "LW-09810", "LW-10077")
     }
@@ -105,6 +106,13 @@ async def test_each_state_offers_what_is_possible_in_it(act: Act) -> None:
         "LW-09810": {"/warranty_claim"},
         "LW-10077": {"/refund_status"},
     }
+
+
+async def test_an_order_remembered_from_before_can_be_another(act: Act) -> None:
+    another = '/order_status{"order_number": "other"}'
+
+    assert another in payloads(await act("action_order_status", order_number="LW-10234", said="and my order?"))
+    assert another not in payloads(await act("action_order_status", order_number="LW-10234", said="it is 10234"))
 
 
 async def test_an_unknown_order_is_said_to_be_unknown_and_a_person_is_offered(act: Act) -> None:
