@@ -42,22 +42,21 @@ class Shelf {
     }
   }
 
-  /** The keys that begin so, without the beginning. */
-  keys(start) {
+  /** Names of what is kept under this one. */
+  list(key) {
     try {
-      const whole = this.prefix + start;
-      return Object.keys(localStorage).flatMap((key) => (key.startsWith(whole) ? [key.slice(whole.length)] : []));
+      const start = this.prefix + key;
+      return Object.keys(localStorage).filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
     } catch {
       return [];
     }
   }
 }
 
-/** randomUUID is there in secure contexts only; a shop on plain http still has random numbers. */
+/** Version 4. crypto.randomUUID is there in secure contexts only, and some shops are on plain http. */
 function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0'));
-  return hex.join('').replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5');
+  const random = (digit) => (digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (digit / 4)))).toString(16);
+  return '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, random);
 }
 
 export class Client {
@@ -91,6 +90,7 @@ export class Client {
   #inFlight = null;
   #fetching = false;
   #timers = {};
+  #every = 25; // seconds until a silent socket is asked
 
   /**
    * @param {string} server where the service lives
@@ -104,7 +104,7 @@ export class Client {
     this.#url = url.href;
     this.#greeting = greeting;
     this.#changed = changed;
-    for (const id of this.#shelf.keys('out.')) {
+    for (const id of this.#shelf.list('out.')) {
       const kept = this.#shelf.get(`out.${id}`);
       if (kept) this.outbox.push({ id, ...kept, state: kept.code ? 'failed' : 'waiting' });
     }
@@ -149,7 +149,7 @@ export class Client {
     socket.onopen = () => this.#hello();
     socket.onmessage = ({ data }) => socket === this.#socket && this.#frame(JSON.parse(data));
     socket.onclose = ({ code }) => socket === this.#socket && this.#lost(code);
-    this.#timer('dog', DEAD, () => this.#drop());
+    this.#timer('dog', DEAD, this.#drop);
   }
 
   /** For good: the element left the page. */
@@ -229,10 +229,10 @@ export class Client {
     this.#send({ type: 'hello', token, epoch, last_seq: this.last, ...this.#greeting });
   }
 
-  #drop() {
+  #drop = () => {
     this.#socket?.close();
     this.#lost(0);
-  }
+  };
 
   #lost(code) {
     const wasReady = this.ready;
@@ -261,41 +261,35 @@ export class Client {
     this.#changed();
   };
 
-  #ping() {
+  #ping = () => {
     this.#send({ type: 'ping' });
-    this.#timer('dog', DEAD, () => this.#drop());
-  }
+    this.#timer('dog', DEAD, this.#drop);
+  };
 
   #frame(frame) {
-    if (this.ready) this.#timer('dog', this.#every, () => this.#ping());
     this.#handlers[frame.type]?.(frame);
+    if (this.ready) this.#timer('dog', this.#every, this.#ping);
     this.#changed();
   }
 
-  #every = 25;
-
   #handlers = {
+    __proto__: null,
+
     welcome: (frame) => {
       const mine = this.#session;
       if (!mine && this.#shelf.get('session')) return this.#drop(); // another tab was first: join its conversation
       const renewed = mine && mine.epoch !== frame.epoch;
       if (renewed) this.#forget();
-      const { token, epoch, conversation } = frame;
+      const { token, epoch, conversation, owner, name } = frame;
       this.#session = { token, epoch, conversation };
       this.#shelf.set('session', this.#session);
       if (renewed) return this.#drop(); // and ask again, from 0
-      this.#welcomed = Date.now();
-      this.ready = true;
-      this.late = false;
-      this.notice = null;
+      Object.assign(this, { owner, name, limit: frame.limits.text, ready: true, late: false, notice: null });
       this.loading = this.last < frame.seq;
-      this.owner = frame.owner;
-      this.name = frame.name;
-      this.limit = frame.limits.text;
+      this.#welcomed = Date.now();
       this.#every = frame.ping;
       clearTimeout(this.#timers.late);
       this.#timers.late = null;
-      this.#timer('dog', this.#every, () => this.#ping());
       for (const [seq, [value, noted]] of Object.entries(this.votes)) {
         if (!noted) this.#send({ type: 'feedback', seq: Number(seq), value });
       }
@@ -372,7 +366,7 @@ export class Client {
     next.state = 'sending';
     this.#inFlight = next;
     this.#send({ type: 'message', id: next.id, ...next.body });
-    this.#timer('ack', ACK, () => this.#drop());
+    this.#timer('ack', ACK, this.#drop);
   }
 
   /** Nothing is in flight any more; what was and is not settled waits again. */

@@ -41,10 +41,18 @@ button, textarea { font: inherit; color: inherit; }
 button { border: 0; padding: 0; background: none; cursor: pointer; }
 button:disabled { cursor: default; }
 a { color: var(--a); text-underline-offset: 2px; }
-:focus-visible { outline: 2px solid var(--a); outline-offset: 2px; }
 svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
-.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+:focus-visible { outline: 2px solid var(--a); outline-offset: 2px; }
 [hidden] { display: none !important; }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+
+.launcher, .face, .hide, .send, .thumb { display: grid; place-items: center; flex: none; width: 38px; height: 38px; border-radius: 50%; }
+.launcher, .face, .send:enabled, .user .said, .choice:is(:hover:enabled, [aria-pressed=true]) { background: var(--a); color: var(--on); }
+.said, .typing, .notice, .send, .card img { background: var(--soft); }
+.owner, .day, .meta, .count, .hide, .send, .exits button, .system .said, .card > span { color: var(--mute); }
+.owner, .notice, .day, .count, .card > span, .system .said, .earlier, .newest, .exits button { margin: 0; font-size: 13px; }
+.earlier, .newest, .exits button { padding: 4px 14px; border-radius: 99px; }
+:is(.hide, .thumb, .earlier, .exits button):hover { background: var(--soft); color: var(--ink); }
 
 .launcher, .panel {
   position: fixed;
@@ -52,18 +60,11 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
   inset: auto;
   inset-inline-end: max(var(--edge), env(safe-area-inset-right));
 }
-:host([position=start]) :is(.launcher, .panel) {
-  inset-inline: max(var(--edge), env(safe-area-inset-left)) auto;
-}
+:host([position=start]) :is(.launcher, .panel) { inset-inline: max(var(--edge), env(safe-area-inset-left)) auto; }
 .launcher {
   inset-block-end: max(var(--edge), env(safe-area-inset-bottom));
-  display: grid;
-  place-items: center;
   width: 58px;
   height: 58px;
-  border-radius: 50%;
-  background: var(--a);
-  color: var(--on);
   box-shadow: 0 1px 2px #0003, 0 8px 24px #0003;
 }
 .launcher svg { width: 26px; height: 26px; }
@@ -78,7 +79,6 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
   font-size: 12px;
   font-weight: 600;
   line-height: 22px;
-  box-shadow: 0 0 0 2px var(--bg);
 }
 
 .panel {
@@ -96,128 +96,102 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
   box-shadow: 0 2px 6px #0000000f, 0 24px 60px -12px #00000047;
   overflow: hidden;
 }
-.panel[open] { display: flex; flex-direction: column; animation: open .2s cubic-bezier(.2, .8, .3, 1); }
-@keyframes open { from { opacity: 0; transform: translateY(12px); } }
-@keyframes rise { from { opacity: 0; transform: translateY(6px); } }
+.panel[open] { display: flex; flex-direction: column; animation: rise .2s ease-out; }
+@keyframes rise { from { opacity: 0; transform: translateY(8px); } }
 @keyframes dot { 30% { opacity: 1; transform: translateY(-3px); } }
 
 header { display: flex; align-items: center; gap: 12px; padding: 14px 16px; border-bottom: 1px solid var(--line); }
-.face {
-  display: grid;
-  place-items: center;
-  flex: none;
-  width: 38px;
-  height: 38px;
-  border-radius: 50%;
-  background: var(--a);
-  color: var(--on);
-  font-weight: 600;
-}
 header div { flex: 1; min-width: 0; }
-h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.owner { margin: 0; color: var(--mute); font-size: 13px; line-height: 1.4; }
-.hide { display: grid; place-items: center; width: 36px; height: 36px; border-radius: 50%; color: var(--mute); }
-.hide:hover { background: var(--soft); color: var(--ink); }
+.face { font-weight: 600; text-transform: uppercase; }
+h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.notice { padding: 8px 16px; }
+:is(.notice, .state) button { margin-inline-start: 6px; color: var(--a); font-weight: 600; text-decoration: underline; }
 
-.notice { margin: 0; padding: 8px 16px; background: var(--soft); font-size: 13px; }
-.notice button, .state button { margin-inline-start: 6px; color: var(--a); font-weight: 600; text-decoration: underline; }
-
-.log { flex: 1; min-height: 0; overflow: hidden auto; overscroll-behavior: contain; overflow-anchor: none; padding: 16px; }
+.log { flex: 1; overflow: hidden auto; overscroll-behavior: contain; overflow-anchor: none; padding: 16px; }
 .log:focus-visible { outline-offset: -3px; }
 .list { display: flex; flex-direction: column; min-height: 100%; }
 .list::before { content: ''; flex: 1; }
-.day { align-self: center; padding: 16px 0 8px; color: var(--mute); font-size: 12px; }
-.earlier { align-self: center; padding: 6px 14px; border-radius: 99px; color: var(--a); font-size: 13px; font-weight: 600; }
-.earlier:hover { background: var(--soft); }
+.list > :is(.day, .earlier) { align-self: center; margin-top: 12px; }
+.earlier { color: var(--a); font-weight: 600; }
 
-.row { display: flex; flex-direction: column; align-items: flex-start; gap: 6px; max-width: 100%; margin-top: 14px; animation: rise .2s ease-out; }
-.row.next { margin-top: 4px; }
-.user { align-items: flex-end; }
+.row { display: flex; flex-direction: column; align-items: flex-start; gap: 6px; margin-top: 14px; animation: rise .2s ease-out; }
+.row.next { margin-top: 6px; }
+.row:has(+ .next) time { display: none; }
+.row.user { align-items: flex-end; }
+.row.system { align-items: center; }
 .said {
   max-width: 86%;
   padding: 9px 14px;
   border: 1px solid transparent;
   border-radius: 18px;
   border-end-start-radius: 6px;
-  background: var(--soft);
   overflow-wrap: anywhere;
   white-space: pre-wrap;
 }
-.user .said { border-end-start-radius: 18px; border-end-end-radius: 6px; background: var(--a); color: var(--on); }
-.system { align-items: center; }
-.system .said { margin: 0; padding: 0 12px; background: none; color: var(--mute); font-size: 13px; text-align: center; }
+.user .said { border-end-start-radius: 18px; border-end-end-radius: 6px; }
+.system .said { padding: 0; background: none; text-align: center; }
 .said :is(p, ul, ol, pre) { margin: 0; }
 .said * + :is(p, ul, ol, pre) { margin-top: 8px; }
 .said :is(ul, ol) { padding-inline-start: 20px; white-space: normal; }
-code { font: .9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+code { font: .9em ui-monospace, Menlo, Consolas, monospace; }
 pre { overflow-x: auto; }
 .pending .said { opacity: .8; }
 
-.picture { display: block; max-width: 86%; border-radius: 14px; overflow: hidden; }
-.picture img { display: block; max-width: 100%; max-height: 260px; min-height: 40px; }
-.cards { display: flex; gap: 10px; max-width: calc(100% + 32px); margin-inline: -16px; padding: 2px 16px 8px; overflow-x: auto; scrollbar-width: thin; }
+.picture { max-width: 86%; }
+.picture img { display: block; max-width: 100%; max-height: 260px; min-height: 40px; border-radius: 14px; }
+.cards { display: flex; gap: 10px; max-width: calc(100% + 32px); margin-inline: -16px; padding: 2px 16px 8px; overflow-x: auto; }
 .card { display: flex; flex-direction: column; flex: none; width: 212px; padding-bottom: 12px; border: 1px solid var(--line); border-radius: 16px; overflow: hidden; overflow-wrap: anywhere; }
-.card img { width: 100%; aspect-ratio: 8 / 5; object-fit: cover; background: var(--soft); }
+.card img { width: 100%; aspect-ratio: 3 / 2; object-fit: cover; }
 .card > :not(img) { margin: 0 14px; }
 .card strong { margin-top: 10px; line-height: 1.35; font-weight: 600; }
 .card strong a { color: inherit; }
-.card > span { color: var(--mute); font-size: 13px; }
 .card .choices { margin-top: auto; padding-top: 10px; }
-.choices { display: flex; flex-wrap: wrap; gap: 8px; max-width: 100%; }
+.choices { display: flex; flex-wrap: wrap; gap: 8px; }
 .choice {
-  max-width: 100%;
   padding: 6px 14px;
   border: 1px solid var(--a);
   border-radius: 18px;
   color: var(--a);
   font-size: 14px;
-  font-weight: 550;
+  font-weight: 500;
   text-align: start;
   overflow-wrap: anywhere;
 }
-.choice:hover:enabled, .choice[aria-pressed=true] { background: var(--a); color: var(--on); }
 .choice:disabled:not([aria-pressed=true]) { border-color: var(--line); color: var(--mute); }
 
-.meta { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 10px; padding: 0 4px; color: var(--mute); font-size: 12px; }
-.source { display: inline-flex; align-items: center; gap: 5px; width: 100%; }
-.source svg { flex: none; width: 15px; height: 15px; }
+.meta { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 10px; padding: 0 4px; font-size: 12px; }
+.source { display: flex; align-items: center; gap: 5px; width: 100%; }
+.meta svg { flex: none; width: 16px; height: 16px; }
 .state:empty { display: none; }
-.failed .state { color: var(--bad); }
-.thumbs { display: inline-flex; gap: 2px; }
-.thumb { display: grid; place-items: center; width: 28px; height: 28px; border-radius: 50%; }
-.thumb svg { width: 16px; height: 16px; }
-.thumb:hover { background: var(--soft); color: var(--ink); }
+.failed .state, .count.over { color: var(--bad); }
+.thumbs { display: flex; }
+.thumb { width: 28px; height: 28px; }
 .thumb[aria-pressed=true] { background: var(--soft); color: var(--a); }
 .thumb[aria-pressed=true] svg { fill: currentColor; fill-opacity: .25; }
 .down svg { transform: rotate(180deg); }
 
-.typing { display: flex; align-self: flex-start; gap: 4px; margin-top: 14px; padding: 14px; border-radius: 18px; border-end-start-radius: 6px; background: var(--soft); }
+.typing { display: flex; align-self: flex-start; gap: 4px; margin-top: 14px; padding: 14px; border-radius: 18px; border-end-start-radius: 6px; }
 .typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--mute); opacity: .45; animation: dot 1.2s infinite; }
-.typing i:nth-child(2) { animation-delay: .15s; }
-.typing i:nth-child(3) { animation-delay: .3s; }
+.typing i + i { animation-delay: .15s; }
+.typing i + i + i { animation-delay: .3s; }
 
-footer { position: relative; padding: 10px 12px 8px; padding-bottom: max(8px, env(safe-area-inset-bottom)); border-top: 1px solid var(--line); }
-.newest { position: absolute; inset-block-end: calc(100% + 10px); inset-inline: 0; width: max-content; margin: auto; padding: 6px 14px; border-radius: 99px; background: var(--ink); color: var(--bg); font-size: 13px; font-weight: 600; box-shadow: 0 4px 14px #0003; }
-form { display: flex; align-items: flex-end; gap: 4px; border: 1px solid var(--line); border-radius: 22px; padding: 3px; background: var(--bg); }
+footer { position: relative; padding: 10px 12px max(8px, env(safe-area-inset-bottom)); border-top: 1px solid var(--line); }
+.newest { position: absolute; inset-block-end: calc(100% + 10px); inset-inline: 0; width: max-content; margin: auto; background: var(--ink); color: var(--bg); }
+form { display: flex; align-items: flex-end; padding: 3px; border: 1px solid var(--line); border-radius: 22px; }
 form:focus-within { border-color: var(--a); box-shadow: 0 0 0 1px var(--a); }
-textarea { flex: 1; min-width: 0; height: 38px; max-height: 132px; padding: 7px 12px; border: 0; background: none; resize: none; line-height: 24px; }
+textarea { flex: 1; height: 38px; max-height: 132px; padding: 7px 12px; border: 0; background: none; resize: none; line-height: 24px; }
 textarea:focus-visible { outline: none; }
 textarea::placeholder { color: var(--mute); opacity: 1; }
-.send { display: grid; place-items: center; flex: none; width: 38px; height: 38px; border-radius: 50%; background: var(--a); color: var(--on) }
-.send:disabled { background: var(--soft); color: var(--mute); }
 [dir=rtl] .send svg { transform: scaleX(-1); }
-.count { margin: 4px 12px 0; color: var(--mute); font-size: 12px; text-align: end; }
-.count.over { color: var(--bad); font-weight: 600; }
-.exits { display: flex; justify-content: center; gap: 4px; margin-top: 4px; }
-.exits button { padding: 4px 12px; border-radius: 99px; color: var(--mute); font-size: 13px; }
-.exits button:hover { background: var(--soft); color: var(--ink); }
+.count { margin: 4px 12px 0; text-align: end; }
+.exits { display: flex; justify-content: center; margin-top: 4px; }
 
 @media (max-width: 480px), (max-height: 420px) {
-  .panel, :host([position=start]) .panel { inset: 0; width: 100%; height: 100%; height: 100dvh; border: 0; border-radius: 0; }
+  .panel, :host([position=start]) .panel { inset: 0; width: 100%; height: 100%; border: 0; border-radius: 0; }
   header { padding-top: max(14px, env(safe-area-inset-top)); }
   textarea { font-size: 16px; }
 }
 @media (prefers-reduced-motion: reduce) {
-  *, *::before { animation: none !important; transition: none !important; }
+  * { animation: none !important; }
 }
 `);
