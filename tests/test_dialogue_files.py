@@ -158,20 +158,22 @@ def test_what_only_looks_wrong_does_not_stop_the_assistant(tmp_path: Path) -> No
     - {story: lost, steps: [{checkpoint: nowhere}, {intent: hi}, {action: utter_hi}]}
     - {story: open, steps: [{intent: track}, {action: track_form}, {checkpoint: end}]}
     forms: {unused_form: {required_slots: []}}
+    intents: [idle, affirm]
     slots: {size: {type: text, mappings: [{type: custom}]}}
     """
     domain = DOMAIN.replace("required_slots: [order]", "required_slots: [order, size]")
     assistant = Assistant.load(write(tmp_path, domain=domain, rules=RULES, more=more))
-    found = [str(problem) for problem in check(assistant, {"hi", "hello"}, {"order", "city"})]
+    found = [str(problem) for problem in check(assistant, {"hi", "hello", "idle", "affirm"}, {"order", "city"})]
     for sentence in (
         "story 'lost' cannot be reached: nothing leads to checkpoint 'nowhere'",
         "story 'open' ends at checkpoint 'end', where nothing begins",
         "no rule or story starts form 'unused_form'",
+        "no rule or story begins with intent 'idle'",
         "form 'track_form' has no words to ask for 'size'. Add the response utter_ask_track_form_size",
         "intent 'track' is in the domain, but has no training examples",
     ):
         assert any(sentence in problem for problem in found), sentence
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_all_problems_are_told_at_once_the_fatal_ones_first(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def walked(lines: list[str], *, failing: bool = False, known: bool = False) -> P
     return play
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(walks, st.booleans(), st.booleans())
 def test_a_person_can_be_called_at_once_from_anywhere(lines: list[str], failing: bool, known: bool) -> None:
     play = walked(lines, failing=failing, known=known)
@@ -56,7 +56,7 @@ def test_a_person_can_be_called_at_once_from_anywhere(lines: list[str], failing:
     assert play.copy().hear("a person | human").owner is Owner.QUEUE
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(walks, st.booleans())
 def test_two_messages_that_are_not_understood_lead_to_a_person(lines: list[str], failing: bool) -> None:
     play = walked(lines, failing=failing)
@@ -75,7 +75,7 @@ def _taken_as_text(tracker: Tracker) -> bool:
     return tracker.requested == "reason" or any(form.form == "return_form" for form in tracker.suspended)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(walks, st.text(), st.none() | st.text().map("/".__add__))
 def test_no_text_and_no_payload_ever_raises(lines: list[str], text: str, payload: str | None) -> None:
     play = walked(lines)
@@ -83,7 +83,7 @@ def test_no_text_and_no_payload_ever_raises(lines: list[str], text: str, payload
     assert outcome.replies or outcome.owner is not Owner.BOT or payload is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(walks)
 def test_the_events_of_the_turns_alone_make_the_same_tracker(lines: list[str]) -> None:
     play = Play(ASSISTANT, dict(ACTIONS))
@@ -93,7 +93,7 @@ def test_the_events_of_the_turns_alone_make_the_same_tracker(lines: list[str]) -
     assert rebuilt == play.tracker
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(walks)
 def test_nobody_hears_the_bot_while_a_person_answers(lines: list[str]) -> None:
     play = walked(lines)

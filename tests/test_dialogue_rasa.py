@@ -323,6 +323,48 @@ def test_an_extractor_of_a_custom_mapping_is_run_after_each_message() -> None:
     assert play.tracker.slots["count"] == 2.0
 
 
+def test_an_entity_that_two_slots_want_goes_to_the_one_that_was_asked_for() -> None:
+    domain = """
+    intents: [ask, inform]
+    entities: [mail]
+    slots:
+      old: {type: text, mappings: [{type: from_entity, entity: mail}]}
+      new: {type: text, mappings: [{type: from_entity, entity: mail}]}
+    forms: {mail_form: {required_slots: [old, new]}}
+    responses: {utter_ask_old: [{text: "old?"}], utter_ask_new: [{text: "new?"}], utter_done: [{text: "{old} {new}"}]}
+    """
+    rules = """
+    rules:
+    - {rule: a, steps: [{intent: ask}, {action: mail_form}, {active_loop: mail_form}]}
+    - rule: b
+      condition: [{active_loop: mail_form}]
+      steps: [{action: mail_form}, {active_loop: null}, {action: utter_done}]
+    """
+    play_of(rules, domain)("""
+        > change it | ask
+        < old?
+        > a@b | inform mail=a@b
+        < new?
+        > c@d | inform mail=c@d
+        < a@b c@d
+    """)
+
+
+def test_a_rule_for_stop_leaves_the_form_even_if_it_only_speaks() -> None:
+    rules = (
+        FORM_RULES.split("stories:", maxsplit=1)[0] + "- {rule: stop, steps: [{intent: stop}, {action: utter_over}]}\n"
+    )
+    known = {"action_validate_slot_mappings": says(), "action_count": says()}
+    play = play_of(rules, FORM, **known)
+    play("""
+        > large | ask size=large
+        < pizza topping?
+        > stop | stop
+        < Over.
+    """)
+    assert play.tracker.loop is None
+
+
 def test_several_entities_fill_a_list() -> None:
     play = form_play()
     play.hear("Ann and Bob | inform person=Ann person=Bob")

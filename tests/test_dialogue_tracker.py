@@ -7,8 +7,9 @@ import json
 import pytest
 from dialogue_play import slot
 
+from bot.dialogue.bot_events import bot_event, reply_of
 from bot.dialogue.history import LENGTH
-from bot.dialogue.tracker import EVENTS, Tracker, bot_event, reply_of
+from bot.dialogue.tracker import EVENTS, Tracker
 from bot.messages import Button, Card, Event, Json, Outbound, Owner, Source
 
 

@@ -17,6 +17,8 @@ BUILT_IN_INTENTS = frozenset(
     {"restart", "back", "session_start", "out_of_scope", FALLBACK_INTENT, "human", "stop", "repeat", "resume_bot"}
 )
 """Intents that need not be in the domain."""
+VALUES = frozenset({"affirm", "deny", "inform"})
+"""Intents that answer a form's question."""
 BUILT_IN_ACTIONS = frozenset(
     {
         LISTEN,
@@ -64,6 +66,7 @@ def all_problems(
     yield from _contradictions(written.paths)
     yield from _forms(domain, written)
     yield from _slots(domain)
+    yield from _unanswered(domain, written)
     yield from _unused_checkpoints(written)
     if intents is not None:
         yield from _untrained(domain.intents, intents, "intent")
@@ -171,6 +174,14 @@ def _intents_of_mapping(domain: Domain, slot: Slot, names: frozenset[str]) -> It
     for name in sorted(names - domain.intents.keys() - BUILT_IN_INTENTS):
         advice = _advice(name, domain.intents, "intents")
         yield _problem(slot.place, f"a mapping of slot '{slot.name}' names the unknown intent '{name}'.", advice)
+
+
+def _unanswered(domain: Domain, written: Written) -> Iterator[Problem]:
+    said = {step.intent for path in written.paths for step in path.steps if isinstance(step, Said)}
+    for name, place in domain.intents.items():
+        if not {name, name.partition("/")[0]} & (said | BUILT_IN_INTENTS | VALUES):
+            sentence = f"no rule or story begins with intent '{name}'."
+            yield _problem(place, sentence, "Add a rule, or remove the intent.", fatal=False)
 
 
 def _unused_checkpoints(written: Written) -> Iterator[Problem]:

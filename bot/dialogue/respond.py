@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
 from contextlib import suppress
-from dataclasses import replace
 from random import Random
-from typing import Any
 
 from bot.dialogue import answers, forms, two_stage
 from bot.dialogue.assistant import Assistant
 from bot.dialogue.checks import BUILT_IN_INTENTS
-from bot.dialogue.domain import Form
 from bot.dialogue.filling import found_slots
+from bot.dialogue.interruptions import heard_by
 from bot.dialogue.meaning import Meaning, of_message
 from bot.dialogue.perform import perform
 from bot.dialogue.policy import Prediction
@@ -27,8 +24,6 @@ ACTIONS = 10
 """At most so many predicted actions a turn, as in Rasa."""
 LIKELY = 0.5
 """A meaning that cannot be asked about is acted on from this probability."""
-CONTROLS = frozenset({"stop", "restart", "repeat", "back", "resume_bot"})
-"""Intents that are about the conversation, never answers to a form's question."""
 
 
 def respond(
@@ -73,12 +68,14 @@ def _turn(run: Run) -> Steps[None]:
 
 def _begin_session(run: Run) -> Steps[None]:
     if not run.tracker.session or run.domain.session.expired(run.tracker.last_at, run.now):
-        try:
+        with suppress(ActionFailedError):
             yield from perform(run, "action_session_start")
-        except ActionFailedError:
+        if not _happened(run, "session_started"):  # an action of the assistant's own failed or forgot to say so
             run.record("session_started")
-        if not run.tracker.session:  # an action of the assistant's own that forgot to say so
-            run.record("session_started")
+
+
+def _happened(run: Run, name: str) -> bool:
+    return any(event.name == name for event in run.events)
 
 
 def _forget_lost_form(run: Run) -> None:
@@ -108,11 +105,11 @@ def _answered_by_knowledge(run: Run, meaning: Meaning) -> bool:
 
 
 def _restart(run: Run) -> Steps[None]:
-    before = len(run.events)
-    yield from perform(run, "action_restart")
-    if not any(event.name == "restart" for event in run.events[before:]):
+    with suppress(ActionFailedError):
+        yield from perform(run, "action_restart")
+    if not _happened(run, "restart"):
         run.record("restart")
-    run.over = True
+    run.over, run.reason = True, None
 
 
 def _in_queue(run: Run) -> Steps[None]:
@@ -142,7 +139,7 @@ def _answer(run: Run) -> Steps[None]:
         found = found_slots(run.domain, run.tracker, run.meaning)
     if form is None:
         yield from forms.take(run, found)
-    elif (yield from _heard_by(run, form, found)):
+    elif (yield from heard_by(run, form, found)):
         yield from _go_on(run)
         return
     if run.over:
@@ -153,45 +150,6 @@ def _answer(run: Run) -> Steps[None]:
         answers.clarify(run)
     else:
         yield from _unsure(run)
-
-
-def _heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
-    """Whether the form takes the message as an answer. Otherwise it stays as it was told."""
-    meaning = run.meaning
-    if meaning.sure and meaning.intent in CONTROLS:
-        return False
-    prediction = run.assistant.policy.predict(run.tracker) if meaning.sure else None
-    if run.tracker.loop and run.tracker.loop.interrupted:
-        run.record("loop_interrupted", is_interrupted=False)
-        if prediction and prediction.turns > 1:
-            yield from forms.take(run, _beside(run, form, found))
-            return False
-    elsewhere = prediction.action if prediction and prediction.action != form.name else None
-    certain = found_slots(run.domain, run.tracker, replace(meaning, text="")).keys()
-    if elsewhere and _passes_by(run, form, found, certain, elsewhere):
-        yield from forms.take(run, found if elsewhere in run.domain.forms else _beside(run, form, found))
-        return False
-    otherwise = elsewhere is not None or meaning.answer is not None or meaning.verdict is Verdict.AMBIGUOUS
-    strict = otherwise and run.tracker.requested not in certain
-    return (yield from forms.hear(run, form, found, strict=strict))
-
-
-def _passes_by(run: Run, form: Form, found: Mapping[str, Any], certain: Set[str], elsewhere: str) -> bool:
-    """Whether a message that a rule has an action for is no answer to the form's question.
-
-    A found entity is an answer. A mere text is one too, unless the knowledge base is asked.
-    """
-    asked = run.tracker.requested
-    if asked in certain or (run.meaning.intent == "inform" and certain & set(form.required)):
-        return False
-    return elsewhere == "action_knowledge" or not (asked in found or forms.extracts_itself(run, form))
-
-
-def _beside(run: Run, form: Form, found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a question in the middle of a form may fill: nothing that the form has been told already."""
-    kept, asked = run.tracker.slots, run.tracker.requested
-    free = {name for name in found if name not in form.required or kept.get(name) is None} - {asked}
-    return {name: value for name, value in found.items() if name in free}
 
 
 def _sure(run: Run, told: bool) -> Steps[None]:

@@ -8,11 +8,12 @@ from random import Random
 from typing import Any, Literal, TypeVar
 
 from bot.dialogue.assistant import Assistant
+from bot.dialogue.bot_events import bot_event
 from bot.dialogue.defaults import HUMAN, PERSON, RESUME, WAITING
 from bot.dialogue.domain import Domain
 from bot.dialogue.meaning import Meaning
 from bot.dialogue.responses import Setting, choose, is_empty, merge, render, with_button
-from bot.dialogue.tracker import OWN_EVENTS, Tracker, bot_event
+from bot.dialogue.tracker import OWN_EVENTS, Tracker
 from bot.messages import Button, Event, Inbound, Json, Outbound, Owner
 
 T = TypeVar("T")

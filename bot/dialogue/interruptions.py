@@ -1,0 +1,55 @@
+"""What a form takes for an answer, and what only passes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from typing import Any
+
+from bot.dialogue import forms
+from bot.dialogue.domain import Form
+from bot.dialogue.filling import found_slots
+from bot.dialogue.run import Run, Steps
+from nlu.types import Verdict
+
+CONTROLS = frozenset({"stop", "restart", "repeat", "back", "resume_bot"})
+"""Intents that are about the conversation, never answers to a form's question."""
+
+
+def heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
+    """Whether the form takes the message as an answer. Otherwise it stays as it was told."""
+    meaning = run.meaning
+    if meaning.sure and meaning.intent in CONTROLS:
+        return False
+    prediction = run.assistant.policy.predict(run.tracker) if meaning.sure else None
+    if run.tracker.loop and run.tracker.loop.interrupted:
+        run.record("loop_interrupted", is_interrupted=False)
+        if prediction and prediction.turns > 1:
+            yield from forms.take(run, _beside(run, form, found))
+            return False
+    elsewhere = prediction.action if prediction and prediction.action != form.name else None
+    certain = found_slots(run.domain, run.tracker, replace(meaning, text="")).keys()
+    if elsewhere and _passes_by(run, form, found, certain, elsewhere):
+        yield from forms.take(run, found if elsewhere in run.domain.forms else _beside(run, form, found))
+        return False
+    otherwise = elsewhere is not None or meaning.answer is not None or meaning.verdict is Verdict.AMBIGUOUS
+    strict = otherwise and run.tracker.requested not in certain
+    return (yield from forms.hear(run, form, found, strict=strict))
+
+
+def _passes_by(run: Run, form: Form, found: Mapping[str, Any], certain: Set[str], elsewhere: str) -> bool:
+    """Whether a message that a rule has an action for is no answer to the form's question.
+
+    A found entity is an answer. A mere text is one too, unless the knowledge base is asked.
+    """
+    asked = run.tracker.requested
+    if asked in certain or (run.meaning.intent == "inform" and certain & set(form.required)):
+        return False
+    return elsewhere == "action_knowledge" or not (asked in found or forms.extracts_itself(run, form))
+
+
+def _beside(run: Run, form: Form, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a question in the middle of a form may fill: nothing that the form has been told already."""
+    kept, asked = run.tracker.slots, run.tracker.requested
+    free = {name for name in found if name not in form.required or kept.get(name) is None} - {asked}
+    return {name: value for name, value in found.items() if name in free}
