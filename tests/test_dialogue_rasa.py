@@ -525,6 +525,26 @@ def test_an_own_session_start_greets() -> None:
     """)
 
 
+def test_an_expired_session_ends_even_if_the_own_session_start_fails() -> None:
+    domain = WORDS + "actions: [action_session_start]\n"
+    play = play_of(CONDITIONS, domain, action_session_start=fails("failed"))
+    play.hear("good | good")
+    play.wait(3700)
+    play("""
+        > good | good
+        < happy
+    """)
+
+
+def test_an_own_restart_action_that_fails_restarts_nevertheless() -> None:
+    domain = WORDS + "actions: [action_restart]\n"
+    play = play_of(CONDITIONS, domain, action_restart=fails("failed"))
+    play.hear("hi | hi who=Ann")
+    play.apply(Event("pause", play.now))
+    assert play.hear("/restart").owner is Owner.BOT
+    assert play.tracker.slots["who"] is None
+
+
 EVENTS = """
 rules: [{rule: r, steps: [{intent: hi}, {action: action_x}]}, {rule: s, steps: [{intent: good}, {action: utter_happy}]}]
 """
