@@ -86,8 +86,8 @@ class OrderForm(ShopForm, ABC):
 class OwnedOrderForm(OrderForm, ABC):
     """A form that asks for an order number and for the e-mail address it was ordered with.
 
-    The slot `mismatches` counts addresses that did not belong to the order over the whole conversation, so that
-    nobody can try addresses until one fits.
+    The slot `mismatches` counts addresses that did not belong to the order, for all forms together, so that nobody
+    tries addresses until one fits.
     """
 
     def _over(self, tracker: Tracker) -> bool:
