@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.dialogue.tracker import Tracker
 from bot.hub import Hub
 from bot.journal.errors import NotFound, StaleFence
 from bot.journal.journal import Journal
-from bot.journal.values import Notice
 from bot.messages import Author, Event, Outbound, Owner
 from bot.sessions import Sessions
 
@@ -40,9 +39,8 @@ class Agents:
         if conversation.owner is not Owner.AGENT:
             await self.take(conversation_id, name)
         said = Event("agent", time.time(), {"text": text, "data": {"name": name}})
-        await self.journal.append(
-            conversation_id, Notice(Outbound(text=text, author=Author.AGENT), events=(said,), deliver=True)
-        )
+        message = Outbound(text=text, author=Author.AGENT)
+        await self.journal.append(conversation_id, message, events=(said,), deliver=True)
         await self._tell(conversation_id, Owner.AGENT)
 
     async def _change(self, conversation_id: str, message: Outbound, owner: Owner, event: Event) -> None:
@@ -50,11 +48,18 @@ class Agents:
             conversation = await self.journal.conversation(conversation_id)
             if conversation is None:
                 raise NotFound("There is no such conversation.")
-            tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker.new(conversation_id)
-            state = tracker.apply(event).owned_by(owner).to_json()
-            notice = Notice(message, owner, None, (event,), state, conversation.fence, deliver=True)
+            tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker(conversation_id)
+            state = replace(tracker.apply(event), owner=owner).to_json()
             try:
-                await self.journal.append(conversation_id, notice)
+                await self.journal.append(
+                    conversation_id,
+                    message,
+                    owner=owner,
+                    events=(event,),
+                    state=state,
+                    fence=conversation.fence,
+                    deliver=True,
+                )
             except StaleFence:
                 continue
             await self._tell(conversation_id, owner)

@@ -15,7 +15,7 @@ from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, Stale
 from bot.journal.journal import Journal
 from bot.journal.values import Accepted, Conversation, Waiting
 from bot.messages import Entry, Inbound, Json, Outbound, Owner, Turn
-from bot.sessions import Sessions
+from bot.sessions import Held, Lease, Sessions
 from bot.turn import Turns
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ _ORPHAN_SECONDS = 2.0  # an accepted message older than this that nobody works o
 _MAX_ATTEMPTS = 3
 _LEASE_TRIES = 40
 _LEASE_PAUSE = 0.05
+_LINGER_SECONDS = 2.0
 
 
 class Busy(Exception):
@@ -41,6 +42,12 @@ class Bounds:
     """Said when a turn took too long or failed for the last time; the conversation then waits for a person."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    task: asyncio.Task[None]
+    news: asyncio.Event
+
+
 @dataclass(slots=True)
 class _Ownership:
     """A conversation in this process's hands: nobody else may commit to it under a lower fence."""
@@ -53,8 +60,7 @@ class _Ownership:
 class Dispatcher:
     def __init__(self, journal: Journal, sessions: Sessions, turns: Turns, hub: Hub, bounds: Bounds) -> None:
         self._journal, self._sessions, self._turns, self._hub, self._bounds = journal, sessions, turns, hub, bounds
-        self._workers: dict[str, asyncio.Task[None]] = {}
-        self._news: set[str] = set()
+        self._workers: dict[str, _Worker] = {}
         self._unanswered = 0
         self._sweeper: asyncio.Task[None] | None = None
         self._closing = False
@@ -68,12 +74,14 @@ class Dispatcher:
         if self._sweeper:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
-        workers = list(self._workers.values())
-        if workers:
-            _, late = await asyncio.wait(workers, timeout=grace)
-            for worker in late:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        for worker in self._workers.values():
+            worker.news.set()
+        tasks = [worker.task for worker in self._workers.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def receive(self, inbound: Inbound) -> Accepted:
         """Returns once the message is durably in the journal; the answer follows through the hub.
@@ -88,8 +96,8 @@ class Dispatcher:
         if not accepted.duplicate:
             metrics.ACCEPTED.labels(inbound.channel).inc()
             self._count(+1)
-            await self._changed(inbound.conversation_id, accepted.seq)
         self._wake(inbound.conversation_id)
+        self._hub.grew(inbound.conversation_id)
         return accepted
 
     async def replies(self, conversation_id: str, seq: int, seconds: float) -> list[Entry]:
@@ -104,57 +112,70 @@ class Dispatcher:
     # -- one worker a conversation
 
     def _wake(self, conversation_id: str) -> None:
-        self._news.add(conversation_id)
         if conversation_id not in self._workers:
-            worker = asyncio.create_task(self._work(conversation_id), name=f"worker {conversation_id}")
-            self._workers[conversation_id] = worker
+            news = asyncio.Event()
+            task = asyncio.create_task(self._work(conversation_id, news), name=f"worker {conversation_id}")
+            self._workers[conversation_id] = _Worker(task, news)
+        self._workers[conversation_id].news.set()
 
-    async def _work(self, conversation_id: str) -> None:
+    async def _work(self, conversation_id: str, news: asyncio.Event) -> None:
         try:
-            while conversation_id in self._news:
-                await self._take_turns(conversation_id)
+            while await self._take_turns(conversation_id, news):
+                pass
         except JournalError as problem:
             log.warning("a conversation is left to the sweeper: %s", problem)
         except Exception:
             log.exception("a worker stopped; its conversation is left to the sweeper")
         finally:
-            self._news.discard(conversation_id)
             del self._workers[conversation_id]
 
-    async def _take_turns(self, conversation_id: str) -> None:
+    async def _take_turns(self, conversation_id: str, news: asyncio.Event) -> bool:
+        """Owns the conversation while there is something to do, and a little longer: people write again.
+
+        True when an agent or another server came between: then everything has to be read anew.
+        """
         async with self._owning(conversation_id) as owned:
             try:
-                while owned and conversation_id in self._news:
-                    self._news.discard(conversation_id)
+                while owned and await self._news(news):
                     for waiting in await self._journal.waiting(conversation_id):
                         await self._answer(waiting, owned)
             except (StaleFence, OutOfOrder):
-                # An agent or another server came between: read everything anew.
-                self._news.add(conversation_id)
+                news.set()
+                return True
+        return news.is_set() and owned is not None
+
+    async def _news(self, news: asyncio.Event) -> bool:
+        try:
+            async with asyncio.timeout(0 if self._closing and not news.is_set() else _LINGER_SECONDS):
+                await news.wait()
+        except TimeoutError:
+            return False
+        news.clear()
+        return True
 
     @asynccontextmanager
     async def _owning(self, conversation_id: str) -> AsyncIterator[_Ownership | None]:
         """None when another process holds the conversation; its worker, or the sweeper, will answer."""
         conversation = await self._journal.conversation(conversation_id)
-        if conversation is None:
-            self._news.discard(conversation_id)
-            yield None
-            return
-        for _ in range(_LEASE_TRIES):
-            lease = await self._sessions.lease(conversation_id, conversation.fence)
-            if lease is not None or self._sessions.degraded:
-                break
-            await asyncio.sleep(_LEASE_PAUSE)
-        if lease is None and not self._sessions.degraded:
-            self._news.discard(conversation_id)
+        lease = await self._lease(conversation) if conversation else Held()
+        if conversation is None or isinstance(lease, Held):
             yield None
             return
         try:
             fence = lease.fence if lease else await self._journal.fence(conversation_id)
             yield _Ownership(fence, await self._state(conversation), conversation.owner)
         finally:
-            if lease is not None:
+            if lease:
                 await lease.release()
+
+    async def _lease(self, conversation: Conversation) -> Lease | Held | None:
+        """None without Redis: then the journal's fence decides alone."""
+        for _ in range(_LEASE_TRIES):
+            lease = await self._sessions.lease(conversation.id, conversation.fence)
+            if not isinstance(lease, Held):
+                return lease
+            await asyncio.sleep(_LEASE_PAUSE)
+        return Held()
 
     async def _state(self, conversation: Conversation) -> Json:
         return await self._sessions.load(conversation.id, conversation.version) or conversation.state
@@ -197,9 +218,8 @@ class Dispatcher:
         if turn.owner is not owned.owner:
             owned.owner = turn.owner
             await self._owner_changed(conversation_id, turn.owner, turn.reason)
-        last = entries[-1].seq if entries else turn.seq
-        await self._changed(conversation_id, last)
-        await self._sessions.save(conversation_id, last, owned.state)
+        await self._changed(conversation_id, entries[-1].seq if entries else turn.seq)
+        await self._sessions.save(conversation_id, turn.seq, owned.state)
 
     async def _give_up(self, waiting: Waiting, owned: _Ownership, failure: Exception) -> None:
         """The message becomes a dead letter: an apology, and a person's turn."""
@@ -207,11 +227,10 @@ class Dispatcher:
         log.error("message %s of a conversation is given up (%s)", waiting.seq, kind, exc_info=failure)
         metrics.FAILED_TURNS.labels(kind).inc()
         conversation_id = waiting.inbound.conversation_id
-        entry = await self._journal.bury(conversation_id, waiting.seq, kind, self._bounds.apology, owned.fence)
+        entries = await self._journal.bury(conversation_id, waiting.seq, kind, self._bounds.apology, owned.fence)
         self._count(-1)
         await self._owner_changed(conversation_id, Owner.QUEUE, kind)
-        await self._changed(conversation_id, entry.seq)
-        self._news.add(conversation_id)
+        await self._changed(conversation_id, entries[-1].seq)
         raise StaleFence("The conversation changed hands.")
 
     async def _owner_changed(self, conversation_id: str, owner: Owner, reason: str | None) -> None:

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from bot.actions import ActionRunner
 from bot.dialogue.assistant import Assistant
 from bot.dialogue.respond import ActionCall, ActionFailure, ActionResult, Outcome, respond
 from bot.dialogue.tracker import Tracker
 from bot.journal.journal import Journal
-from bot.messages import Inbound, Turn
+from bot.journal.values import ActionStatus
+from bot.messages import Event, Inbound, Json, Owner, Turn
 from nlu.types import Understander, Understanding
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """Takes turns. Everything it decides is a function of the state, the message and the understanding, so that a
-    turn repeated after a crash says the same."""
+    """Takes turns. What it says is a function of the state, the message and the understanding alone, so that a turn
+    repeated after a crash says the same."""
 
     assistant: Assistant
     understander: Understander
     actions: ActionRunner
     journal: Journal
 
-    async def take(self, seq: int, inbound: Inbound, state: Mapping[str, Any], heard: Understanding | None) -> Turn:
-        """`heard` is what the model made of the text; None for a pressed button."""
+    async def take(self, seq: int, inbound: Inbound, state: Json) -> Turn:
+        """`state` is the tracker's snapshot before the message; empty in a new conversation."""
         started = time.monotonic()
-        tracker = Tracker.from_json(dict(state)) if state else Tracker.new(inbound.conversation_id)
+        tracker = Tracker.from_json(state) if state else Tracker(inbound.conversation_id)
+        heard = await self._understand(inbound, tracker)
+        understood = time.monotonic()
         outcome = await self._converse(seq, inbound, tracker, heard)
         return Turn(
             inbound=inbound,
@@ -46,15 +43,17 @@ class Turns:
             reason=outcome.reason,
             model=heard.model if heard else "",
             seconds=time.monotonic() - started,
+            model_seconds=understood - started,
         )
 
-    async def hear(self, inbound: Inbound) -> Understanding | None:
-        if inbound.payload is not None:
+    async def _understand(self, inbound: Inbound, tracker: Tracker) -> Understanding | None:
+        """None for a pressed button, which means what it means, and while a person answers."""
+        if inbound.payload is not None or tracker.owner is Owner.AGENT:
             return None
         return (await self.understander.understand([inbound.text]))[0]
 
     async def _converse(self, seq: int, inbound: Inbound, tracker: Tracker, heard: Understanding | None) -> Outcome:
-        rng = Random(f"{inbound.conversation_id}:{seq}")  # noqa: S311  # picks a wording, not a secret
+        rng = Random(f"{inbound.conversation_id}:{seq}")  # noqa: S311  # picks a wording, keeps no secret
         dialogue = respond(self.assistant, tracker, inbound, heard, now=inbound.at, rng=rng)
         try:
             call = next(dialogue)
@@ -65,12 +64,32 @@ class Turns:
             return outcome
 
     async def _act(self, call: ActionCall, seq: int, inbound: Inbound) -> ActionResult | ActionFailure:
-        """Runs a custom action at most once, unless it declares that repeating it does no harm."""
-        run = await self.journal.start_action(inbound.conversation_id, seq, call.n, call.name)
-        return await self.actions.run(call, conversation_id=inbound.conversation_id, seq=seq, message_id="")
+        """Runs a custom action. One that a crash interrupted runs again only if it says that this does no harm."""
+        conversation_id = inbound.conversation_id
+        if call.idempotent:
+            return await self._run(call, seq, inbound)
+        before = await self.journal.start_action(conversation_id, seq, call.n, call.name)
+        if before.status is ActionStatus.DONE and before.result is not None:
+            return _remembered(before.result)
+        if before.status is ActionStatus.STARTED_BEFORE:
+            return ActionFailure("failed")
+        outcome = await self._run(call, seq, inbound)
+        await self.journal.finish_action(conversation_id, seq, call.n, _memory(outcome))
+        return outcome
+
+    async def _run(self, call: ActionCall, seq: int, inbound: Inbound) -> ActionResult | ActionFailure:
+        return await self.actions.run(
+            call, conversation_id=inbound.conversation_id, seq=seq, message_id=inbound.message_id
+        )
 
 
-async def within(seconds: float, turn: Any) -> Turn:
-    async with asyncio.timeout(seconds):
-        result: Turn = await turn
-        return result
+def _memory(outcome: ActionResult | ActionFailure) -> Json:
+    if isinstance(outcome, ActionFailure):
+        return {"failed": outcome.kind}
+    return {"events": [event.to_json() for event in outcome.events], "responses": list(outcome.responses)}
+
+
+def _remembered(memory: Json) -> ActionResult | ActionFailure:
+    if "failed" in memory:
+        return ActionFailure(memory["failed"])
+    return ActionResult([Event.from_json(event) for event in memory["events"]], memory["responses"])

@@ -17,7 +17,21 @@ CODES = {"bad_frame", "too_long", "empty"}
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
 VALUES = st.recursive(SCALARS, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3))
 NAMES = st.sampled_from(
-    ["type", "id", "text", "press", "command", "seq", "value", "before", "limit", "token", "epoch", "last_seq", "locale"]
+    [
+        "type",
+        "id",
+        "text",
+        "press",
+        "command",
+        "seq",
+        "value",
+        "before",
+        "limit",
+        "token",
+        "epoch",
+        "last_seq",
+        "locale",
+    ]
 )
 KINDS = st.sampled_from(["hello", "message", "feedback", "history", "ping", "", "x"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 from bot.messages import Author, Button, Command, Entry
 from bot.wire import Malformed, clean_text, int_field, read_object, text_field
@@ -57,7 +57,7 @@ class Control:
 @dataclass(frozen=True, slots=True)
 class Rate:
     seq: int
-    value: str
+    value: Literal["up", "down", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ def _rate(frame: Json, longest: int) -> Rate:
     value = text_field(frame, "value", longest=8)
     if value not in ("up", "down", "none"):
         raise Malformed("`value` must be up, down or none.")
-    return Rate(int_field(frame, "seq"), value)
+    return Rate(int_field(frame, "seq"), cast(Literal["up", "down", "none"], value))
 
 
 def _look(frame: Json, longest: int) -> Look:

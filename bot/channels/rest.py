@@ -60,7 +60,7 @@ class RestDoor:
         data = read_object(body, self.limits.depth)
         sender = text_field(data, "sender", longest=_SENDER_CHARS, default="default")
         text = clean_text(text_field(data, "message", longest=self.limits.text, default=""))
-        metadata = data.get("metadata") or {}
+        metadata = {} if data.get("metadata") is None else data["metadata"]
         if not isinstance(metadata, dict):
             raise Malformed("`metadata` must be an object.")
         channel = text_field(data, "input_channel", longest=_ID_CHARS, default=CHANNEL)

@@ -17,7 +17,8 @@ from bot.dispatcher import Busy, Dispatcher
 from bot.doors import Bucket, Doors
 from bot.hub import Follower, Hub, TooSlow
 from bot.journal.errors import IdConflict, Unavailable
-from bot.journal.journal import Conversation, Journal
+from bot.journal.journal import Journal
+from bot.journal.values import Conversation
 from bot.messages import Author, Button, Inbound
 from bot.tokens import BadToken, Signer, new_conversation_id
 
@@ -28,6 +29,7 @@ _PURPOSE = "widget"
 _PING_SECONDS = 25
 _HELLO_SECONDS = 10
 _PAGE = 200
+_FRAMES_PER_MESSAGE = 6  # pings, thumbs and looks into the past beside each message
 
 
 class _Closed(Exception):
@@ -96,8 +98,12 @@ class _Connection:
     """`seq` of the newest entry that was sent."""
     context: Json = field(default_factory=dict)
     follower: Follower = field(default_factory=Follower)
-    frames_allowed: Bucket = field(default_factory=lambda: Bucket(rate=30.0, burst=60))
+    frames_allowed: Bucket = field(init=False)
     """For frames of any kind; messages have a bucket of their own."""
+
+    def __post_init__(self) -> None:
+        limits = self.door.limits
+        self.frames_allowed = Bucket(_FRAMES_PER_MESSAGE * limits.rate, _FRAMES_PER_MESSAGE * limits.burst)
 
     async def serve(self, admitted: bool) -> None:
         try:
@@ -178,9 +184,10 @@ class _Connection:
         message = await self.socket.receive()
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             raise _Closed
+        frame = frames.parse(message.data, depth=self.door.limits.depth, longest=self.door.limits.text)
         if (wait := self.frames_allowed.take()) > 0:
-            raise Refused("rate_limited", "Too many frames; wait a moment.", wait)
-        return frames.parse(message.data, depth=self.door.limits.depth, longest=self.door.limits.text)
+            raise Refused("rate_limited", "Too many frames; wait a moment.", wait, getattr(frame, "id", None))
+        return frame
 
     async def _read(self) -> None:
         while True:

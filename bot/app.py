@@ -1,0 +1,198 @@
+"""The wiring: the only file that knows everybody. Whoever opens something here closes it here."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bot import metrics
+from bot.actions import ActionRunner, InProcess, OverHttp
+from bot.agents import Agents
+from bot.channels.model import ModelDoor
+from bot.channels.rest import RestDoor, RestLimits
+from bot.channels.widget import WidgetDoor, WidgetLimits
+from bot.config import Settings
+from bot.console.pages import Console, ModelPage
+from bot.console.sign_in import SignIn
+from bot.demo import Demo
+from bot.dialogue.assistant import Assistant
+from bot.dialogue.defaults import HUMAN, RESPONSES
+from bot.dialogue.responses import render, with_button
+from bot.dispatcher import Bounds, Dispatcher
+from bot.doors import DoorPolicy, Doors
+from bot.embedded import embedded_valkey
+from bot.errors import answer_failures
+from bot.health import Health
+from bot.help_pages import HelpPages
+from bot.hub import Hub
+from bot.journal.journal import Journal
+from bot.messages import Button, Outbound
+from bot.sessions import Sessions
+from bot.tokens import Signer, load_key
+from bot.turn import Turns
+from bot.widget import serve as widget_files
+from nlu.types import Understander
+
+DRAIN_SECONDS = 3.0
+"""Over how long the widgets of a server that goes away come back to the others."""
+GRACE_SECONDS = 5.0
+"""How long turns under way may take to end when the server stops."""
+
+
+class CannotServe(Exception):
+    """The service cannot start; the sentence says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What the wiring is given of the language part: a loaded model and what people may know of it."""
+
+    understander: Understander
+    page: ModelPage
+    articles: Mapping[str, tuple[str, str]]
+    """URL path to title and Markdown of the knowledge base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The running service."""
+
+    url: str
+    journal: Journal
+    sessions: Sessions
+    signer: Signer
+    redis: str
+    """Which Redis is in use, in words."""
+    database: str
+
+
+@asynccontextmanager
+async def serving(settings: Settings, assistant: Assistant, language: Language) -> AsyncIterator[Service]:
+    """Everything open and listening; leaving drains and closes it in the opposite order."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        journal = await stack.enter_async_context(await Journal.open(settings.database_url or database_path(settings)))
+        redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
+        hub = Hub()
+        sessions = await stack.enter_async_context(Sessions(redis_url, journal.name))
+        if settings.redis_url:
+            await sessions.ping()
+        actions = _actions(settings)
+        stack.push_async_callback(actions.close)
+        signer = Signer(load_key(settings.home, settings.secret.get_secret_value() if settings.secret else None))
+        turns = Turns(assistant, language.understander, actions, journal)
+        dispatcher = Dispatcher(journal, sessions, turns, hub, _bounds(settings, assistant))
+        await dispatcher.start()
+        stack.push_async_callback(dispatcher.close, GRACE_SECONDS)
+        doors = Doors(_policy(settings), sessions)
+        widget = WidgetDoor(settings.bot_name, journal, dispatcher, hub, doors, signer, _widget_limits(settings))
+        health = Health(journal, sessions, language.understander)
+        agents = Agents(journal, sessions, hub)
+        app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
+        app.add_routes(
+            [
+                *widget.routes(),
+                *RestDoor(dispatcher, doors, _rest_limits(settings)).routes(),
+                *ModelDoor(language.understander, doors, settings.message_chars, settings.json_depth).routes(),
+                *health.routes(),
+                *metrics.routes(),
+                *Console(journal, agents, SignIn(signer, sessions), language.page).routes(),
+                *HelpPages(settings.bot_name, settings.language, language.articles).routes(),
+                *Demo(actions, assistant.domain).routes(),
+                *widget_files.routes(),
+            ]
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, listener).start()
+        stack.push_async_callback(widget.drain, DRAIN_SECONDS)
+        stack.callback(health.draining.set)
+        yield Service(
+            _url(listener), journal, sessions, signer, _redis_in_words(settings), _database_in_words(settings)
+        )
+
+
+async def until_stopped() -> None:
+    """Returns at SIGTERM or Ctrl-C."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()
+
+
+def database_path(settings: Settings) -> str:
+    return str(settings.home / "frontdesk.db")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises CannotServe when the port is taken or the address is not ours."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise CannotServe(
+            f"Cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or choose another FRONTDESK_PORT."
+        ) from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def _actions(settings: Settings) -> ActionRunner:
+    if settings.action_endpoint:
+        return OverHttp(settings.action_endpoint, settings.action_timeout)
+    return InProcess(settings.actions, settings.action_timeout)
+
+
+def _bounds(settings: Settings, assistant: Assistant) -> Bounds:
+    return Bounds(settings.queue_size, settings.turn_timeout, _apology(assistant))
+
+
+def _apology(assistant: Assistant) -> Outbound:
+    variations = assistant.domain.responses.get("utter_apology") or RESPONSES["utter_apology"]
+    return with_button(render(variations[0].content, {}, "utter_apology"), Button(HUMAN["title"], HUMAN["payload"]))
+
+
+def _policy(settings: Settings) -> DoorPolicy:
+    return DoorPolicy(
+        frozenset(settings.origins),
+        frozenset(settings.trusted_proxies),
+        settings.api_token.get_secret_value() if settings.api_token else None,
+        settings.connections_per_address,
+        settings.conversations_per_hour,
+    )
+
+
+def _widget_limits(settings: Settings) -> WidgetLimits:
+    return WidgetLimits(
+        settings.message_chars, settings.frame_bytes, settings.json_depth, settings.rate, settings.burst
+    )
+
+
+def _rest_limits(settings: Settings) -> RestLimits:
+    return RestLimits(settings.message_chars, settings.json_depth, settings.turn_timeout + GRACE_SECONDS)
+
+
+def _redis_in_words(settings: Settings) -> str:
+    return _without_password(settings.redis_url) if settings.redis_url else "embedded Valkey"
+
+
+def _database_in_words(settings: Settings) -> str:
+    return _without_password(settings.database_url) if settings.database_url else f"SQLite, {database_path(settings)}"
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

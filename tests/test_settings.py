@@ -1,0 +1,70 @@
+"""The settings, and the tables that tell people about them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.config import Settings, SettingsError, environment_name
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def _documented() -> dict[str, tuple[str, str]]:
+    """The README's settings table: name to default and meaning."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", README.read_text(), re.MULTILINE)
+    return {name: (default.strip("`"), meaning) for name, default, meaning in rows}
+
+
+def _declared() -> dict[str, tuple[str, str]]:
+    return {
+        environment_name(name): (_shown(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _shown(value: object) -> str:
+    return "" if value in (None, (), "") else str(value)
+
+
+def test_the_readme_tells_of_every_setting_and_no_other() -> None:
+    assert _documented() == _declared()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "frontdesk.toml").write_text('port = 9000\nredis_url = "redis://from-file"\nbot_name = "Shop"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FRONTDESK_PORT", "9001")
+    settings = Settings.read()
+    assert (settings.port, settings.redis_url, settings.bot_name) == (9001, "redis://from-file", "Shop")
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "")
+    assert Settings.read().redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("FRONTDESK_PORT", "99999"), ("FRONTDESK_RATE", "fast"), ("FRONTDESK_DEVICE", "tpu"), ("FRONTDESK_ORIGINS", "x")],
+)
+def test_a_wrong_value_is_named_in_one_sentence(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as problem:
+        Settings.read()
+    assert variable in str(problem.value) or variable.removeprefix("FRONTDESK_").lower() in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
+def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "frontdesk.toml").write_text("prot = 9000\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="prot"):
+        Settings.read()
+
+
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTDESK_SECRET", "hunter2hunter2")
+    assert "hunter2" not in repr(Settings.read())
