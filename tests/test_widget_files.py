@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
+from xml.etree import ElementTree
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from bot.widget.serve import DEMO, HERE, lean, routes
 
@@ -28,9 +29,9 @@ async def client() -> AsyncIterator[Client]:
 
 
 async def raw(client: Client, path: str, **headers: str) -> tuple[ClientResponse, bytes]:
-    async with ClientSession(auto_decompress=False) as session:
-        async with session.get(client.make_url(path), headers=headers) as response:
-            return response, await response.read()
+    url = URL(str(client.make_url("/"))[:-1] + path, encoded=True)
+    async with ClientSession(auto_decompress=False) as session, session.get(url, headers=headers) as response:
+        return response, await response.read()
 
 
 async def test_the_widget_is_at_most_fifteen_kilobytes_on_its_way(client: Client) -> None:

@@ -50,7 +50,8 @@ export class FrontdeskChat extends HTMLElement {
     const base = new URL(this.getAttribute('server') || SERVICE, location.href).href;
     const page = location.origin + location.pathname;
     const client = (this.#client = new Client(base, { locale, page }, () => this.#later()));
-    this.#setting = { t, base, locale, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
+    const region = navigator.languages.find((one) => one.split('-')[0] === locale) ?? locale; // how it writes dates
+    this.#setting = { t, base, locale: region, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
     this.#nodes.clear();
     this.#build(t, lang, direction(locale));
     PHONE.addEventListener('change', this.#reopen);
@@ -124,7 +125,7 @@ export class FrontdeskChat extends HTMLElement {
     ui.log.addEventListener('load', () => this.#pinned && this.#bottom(), true); // a picture has its size now
     ui.panel = h(
       'dialog',
-      { class: 'panel', role: 'dialog', 'aria-labelledby': 'name', tabindex: -1, close: hide },
+      { class: 'panel', role: 'dialog', 'aria-labelledby': 'name', tabindex: -1, close: () => ui.panel.open || hide() },
       h('header', {}, ui.face, h('div', {}, ui.name, ui.owner), button({ class: 'hide', 'aria-label': t.close, click: hide }, icon(DOWN))),
       ui.notice,
       ui.log,
@@ -171,8 +172,9 @@ export class FrontdeskChat extends HTMLElement {
 
   #reopen = () => {
     if (!this.open) return;
-    this.#ui.panel.removeAttribute('open'); // close() would tell that the visitor closed it
-    this.#show(false);
+    const inside = this.shadowRoot.activeElement;
+    this.#ui.panel.close();
+    this.#show(inside);
   };
 
   /** The keyboard of a phone covers a part of the page; the chat is what it leaves. */

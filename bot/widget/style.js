@@ -134,8 +134,8 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 600; overflow: h
 .said * + :is(p, ul, ol, pre) { margin-top: 8px; }
 .said :is(ul, ol) { padding-inline-start: 20px; white-space: normal; }
 code { font: .9em ui-monospace, Menlo, Consolas, monospace; }
-pre { overflow-x: auto; }
-.pending .said { opacity: .8; }
+pre { white-space: inherit; }
+.pending .said { opacity: .9; }
 
 .picture { max-width: 86%; }
 .picture img { display: block; max-width: 100%; max-height: 260px; min-height: 40px; border-radius: 14px; }
