@@ -47,10 +47,8 @@ class Turns:
         )
 
     async def _understand(self, inbound: Inbound, tracker: Tracker) -> Understanding | None:
-        """None for a pressed button, which means what it means, and while a person answers."""
-        if inbound.payload is not None or tracker.owner is Owner.AGENT:
-            return None
-        return (await self.understander.understand([inbound.text]))[0]
+        text = _question(inbound, tracker)
+        return None if text is None else (await self.understander.understand([text]))[0]
 
     async def _converse(self, seq: int, inbound: Inbound, tracker: Tracker, heard: Understanding | None) -> Outcome:
         rng = Random(f"{inbound.conversation_id}:{seq}")  # noqa: S311  # picks a wording, keeps no secret
@@ -81,6 +79,21 @@ class Turns:
         return await self.actions.run(
             call, conversation_id=inbound.conversation_id, seq=seq, message_id=inbound.message_id
         )
+
+
+def _question(inbound: Inbound, tracker: Tracker) -> str | None:
+    """What the model is asked. A button says itself what is meant, but not which passage answers: that the customer's
+    own words tell, if they were asked back about them, else the button's title. None: nothing has to be understood."""
+    if tracker.owner is Owner.AGENT:
+        return None
+    if inbound.payload is None:
+        return inbound.text
+    if not inbound.payload.startswith("/"):
+        return inbound.payload
+    if inbound.payload == inbound.text:
+        return None
+    asked_back = tracker.missed and tracker.latest.get("text")
+    return str(asked_back) if asked_back else inbound.text
 
 
 def _memory(outcome: ActionResult | ActionFailure) -> Json:

@@ -62,9 +62,11 @@ class Meaning:
 
 
 def of_message(inbound: Inbound, understanding: Understanding | None, intents: frozenset[str]) -> Meaning:
-    """A payload that is a slash message speaks for itself; everything else is as it was understood."""
+    """A payload that is a slash message speaks for itself, and of an understanding only the passages count;
+    everything else is as it was understood."""
     if inbound.payload is not None and inbound.payload.startswith("/"):
-        return _pressed(inbound.text, inbound.payload, intents)
+        pressed = _pressed(inbound.text, inbound.payload, intents)
+        return replace(pressed, passages=understanding.passages) if understanding else pressed
     if understanding is None:
         return Meaning(inbound.text, Verdict.UNSURE, None)
     intent = understanding.intent.name if understanding.verdict is Verdict.SURE else None
