@@ -133,3 +133,17 @@ const three = { // why
         lean(script)
         == "\n\n\n\nexport const one = 'http://a.test/ // no comment';\nconst two = `x // y`;\n\nconst three = {\n"
     )
+
+
+def test_the_documentation_names_every_attribute_property_and_module() -> None:
+    page = (HERE.parents[1] / "docs" / "widget.md").read_text("utf-8")
+    element, style = ((HERE / name).read_text("utf-8") for name in ("frontdesk.js", "style.js"))
+    used = set(re.findall(r"getAttribute\('([a-z-]+)'", element)) | set(
+        re.findall(r"\[([a-z-]+)=(?:dark|start)\]", style)
+    )
+    assert used == {"server", "title", "locale", "greeting", "color-scheme", "position"}
+    assert used | {"open"} <= set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+    assert set(re.findall(r"--frontdesk-[a-z-]+", style)) == set(re.findall(r"--frontdesk-[a-z-]+", page))
+    for name, value in re.findall(r"(--frontdesk-[a-z-]+), (#\w+)\)", style):
+        assert re.search(rf"`{name}` .*`{value}`", page), name
+    assert set(re.findall(r"^\| `(\w+\.js)` \|", page, re.MULTILINE)) == set(SCRIPTS)
