@@ -203,7 +203,7 @@ class Sessions:
                 await self._reads.ping()
         except (redis.exceptions.RedisError, OSError) as error:
             raise SessionsError(
-                f"Redis does not answer at {self._where} ({error or 'in time'}): start it, correct REDIS_URL, "
+                f"Redis does not answer at {self._where} ({str(error) or 'in time'}): start it, correct REDIS_URL, "
                 "or unset REDIS_URL to use the embedded server."
             ) from None
 
@@ -345,7 +345,7 @@ class Sessions:
             return otherwise
         except AWAY as error:
             if not self._failed.is_set():
-                logger.warning("Redis is away (%s); going on without it.", error or type(error).__name__)
+                logger.warning("Redis is away (%s); going on without it.", str(error) or "it did not answer in time")
             self._failed.set()
         except redis.exceptions.RedisError as error:  # full, read-only, or its disk is
             if not self._refused:

@@ -103,9 +103,8 @@ async def test_the_log_is_folded_into_the_file_while_it_runs(tmp_path: Path, mon
     async with await Journal.open(path) as journal:
         for n in range(20):
             await journal.accept(said(n, text="x" * 5000))
-        grown = path.stat().st_size
         await journal.ping()
-    assert grown > 50_000  # the log was folded in while the journal was open
+        assert path.stat().st_size > 50_000
     async with await Journal.open(path) as journal:
         assert len(await accepted(journal)) == 20
 
