@@ -175,6 +175,21 @@ def test_a_refused_value_is_asked_for_again_and_then_help_is_offered(play: Play)
     """)
 
 
+def test_an_intent_that_answers_nothing_is_asked_again_and_then_help_is_offered(play: Play) -> None:
+    play("""
+        > cancel it | cancel
+        < Which order?
+        > yes | affirm
+        < Which order?
+        > yes | affirm
+        < A person? [Person]
+        < Which order?
+        > yes | affirm
+        < Stuck. [Person]
+        < Which order?
+    """)
+
+
 def test_a_question_in_the_middle_is_answered_and_the_form_asks_once_more(play: Play) -> None:
     play.passages = (passage("Three days.", sure=True),)
     play("""

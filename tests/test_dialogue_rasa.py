@@ -365,6 +365,69 @@ def test_a_rule_for_stop_leaves_the_form_even_if_it_only_speaks() -> None:
     assert play.tracker.loop is None
 
 
+OWN = """
+intents: [ask, inform, big]
+entities: [x]
+slots:
+  size: {type: text, mappings: [{type: custom}]}
+  kind: {type: text, mappings: [{type: from_intent, intent: big, value: large}]}
+forms: {size_form: {required_slots: [size]}, kind_form: {required_slots: [kind]}}
+actions: [validate_size_form]
+responses: {utter_ask_size: [{text: "size?"}], utter_done: [{text: "{size}{kind}!"}]}
+"""
+OWN_RULES = """
+rules:
+- {rule: ask, steps: [{intent: ask}, {action: size_form}, {active_loop: size_form}]}
+- {rule: big, steps: [{intent: big}, {action: kind_form}, {active_loop: kind_form}]}
+- rule: a
+  condition: [{active_loop: size_form}]
+  steps: [{action: size_form}, {active_loop: null}, {action: utter_done}]
+- rule: b
+  condition: [{active_loop: kind_form}]
+  steps: [{action: kind_form}, {active_loop: null}, {action: utter_done}]
+"""
+
+
+def test_a_check_may_find_the_answer_itself_and_when_it_finds_none_the_message_is_not_understood() -> None:
+    def check(call: ActionCall) -> ActionResult:
+        text = call.tracker["latest_message"]["text"]
+        return ActionResult([slot("size", text)] if text.isdigit() else [slot("requested_slot", "size")])
+
+    play_of(OWN_RULES, OWN, validate_size_form=check)("""
+        > one | ask
+        < size?
+        > hm | ?
+        < I am not sure that I understood. Could you say it in other words?
+        < size?
+        > 42 | ?
+        < 42!
+    """)
+
+
+def test_the_intent_that_starts_a_form_may_fill_it() -> None:
+    play_of(OWN_RULES, OWN)("""
+        > a big one | big
+        < large!
+    """)
+
+
+def test_a_rule_may_run_the_fallback() -> None:
+    play_of("rules: [{rule: r, steps: [{intent: bad}, {action: action_default_fallback}]}]")("""
+        > bad | bad
+        < what?
+        > bad | bad
+        < Sorry, I still do not understand. You can try once more, or talk to a person. [Talk to a person]
+        > bad | bad
+        < I am passing you on to a person. You can keep writing here; they will see all of it.
+        ! queue not_understood
+    """)
+
+
+def test_two_stages_without_any_guess_ask_for_other_words() -> None:
+    outcome = play_of(TWO_STAGES).turn("???", None)
+    assert [reply.response for reply in outcome.replies] == ["utter_ask_rephrase"]
+
+
 def test_several_entities_fill_a_list() -> None:
     play = form_play()
     play.hear("Ann and Bob | inform person=Ann person=Bob")

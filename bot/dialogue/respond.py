@@ -220,9 +220,6 @@ def _offer_again(run: Run) -> None:
 
 
 def _leave(run: Run) -> Steps[None]:
-    if run.tracker.loop:
-        run.did("action_deactivate_loop")
-        run.leave_loop()
     run.utter("utter_stopped")
     yield from _close(run, None)
 
