@@ -9,11 +9,13 @@ import platform
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 from importlib.util import find_spec
 from logging import getLogger
 from pathlib import Path
@@ -27,6 +29,7 @@ DYING_SECONDS = 5.0
 """The server of a process that was killed needs a moment to die."""
 WATCH_SECONDS = 0.2
 MAX_MEMORY = "256mb"
+LONGEST_TEMPORARY = 60
 
 # Run by a fresh interpreter between us and the server: code between fork and exec is not safe in a threaded process.
 # 1 is PR_SET_PDEATHSIG, which survives exec; if the parent died before it was set, nobody would ever tell.
@@ -52,8 +55,8 @@ async def embedded_valkey(home: Path) -> AsyncIterator[str]:
     the server dies with the thread that started it. Raises EmbeddedError."""
     binary = await asyncio.to_thread(find_binary)
     folder = _writable(home / "redis")
+    sockets = _socket_folder(folder)
     lock = await _lock(home / "redis.lock")
-    sockets = Path(tempfile.mkdtemp(prefix="frontdesk-"))  # 0700, and short: a socket's path has 107 bytes at most
     server = _Server(binary, folder, sockets / "valkey.sock", lock)
     try:
         await server.start()
@@ -113,6 +116,18 @@ def _writable(folder: Path) -> Path:
             f"The folder {folder} cannot be written ({error.strerror}): make it writable, "
             "or set FRONTDESK_HOME to a folder that is, or set REDIS_URL."
         ) from None
+
+
+def _socket_folder(folder: Path) -> Path:
+    """Ours alone, the same for the same home, and short: a socket's path has 107 bytes at most."""
+    temporary = tempfile.gettempdir()
+    name = f"frontdesk-{os.geteuid()}-{sha256(bytes(folder)).hexdigest()[:12]}"
+    sockets = Path(temporary if len(temporary) < LONGEST_TEMPORARY else "/tmp", name)  # noqa: S108  checked below
+    sockets.mkdir(mode=0o700, exist_ok=True)
+    found = sockets.lstat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700 or not stat.S_ISDIR(found.st_mode):
+        raise EmbeddedError(f"{sockets} belongs to somebody else: remove it, or set REDIS_URL.")
+    return sockets
 
 
 async def _lock(path: Path) -> int:

@@ -100,6 +100,20 @@ async def test_it_dies_with_a_service_that_is_killed_and_the_next_one_starts(tmp
         async with embedded_valkey(tmp_path) as url, redis.Redis.from_url(url) as client:
             assert await client.get("kept") == b"yes"
             assert not running(process)
+            folder = Path(url.removeprefix("unix://")).parent
+    assert not folder.exists()
+
+
+async def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    async with embedded_valkey(tmp_path) as url:
+        folder = Path(url.removeprefix("unix://")).parent
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    with pytest.raises(EmbeddedError, match="belongs to somebody else"):
+        async with embedded_valkey(tmp_path):
+            pass
+    folder.rmdir()
 
 
 async def test_a_second_service_on_the_same_home_is_refused(tmp_path: Path) -> None:
@@ -112,7 +126,7 @@ async def test_a_second_service_on_the_same_home_is_refused(tmp_path: Path) -> N
                 pass
 
         assert running(process)
-        first.terminate()
+        first.send_signal(signal.SIGINT)
 
 
 async def test_ctrl_c_leaves_the_server_to_the_service(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ GROUP = 64
 QUEUE = 4096
 """Jobs that may wait; more are refused at once."""
 READERS = 3
-CHECKPOINT_IDLE, CHECKPOINT_BUSY = 500, 10_000
+CHECKPOINT_IDLE, CHECKPOINT_BUSY = 200, 2000
 """Jobs after which the log is folded into the file: when nothing waits, and at any rate."""
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
