@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.dialogue.tracker import Tracker
 from bot.hub import Hub
@@ -23,9 +23,8 @@ class Agents:
 
     async def take(self, conversation_id: str, name: str) -> None:
         notice = Outbound(text=f"You are talking to {name} now.", author=Author.SYSTEM)
-        await self._change(
-            conversation_id, notice, Owner.AGENT, Event("pause", time.time(), {"metadata": {"by": name}})
-        )
+        taken = {"owner": Owner.AGENT.value, "metadata": {"by": name}}
+        await self._change(conversation_id, notice, Owner.AGENT, Event("pause", time.time(), taken))
 
     async def release(self, conversation_id: str, name: str) -> None:
         notice = Outbound(text=f"{name} has left. You are talking to the assistant again.", author=Author.SYSTEM)
@@ -45,11 +44,12 @@ class Agents:
 
     async def _change(self, conversation_id: str, message: Outbound, owner: Owner, event: Event) -> None:
         for _ in range(_TRIES):
+            fence = await self.journal.fence(conversation_id)  # from here on no turn under way can commit
             conversation = await self.journal.conversation(conversation_id)
             if conversation is None:
                 raise NotFound("There is no such conversation.")
             tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker(conversation_id)
-            state = replace(tracker.apply(event), owner=owner).to_json()
+            state = tracker.apply(event).to_json()
             try:
                 await self.journal.append(
                     conversation_id,
@@ -57,7 +57,7 @@ class Agents:
                     owner=owner,
                     events=(event,),
                     state=state,
-                    fence=conversation.fence,
+                    fence=fence,
                     deliver=True,
                 )
             except StaleFence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -153,6 +154,8 @@ def _url(listener: socket.socket) -> str:
 def _actions(settings: Settings) -> ActionRunner:
     if settings.action_endpoint:
         return OverHttp(settings.action_endpoint, settings.action_timeout)
+    # Actions are somebody else's program: they know the home folder from the environment, as an action server does.
+    os.environ["FRONTDESK_HOME"] = str(settings.home.absolute())
     return InProcess(settings.actions, settings.action_timeout)
 
 

@@ -44,6 +44,4 @@ class ModelDoor:
         return web.json_response({"model_file": model, "model_id": model, "num_active_training_jobs": 0})
 
     async def version(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            {"version": version("frontdesk"), "minimum_compatible_version": _MINIMUM_COMPATIBLE}
-        )
+        return web.json_response({"version": version("frontdesk"), "minimum_compatible_version": _MINIMUM_COMPATIBLE})

@@ -50,7 +50,7 @@ class Console:
     agents: Agents
     sign_in: SignIn
     model: ModelPage
-    templates: Environment = field(default_factory=lambda: _templates())
+    templates: Environment = field(init=False, default_factory=lambda: _templates())
 
     def routes(self) -> list[web.AbstractRouteDef]:
         talk = "/console/conversations/{id}"

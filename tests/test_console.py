@@ -1,0 +1,143 @@
+"""The console: who gets in, and what people do to conversations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from bot.app import Service
+from bot.console.sign_in import one_time_code
+from tests.service import Widget, running
+
+
+@pytest_asyncio.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with running(tmp_path) as service:
+        yield service
+
+
+@pytest_asyncio.fixture
+async def browser(service: Service) -> AsyncIterator[aiohttp.ClientSession]:
+    """Somebody's browser, not signed in; it keeps cookies and says where its forms come from."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar, headers={"Origin": service.url}) as session:
+        yield session
+
+
+@pytest_asyncio.fixture
+async def agent(service: Service, browser: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Ada's browser."""
+    form = {"code": one_time_code(service.signer), "name": "Ada"}
+    async with browser.post(f"{service.url}/console/enter", data=form) as answer:
+        assert answer.status == 200
+        assert "Inbox" in await answer.text()
+    return browser
+
+
+async def test_the_link_opens_the_console_once(service: Service, browser: aiohttp.ClientSession) -> None:
+    form = {"code": one_time_code(service.signer), "name": "Ada"}
+    async with browser.post(f"{service.url}/console/enter", data=form) as answer:
+        assert answer.status == 200
+    browser.cookie_jar.clear()
+    async with browser.post(f"{service.url}/console/enter", data=form) as answer:
+        assert answer.status == 403
+        assert "spent" in await answer.text()
+
+
+async def test_looking_at_the_link_does_not_spend_it(service: Service, browser: aiohttp.ClientSession) -> None:
+    code = one_time_code(service.signer)
+    for _ in range(2):
+        async with browser.get(f"{service.url}/console/enter", params={"code": code}) as answer:
+            assert code in await answer.text()
+    async with browser.post(f"{service.url}/console/enter", data={"code": code, "name": "Ada"}) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/list", "/model", "/report", "/conversations/web-1", "/conversations/web-1/transcript"]
+)
+async def test_nobody_sees_a_page_without_signing_in(
+    service: Service, browser: aiohttp.ClientSession, path: str
+) -> None:
+    async with browser.get(f"{service.url}/console{path}") as answer:
+        assert answer.status == 401
+        assert "one-time link" in await answer.text()
+
+
+@pytest.mark.parametrize("cookie", ["", "1.x.y", "admin"])
+async def test_a_made_up_cookie_or_a_widget_token_opens_nothing(
+    service: Service, browser: aiohttp.ClientSession, cookie: str
+) -> None:
+    for value in (cookie, service.signer.mint("widget", f"Ada:{2**40}")):
+        async with browser.get(f"{service.url}/console", cookies={"frontdesk_console": value}) as answer:
+            assert answer.status == 401
+
+
+async def test_forms_of_other_sites_are_refused(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with Widget.open(service.url) as widget:
+        await widget.command("human")
+        path = f"{service.url}/console/conversations/{widget.welcome['conversation']}/take"
+        for headers in (
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": service.url, "Sec-Fetch-Site": "cross-site"},
+        ):
+            async with agent.post(path, headers=headers) as answer:
+                assert answer.status == 403, headers
+        async with agent.get(path) as answer:
+            assert answer.status == 405
+
+
+async def test_a_person_takes_over_answers_and_gives_back(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with Widget.open(service.url) as widget:
+        await widget.command("human")
+        await widget.until("owner")
+        talk = f"{service.url}/console/conversations/{widget.welcome['conversation']}"
+        async with agent.get(f"{service.url}/console/list?show=queue") as answer:
+            assert widget.welcome["conversation"] in await answer.text()
+
+        async with agent.post(f"{talk}/reply", data={"text": "Hello, I am here."}) as answer:
+            assert "Hello, I am here." in await answer.text()
+        assert (await widget.until("owner"))["owner"] == "agent"
+        while widget.entries[-1]["author"] != "agent":
+            await widget.until("entries")
+        assert widget.entries[-2]["text"] == "You are talking to Ada now."
+        assert widget.entries[-1]["text"] == "Hello, I am here."
+
+        silent = await widget.say("ask")
+        async with agent.get(f"{talk}/transcript") as answer:
+            assert "ask" in await answer.text()
+
+        async with agent.post(f"{talk}/release") as answer:
+            assert answer.status == 200
+        assert (await widget.ask("ask"))[0]["text"] == "answer"
+        assert not [entry for entry in widget.entries if entry["reply_to"] == silent["seq"]]
+
+
+async def test_what_customers_write_is_text_in_the_console(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with Widget.open(service.url) as widget:
+        await widget.say('<script>alert(1)</script><img src=x onerror="alert(2)">')
+        async with agent.get(f"{service.url}/console/conversations/{widget.welcome['conversation']}") as answer:
+            page = await answer.text()
+            policy = answer.headers["Content-Security-Policy"]
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+async def test_unknown_conversations_are_404(service: Service, agent: aiohttp.ClientSession) -> None:
+    for deed in ("", "/transcript"):
+        async with agent.get(f"{service.url}/console/conversations/web-none{deed}") as answer:
+            assert answer.status == 404
+    async with agent.post(f"{service.url}/console/conversations/web-none/take") as answer:
+        assert answer.status == 404
+
+
+async def test_signing_out_ends_it(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with agent.post(f"{service.url}/console/leave") as answer:
+        assert answer.status == 401
