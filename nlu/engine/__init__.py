@@ -1,0 +1,1 @@
+"""How a model runs: the network, the device it runs on, and batching."""

@@ -1,0 +1,160 @@
+"""Finds entities: by the model's labels, by regexes and by lists of known values; offsets are the original text's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.data.examples import Annotation, Example, Patterns
+from nlu.tokens import Word
+from nlu.types import Entity
+
+MAX_CHARACTERS = 4000
+"""A pattern looks no further: an expression that backtracks must not hold up a turn."""
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+Label = tuple[str, str | None, str | None]
+"""Entity, role and group: what the model tells apart."""
+
+
+class Matcher:
+    """Regexes and lookups. Regexes ignore case, as Rasa's do, except within `(?-i:...)`."""
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._regexes = [(name, re.compile(expression, re.IGNORECASE)) for name, expression in patterns.regexes]
+        self._lookups: dict[tuple[str, ...], str] = {}
+        for name, values in patterns.lookups.items():
+            for value in values:
+                self._lookups.setdefault(_words(value), name)
+        self._lookups.pop((), None)
+        self._longest = max(map(len, self._lookups), default=0)
+
+    def find(self, text: str) -> list[Entity]:
+        """Longest first where several begin together; none overlaps another."""
+        text = text[:MAX_CHARACTERS]
+        return without_overlaps([*self._by_regex(text), *self._by_lookup(text)])
+
+    def _by_regex(self, text: str) -> Iterable[Entity]:
+        for name, expression in self._regexes:
+            for match in expression.finditer(text):
+                if match.end() > match.start():
+                    yield Entity(name, match.start(), match.end(), match[0], 1.0, "regex")
+
+    def _by_lookup(self, text: str) -> Iterable[Entity]:
+        if not self._longest:
+            return
+        spans = [match.span() for match in _WORD.finditer(text)]
+        words = [text[start:end].casefold() for start, end in spans]
+        for first in range(len(words)):
+            for last in range(min(len(words), first + self._longest), first, -1):
+                name = self._lookups.get(tuple(words[first:last]))
+                if name is not None:
+                    start, end = spans[first][0], spans[last - 1][1]
+                    yield Entity(name, start, end, text[start:end], 1.0, "lookup")
+                    break
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in _WORD.findall(value))
+
+
+def without_overlaps(found: Sequence[Entity], kept: Sequence[Entity] = ()) -> list[Entity]:
+    """`found` in the order of the text, the longer of two that overlap, and none that overlaps one of `kept`."""
+    chosen = list(kept)
+    for entity in sorted(found, key=lambda e: (e.start - e.end, e.start)):
+        if all(entity.end <= other.start or other.end <= entity.start for other in chosen):
+            chosen.append(entity)
+    return sorted(chosen, key=lambda e: e.start)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReader:
+    """Turns token scores and patterns into entities."""
+
+    labels: tuple[Label, ...]
+    """The token head scores O, then B and I of each label."""
+    matcher: Matcher
+    synonyms: Mapping[str, str]
+    by_entity: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Values that annotations gave: (entity, case-folded text) to value."""
+
+    def read(self, text: str, words: Sequence[Word], scores: NDArray[np.float32]) -> tuple[Entity, ...]:
+        """`scores` is tokens x (1 + 2 labels); patterns win where a model's entity overlaps theirs."""
+        by_pattern = self.matcher.find(text)
+        by_model = _decoded(text, words, scores, self.labels) if self.labels and words else []
+        return tuple(self._valued(entity) for entity in without_overlaps(by_model, by_pattern))
+
+    def _valued(self, entity: Entity) -> Entity:
+        surface = entity.value.casefold()
+        value = self.by_entity.get((entity.entity, surface)) or self.synonyms.get(surface)
+        return replace(entity, value=value) if value else entity
+
+
+def _decoded(text: str, words: Sequence[Word], scores: NDArray[np.float32], labels: Sequence[Label]) -> list[Entity]:
+    of_words = scores[[word.token for word in words]].astype(np.float32)
+    likely = np.exp(of_words - of_words.max(1, keepdims=True))
+    likely /= likely.sum(1, keepdims=True)
+    best = likely.argmax(1)
+    found: list[Entity] = []
+    index = 0
+    while index < len(words):
+        tag = int(best[index])
+        last = index + 1
+        if tag == 0:
+            index = last
+            continue
+        inside = 2 * ((tag - 1) // 2) + 2
+        while last < len(words) and best[last] == inside:
+            last += 1
+        entity, role, group = labels[(tag - 1) // 2]
+        start, end = words[index].start, words[last - 1].end
+        confidence = float(np.mean([likely[i, best[i]] for i in range(index, last)]))
+        found.append(Entity(entity, start, end, text[start:end], confidence, "model", role, group))
+        index = last
+    return found
+
+
+# -- what training needs -------------------------------------------------------------------------------------------
+
+
+def labels_of(examples: Iterable[Example]) -> tuple[Label, ...]:
+    return tuple(sorted({_label(a) for e in examples for a in e.annotations}, key=str))
+
+
+def _label(annotation: Annotation) -> Label:
+    return annotation.entity, annotation.role, annotation.group
+
+
+def values_of(examples: Iterable[Example], patterns: Patterns) -> dict[tuple[str, str], str]:
+    """Values given in annotations. What a regex describes has as many values as texts: those stay as written."""
+    described = {name for name, _ in patterns.regexes}
+    return {
+        (a.entity, e.text[a.start : a.end].casefold()): a.value
+        for e in examples
+        for a in e.annotations
+        if a.value is not None and a.entity not in described
+    }
+
+
+IGNORED = -100
+"""The tag of a word that the token head does not learn from."""
+
+
+def tags_of(example: Example, words: Sequence[Word], labels: Mapping[Label, int], matcher: Matcher) -> list[int]:
+    """One tag per word: 0 outside, 2k+1 begins label k, 2k+2 goes on; words only a pattern marks are ignored."""
+    tags = [0] * len(words)
+    for entity in matcher.find(example.text):
+        for index, word in enumerate(words):
+            if word.start < entity.end and entity.start < word.end:
+                tags[index] = IGNORED
+    for annotation in sorted(example.annotations, key=lambda a: a.start):
+        first = 2 * labels[_label(annotation)] + 1
+        for index, word in enumerate(words):
+            if word.start < annotation.end and annotation.start < word.end:
+                tags[index] = first
+                first += first % 2
+    return tags

@@ -1,0 +1,1 @@
+"""Trains and scores models, and writes the reports."""

@@ -1,0 +1,162 @@
+"""Fits the network: a head from the closed-form start, then the tuned layers and both heads together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nlu.encoder import Encoder
+from nlu.engine.network import Network, two_heights
+from nlu.entities import IGNORED
+from nlu.training.options import TrainingOptions
+from nlu.training.prepare import OUTLIER, Prepared
+
+RIDGE = 0.02
+"""Weight of the squared norm against the sum of the losses; 0.01 to 0.05 differ little."""
+_POOL = 20
+"""Batches are cut from a shuffled pool of this many, sorted by length within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    number: int
+    loss: float
+
+
+def logistic(inputs: Tensor, classes: Tensor, count: int, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
+    """Weights and bias of a multinomial logistic regression."""
+    weight = torch.zeros(count, inputs.shape[1], device=inputs.device, requires_grad=True)
+    bias = torch.zeros(count, device=inputs.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(inputs @ weight.T + bias, classes)
+        loss = loss + ridge / len(inputs) * weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return weight.detach(), bias.detach()
+
+
+def fit(
+    encoder: Encoder,
+    prepared: Prepared,
+    rows: Sequence[int],
+    options: TrainingOptions,
+    after_epoch: Callable[[Network, Epoch], None],
+) -> Network:
+    """A network tuned on the examples at `rows`. It shares the encoder, whose tuned layers begin anew."""
+    torch.manual_seed(options.seed)
+    encoder.fork(encoder.shape.tuned, options.dropout)
+    network = Network(encoder, len(prepared.names), prepared.tag_count).to(prepared.embeddings.device)
+    _warm_start(network, prepared, rows)
+    optimizer, schedule = _optimizer(network, options, _steps(len(rows), options))
+    shuffle = random.Random(options.seed)  # noqa: S311  # must be repeatable, keeps no secret
+    for number in range(1, options.epochs + 1):
+        encoder.tuned_layers.train()
+        total = 0.0
+        for batch in _batches(prepared, rows, options.batch, shuffle):
+            loss = _loss(network, prepared, batch, options)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            nn.utils.clip_grad_norm_(encoder.tuned_layers.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) * len(batch)
+        encoder.tuned_layers.eval()
+        after_epoch(network, Epoch(number, total / len(rows)))
+    return network
+
+
+def _warm_start(network: Network, prepared: Prepared, rows: Sequence[int]) -> None:
+    known = [row for row in rows if prepared.intents[row] != OUTLIER]
+    inputs = two_heights(prepared.low[known], prepared.embeddings[known])
+    weight, bias = logistic(inputs, prepared.intents[known], len(prepared.names))
+    with torch.no_grad():
+        network.intents.weight.copy_(weight)
+        network.intents.bias.copy_(bias)
+
+
+def _steps(examples: int, options: TrainingOptions) -> int:
+    return options.epochs * -(-examples // options.batch)
+
+
+def _optimizer(
+    network: Network, options: TrainingOptions, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW; the rate rises over the first tenth of the steps and falls to zero."""
+    tuned = list(network.encoder.tuned_layers.parameters())
+    heads = [*network.intents.parameters(), *(network.tags.parameters() if network.tags is not None else ())]
+    groups = [
+        {"params": tuned, "lr": options.learning_rate},
+        {"params": heads, "lr": options.head_learning_rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+    rise = max(1, steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / rise, max(0.0, (steps - step) / max(1, steps - rise)))
+    )
+    return optimizer, schedule
+
+
+def _batches(prepared: Prepared, rows: Sequence[int], size: int, shuffle: random.Random) -> Iterator[list[int]]:
+    """Every row once, with others of about its length, in an order that differs by epoch."""
+    order = list(rows)
+    shuffle.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), size * _POOL):
+        pool = sorted(order[start : start + size * _POOL], key=lambda row: len(prepared.hidden[row]))
+        batches += [pool[first : first + size] for first in range(0, len(pool), size)]
+    shuffle.shuffle(batches)
+    return iter(batches)
+
+
+def _loss(network: Network, prepared: Prepared, batch: Sequence[int], options: TrainingOptions) -> Tensor:
+    """Cross-entropy of intents and tags; outliers should look like no intent (Hendrycks et al. 2019)."""
+    hidden, mask = stacked([prepared.hidden[row] for row in batch])
+    scores, tags = network.heads(hidden, mask)
+    intents = prepared.intents[list(batch)]
+    outlying = intents == OUTLIER
+    loss = functional.cross_entropy(scores, intents, ignore_index=OUTLIER, reduction="sum")
+    loss = loss - options.outlier_weight * functional.log_softmax(scores[outlying], -1).mean(-1).sum()
+    loss = loss / len(batch)
+    if tags is not None:
+        wanted = nn.utils.rnn.pad_sequence([prepared.tags[row] for row in batch], True, IGNORED)
+        learnt = (wanted != IGNORED).sum().clamp(min=1)
+        summed = functional.cross_entropy(tags.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
+        loss = loss + options.tag_weight * summed / learnt
+    return loss
+
+
+def stacked(hidden: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Hidden states of several examples as one batch, with the attention mask if lengths differ."""
+    lengths = torch.tensor([len(states) for states in hidden], device=hidden[0].device)
+    batch = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)
+    if int(lengths.min()) == batch.shape[1]:
+        return batch, None
+    mask = torch.arange(batch.shape[1], device=batch.device)[None, :] < lengths[:, None]
+    return batch, mask[:, None, None, :]
+
+
+def predict(network: Network, prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, list[Tensor | None]]:
+    """Intent scores and tag scores of the examples at `rows`, in their order."""
+    from nlu.engine.torch_engine import by_length
+
+    scores = torch.empty(len(rows), len(prepared.names))
+    tags: list[Tensor | None] = [None] * len(rows)
+    with torch.inference_mode():
+        for batch in by_length([len(prepared.hidden[row]) for row in rows], 4096):
+            hidden, mask = stacked([prepared.hidden[rows[place]] for place in batch])
+            of_batch, of_tokens = network.heads(hidden, mask)
+            scores[batch] = of_batch.float().cpu()
+            for row, place in enumerate(batch):
+                if of_tokens is not None:
+                    tags[place] = of_tokens[row, : len(prepared.hidden[rows[place]])].float().cpu()
+    return scores, tags

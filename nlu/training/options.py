@@ -1,0 +1,47 @@
+"""How a model is trained; the defaults were chosen by cross-validation, see docs/training.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nlu.base_model import BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    base_model: str = BUILT_IN
+    seed: int = 0
+    epochs: int = 5
+    batch: int = 32
+    learning_rate: float = 2e-4
+    head_learning_rate: float = 1e-3
+    dropout: float = 0.0
+    tuned_layers: int = 0
+    """0: the upper half of the encoder."""
+    folds: int = 0
+    """Parts of the data that are held out in turn to calibrate; 0: three, and one of five for large data."""
+    outlier_weight: float = 0.5
+    tag_weight: float = 1.0
+    device: str = "auto"
+    threads: int = 0
+    log_to: str = "tensorboard"
+    """`tensorboard`, `wandb` or `none`."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where training stands."""
+
+    share: float
+    """Of the whole work, 0 to 1."""
+    doing: str
+    done: str = ""
+    """A finished part, worth a line of its own: an epoch with its loss and dev accuracy."""
+
+
+Progress = Callable[[Step], None]
