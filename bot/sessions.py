@@ -172,6 +172,7 @@ class Sessions:
         self._leases: dict[str, Lease] = {}
         self._followers: dict[str, set[Follower]] = {}
         self._woken_at = 0.0
+        self._untold = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -262,8 +263,12 @@ class Sessions:
     async def publish(self, conversation_id: str, seq: int) -> None:
         """Tells the conversation's followers, here and in other processes, that there are entries up to `seq`."""
         self._wake(conversation_id, seq)
+        told = await self._tell(conversation_id, seq)
+        self._untold = self._untold or not told
+
+    async def _tell(self, conversation_id: str, seq: int) -> bool:
         news = dumps([self._process, conversation_id, seq])
-        await self._ask(lambda: self._writes.publish(self._news, news), None)
+        return await self._ask(lambda: self._writes.publish(self._news, news), None) is not None
 
     @contextmanager
     def follow(self, conversation_id: str) -> Iterator[Follower]:
@@ -310,8 +315,12 @@ class Sessions:
 
     def _heard(self, news: bytes) -> None:
         process, conversation_id, seq = orjson.loads(news)
-        if process != self._process:
+        if process == self._process:
+            return
+        if conversation_id:
             self._wake(conversation_id, seq)
+        else:
+            self._wake_all()
 
     # Rates
 
@@ -365,6 +374,8 @@ class Sessions:
             self._failed.clear()
             self._breaker.succeeded()
             self._recoveries += 1
+            if self._untold:
+                self._untold = not await self._tell("", 0)  # to all, of all that could not be told
             logger.info("Redis is back.")
 
 

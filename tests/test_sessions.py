@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -368,17 +368,34 @@ def _alive(process: int) -> bool:
 
 async def test_news_of_others_arrive_again_after_redis_was_dead(tmp_path: Path) -> None:
     async with own_valkey(tmp_path) as (sessions, process):
-        url = sessions._reads.connection_pool.connection_kwargs["path"]
-        async with Sessions(f"unix://{url}", "test") as other:
+        path = sessions._reads.connection_pool.connection_kwargs["path"]
+        async with Sessions(f"unix://{path}", "test") as other:
             os.kill(process, signal.SIGKILL)
             await until(lambda: not _alive(process))
             with sessions.follow("c1") as follower:
 
                 async def heard_of() -> bool:
                     await other.publish("c1", 99)
-                    return await heard(follower) == 99
+                    with suppress(TimeoutError):
+                        return await heard(follower, 0.1) == 99
+                    return False
 
                 await until(heard_of, 20)
+
+
+async def test_news_that_could_not_be_told_wake_everybody_later(
+    sessions: Sessions, other: Sessions, valkey: redis.Redis
+) -> None:
+    await listening(valkey, 2)
+    with other.follow("c1") as follower:
+        assert await heard(follower) == 0
+        sessions._breaker.failed()  # this process alone lost sight of Redis
+        await sessions.publish("c1", 7)
+        with pytest.raises(TimeoutError):
+            await heard(follower, 0.05)
+        sessions._failed.set()
+
+        assert await heard(follower) == 0
 
 
 async def test_followers_look_for_themselves_while_redis_is_away(tmp_path: Path) -> None:
