@@ -243,7 +243,6 @@ export class Client {
     clearTimeout(this.#timers.drain);
     if (code === 1008) {
       this.#stopped = this.late = true;
-      this.notice ??= { code: 'closed' };
     } else if (!this.#stopped) {
       if (wasReady && Date.now() - this.#welcomed > 5000) this.#attempts = 0;
       const pause = Math.min(15, 0.5 * 2 ** this.#attempts++) * (0.75 + Math.random() / 2);

@@ -15,7 +15,7 @@ const THUMB = 'M7 11v9H4v-9zm0 0 4-8c1.5 2 2 1 2 2.5V9h5.500a2 2 0 0 1 2 2.4l-1.
 /** @param {import('./client.js').Entry} entry @param {Setting} setting */
 export function draw(entry, setting) {
   const { t, base } = setting;
-  if (entry.author === 'system') return row(entry, h('p', { class: 'said', dir: 'auto' }, ...markdown(entry.text, base).childNodes));
+  if (entry.author === 'system') return row(entry, h('div', { class: 'said', dir: 'auto' }, markdown(entry.text, base)));
   const mine = entry.author === 'user';
   const words = (mine && entry.text[0] === '/' && t[entry.text]) || entry.text; // a command reads like its button
   const said = words && h('div', { class: 'said', dir: 'auto' }, mine ? words : markdown(words, base));
@@ -81,7 +81,13 @@ function meta(entry, { t, base, locale, rate }) {
     'div',
     { class: 'meta' },
     entry.source &&
-      h('span', { class: 'source' }, icon(BOOK), t.source, ' ', link(entry.source.url, base, { dir: 'auto' }, entry.source.title)),
+      h(
+        'span',
+        { class: 'source' },
+        icon(BOOK),
+        t.source,
+        link(entry.source.url, base, { dir: 'auto' }, entry.source.title),
+      ),
     h('time', { datetime: at.toISOString() }, time),
     h('span', { class: 'state' }),
     entry.rateable && h('span', { class: 'thumbs' }, thumb('up'), thumb('down')),

@@ -116,6 +116,7 @@ export class FrontdeskChat extends HTMLElement {
       send: h('button', { class: 'send', 'aria-label': t.send, pointerdown: (event) => event.preventDefault() }, icon(ARROW)),
       count: h('p', { class: 'count', id: 'count' }),
       human: button({ click: () => this.#send({ command: 'human' }, '/human') }, t['/human']),
+      restart: button({ click: () => this.#send({ command: 'restart' }, '/restart') }, t['/restart']),
     });
     ui.log = h(
       'div',
@@ -126,7 +127,13 @@ export class FrontdeskChat extends HTMLElement {
     ui.panel = h(
       'dialog',
       { class: 'panel', role: 'dialog', 'aria-labelledby': 'name', tabindex: -1, close: () => ui.panel.open || hide() },
-      h('header', {}, ui.face, h('div', {}, ui.name, ui.owner), button({ class: 'hide', 'aria-label': t.close, click: hide }, icon(DOWN))),
+      h(
+        'header',
+        {},
+        ui.face,
+        h('div', {}, ui.name, ui.owner),
+        button({ class: 'hide', 'aria-label': t.close, click: hide }, icon(DOWN)),
+      ),
       ui.notice,
       ui.log,
       h(
@@ -135,11 +142,12 @@ export class FrontdeskChat extends HTMLElement {
         ui.newest,
         h('form', { submit: this.#submit }, ui.text, ui.send),
         ui.count,
-        h('div', { class: 'exits' }, ui.human, button({ click: () => this.#send({ command: 'restart' }, '/restart') }, t['/restart'])),
+        h('div', { class: 'exits' }, ui.human, ui.restart),
       ),
     );
     // The empty title keeps the element's own from showing as a tooltip over everything.
-    root.replaceChildren(h('div', { class: 'root', lang, dir, title: '', keydown: this.#escape }, ui.launcher, ui.news, ui.panel));
+    const whole = { class: 'root', lang, dir, title: '', keydown: this.#escape };
+    root.replaceChildren(h('div', whole, ui.launcher, ui.news, ui.panel));
     ui.text.value = tab('draft') ?? '';
   }
 

@@ -40,14 +40,32 @@ sheet.replaceSync(`
 button, textarea { font: inherit; color: inherit; }
 button { border: 0; padding: 0; background: none; cursor: pointer; }
 button:disabled { cursor: default; }
-a { color: var(--a); text-underline-offset: 2px; }
-svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; }
+a { color: var(--a); }
+svg {
+  width: 20px;
+  height: 20px;
+  fill: none;
+  stroke: currentColor;
+  stroke-width: 1.75;
+  stroke-linecap: round;
+  stroke-linejoin: round;
+}
 :focus-visible { outline: 2px solid var(--a); outline-offset: 2px; }
 [hidden] { display: none !important; }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
-.launcher, .face, .hide, .send, .thumb { display: grid; place-items: center; flex: none; width: 38px; height: 38px; border-radius: 50%; }
-.launcher, .face, .send:enabled, .user .said, .choice:is(:hover:enabled, [aria-pressed=true]) { background: var(--a); color: var(--on); }
+.launcher, .face, .hide, .send, .thumb {
+  display: grid;
+  place-items: center;
+  flex: none;
+  width: 38px;
+  height: 38px;
+  border-radius: 50%;
+}
+.launcher, .face, .send:enabled, .user .said, .choice:is(:hover:enabled, [aria-pressed=true]) {
+  background: var(--a);
+  color: var(--on);
+}
 .said, .typing, .notice, .send, .card img { background: var(--soft); }
 .owner, .day, .meta, .count, .hide, .send, .exits button, .system .said, .card > span { color: var(--mute); }
 .owner, .notice, .day, .count, .card > span, .system .said, .earlier, .newest, .exits button { margin: 0; font-size: 13px; }
@@ -103,7 +121,15 @@ svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width:
 header { display: flex; align-items: center; gap: 12px; padding: 14px 16px; border-bottom: 1px solid var(--line); }
 header div { flex: 1; min-width: 0; }
 .face { font-weight: 600; text-transform: uppercase; }
-h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+h2 {
+  margin: 0;
+  font-size: 16px;
+  line-height: 1.3;
+  font-weight: 600;
+  overflow: hidden;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+}
 .notice { padding: 8px 16px; }
 :is(.notice, .state) button { margin-inline-start: 6px; color: var(--a); font-weight: 600; text-decoration: underline; }
 
@@ -114,7 +140,14 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 600; overflow: h
 .list > :is(.day, .earlier) { align-self: center; margin-top: 12px; }
 .earlier { color: var(--a); font-weight: 600; }
 
-.row { display: flex; flex-direction: column; align-items: flex-start; gap: 6px; margin-top: 14px; animation: rise .2s ease-out; }
+.row {
+  display: flex;
+  flex-direction: column;
+  align-items: flex-start;
+  gap: 6px;
+  margin-top: 14px;
+  animation: rise .2s ease-out;
+}
 .row.next { margin-top: 6px; }
 .row:has(+ .next) time { display: none; }
 .row.user { align-items: flex-end; }
@@ -135,15 +168,31 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 600; overflow: h
 .said :is(ul, ol) { padding-inline-start: 20px; white-space: normal; }
 code { font: .9em ui-monospace, Menlo, Consolas, monospace; }
 pre { white-space: inherit; }
-.pending .said { opacity: .9; }
 
 .picture { max-width: 86%; }
 .picture img { display: block; max-width: 100%; max-height: 260px; min-height: 40px; border-radius: 14px; }
-.cards { display: flex; gap: 10px; max-width: calc(100% + 32px); margin-inline: -16px; padding: 2px 16px 8px; overflow-x: auto; }
-.card { display: flex; flex-direction: column; flex: none; width: 212px; padding-bottom: 12px; border: 1px solid var(--line); border-radius: 16px; overflow: hidden; overflow-wrap: anywhere; }
+.cards {
+  display: flex;
+  gap: 10px;
+  max-width: calc(100% + 32px);
+  margin-inline: -16px;
+  padding: 2px 16px 8px;
+  overflow-x: auto;
+}
+.card {
+  display: flex;
+  flex-direction: column;
+  flex: none;
+  width: 212px;
+  padding-bottom: 12px;
+  border: 1px solid var(--line);
+  border-radius: 16px;
+  overflow: hidden;
+  overflow-wrap: anywhere;
+}
 .card img { width: 100%; aspect-ratio: 3 / 2; object-fit: cover; }
 .card > :not(img) { margin: 0 14px; }
-.card strong { margin-top: 10px; line-height: 1.35; font-weight: 600; }
+.card strong { margin-top: 10px; font-weight: 600; }
 .card strong a { color: inherit; }
 .card .choices { margin-top: auto; padding-top: 10px; }
 .choices { display: flex; flex-wrap: wrap; gap: 8px; }
@@ -170,16 +219,48 @@ pre { white-space: inherit; }
 .thumb[aria-pressed=true] svg { fill: currentColor; fill-opacity: .25; }
 .down svg { transform: rotate(180deg); }
 
-.typing { display: flex; align-self: flex-start; gap: 4px; margin-top: 14px; padding: 14px; border-radius: 18px; border-end-start-radius: 6px; }
-.typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--mute); opacity: .45; animation: dot 1.2s infinite; }
+.typing {
+  display: flex;
+  align-self: flex-start;
+  gap: 4px;
+  margin-top: 14px;
+  padding: 14px;
+  border-radius: 18px;
+  border-end-start-radius: 6px;
+}
+.typing i {
+  width: 7px;
+  height: 7px;
+  border-radius: 50%;
+  background: var(--mute);
+  opacity: .45;
+  animation: dot 1.2s infinite;
+}
 .typing i + i { animation-delay: .15s; }
 .typing i + i + i { animation-delay: .3s; }
 
 footer { position: relative; padding: 10px 12px max(8px, env(safe-area-inset-bottom)); border-top: 1px solid var(--line); }
-.newest { position: absolute; inset-block-end: calc(100% + 10px); inset-inline: 0; width: max-content; margin: auto; background: var(--ink); color: var(--bg); }
+.newest {
+  position: absolute;
+  inset-block-end: calc(100% + 10px);
+  inset-inline: 0;
+  width: max-content;
+  margin: auto;
+  background: var(--ink);
+  color: var(--bg);
+}
 form { display: flex; align-items: flex-end; padding: 3px; border: 1px solid var(--line); border-radius: 22px; }
 form:focus-within { border-color: var(--a); box-shadow: 0 0 0 1px var(--a); }
-textarea { flex: 1; height: 38px; max-height: 132px; padding: 7px 12px; border: 0; background: none; resize: none; line-height: 24px; }
+textarea {
+  flex: 1;
+  height: 38px;
+  max-height: 132px;
+  padding: 7px 12px;
+  border: 0;
+  background: none;
+  resize: none;
+  line-height: 24px;
+}
 textarea:focus-visible { outline: none; }
 textarea::placeholder { color: var(--mute); opacity: 1; }
 [dir=rtl] .send svg { transform: scaleX(-1); }

@@ -41,7 +41,6 @@ const en = {
   busy: 'Many people are writing. Your message follows in a moment.',
   unavailable: 'We have a problem here. Your message follows in a moment.',
   too_many: 'Too many chats are open from here. Please try again later.',
-  closed: 'The connection was closed.',
 };
 
 /** @type {typeof en} */
@@ -86,7 +85,6 @@ const zh = {
   busy: '当前咨询较多，消息稍后自动发送。',
   unavailable: '服务出现问题，消息稍后自动发送。',
   too_many: '打开的聊天过多，请稍后再试。',
-  closed: '连接已关闭。',
 };
 
 /** @param {string} locale @returns {[texts: typeof en, language: string]} */

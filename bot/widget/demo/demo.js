@@ -25,7 +25,14 @@ const GOODS = [
   ['sorrel-blanket', 'Sorrel blanket', 'Lambswool, fringed', '89.00'],
 ];
 
-const STATES = { placed: 'Placed', packed: 'Packed', shipped: 'On its way', delivered: 'Delivered', returned: 'Returned', cancelled: 'Cancelled' };
+const STATES = {
+  placed: 'Placed',
+  packed: 'Packed',
+  shipped: 'On its way',
+  delivered: 'Delivered',
+  returned: 'Returned',
+  cancelled: 'Cancelled',
+};
 
 /** What one would ask about an order in that state. */
 const QUESTIONS = {
@@ -46,7 +53,8 @@ function make(tag, props = {}, ...children) {
 
 const day = (iso) => new Date(iso).toLocaleDateString('en', { day: 'numeric', month: 'long', year: 'numeric' });
 const slug = (name) => name.toLowerCase().replaceAll(' ', '-');
-const picture = (name) => make('img', { src: `/demo/products/${slug(name)}.svg`, alt: '', width: 400, height: 300, loading: 'lazy' });
+const picture = (name) =>
+  make('img', { src: `/demo/products/${slug(name)}.svg`, alt: '', width: 400, height: 300, loading: 'lazy' });
 
 /** A line as the shop gives it: a text, or a product and how many. */
 function line(item) {
@@ -103,23 +111,29 @@ async function showOrders() {
     list.replaceChildren(...orders.map(card));
   } catch {
     list.replaceChildren(
-      make('li', { className: 'loading' }, 'Your orders are taking a break. The assistant is still there; ask it about anything else.'),
+      make(
+        'li',
+        { className: 'loading' },
+        'Your orders are taking a break. The assistant is still there; ask it about anything else.',
+      ),
     );
   }
   list.removeAttribute('aria-busy');
 }
 
 function showGoods() {
-  const tile = ([, name, about, price]) =>
-    make(
+  const tile = ([, name, about, price]) => {
+    const words = `Is the ${name} in stock?`;
+    return make(
       'li',
       { className: 'good' },
       picture(name),
       make('h3', {}, name),
       make('p', { className: 'quiet' }, about),
       make('p', { className: 'price' }, `${price} EUR`),
-      make('button', { className: 'small', ariaLabel: `Is the ${name} in stock?`, onclick: () => chat.ask(`Is the ${name} in stock?`) }, 'Is it in stock?'),
+      make('button', { className: 'small', ariaLabel: words, onclick: () => chat.ask(words) }, 'Is it in stock?'),
     );
+  };
   document.querySelector('#goods').append(...GOODS.map(tile));
 }
 
