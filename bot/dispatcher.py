@@ -155,23 +155,28 @@ class Dispatcher:
 
     @asynccontextmanager
     async def _owning(self, conversation_id: str) -> AsyncIterator[_Ownership | None]:
-        """None when another process holds the conversation; its worker, or the sweeper, will answer."""
-        conversation = await self._journal.conversation(conversation_id)
-        lease = await self._lease(conversation) if conversation else Held()
-        if conversation is None or isinstance(lease, Held):
+        """None when another process holds the conversation; its worker, or the sweeper, will answer.
+
+        The lease keeps others from working in vain; the fence, raised before anything is read, keeps them from
+        committing. It is the journal's, so that no two owners ever have the same one.
+        """
+        lease = await self._lease(conversation_id)
+        if isinstance(lease, Held):
             yield None
             return
         try:
-            fence = lease.fence if lease else await self._journal.fence(conversation_id)
+            fence = await self._journal.fence(conversation_id)
+            conversation = await self._journal.conversation(conversation_id)
+            assert conversation is not None
             yield _Ownership(fence, await self._state(conversation), conversation.owner)
         finally:
             if lease:
                 await lease.release()
 
-    async def _lease(self, conversation: Conversation) -> Lease | Held | None:
+    async def _lease(self, conversation_id: str) -> Lease | Held | None:
         """None without Redis: then the journal's fence decides alone."""
         for _ in range(_LEASE_TRIES):
-            lease = await self._sessions.lease(conversation.id, conversation.fence)
+            lease = await self._sessions.lease(conversation_id, 0)
             if not isinstance(lease, Held):
                 return lease
             await asyncio.sleep(_LEASE_PAUSE)

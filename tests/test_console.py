@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,6 +110,8 @@ async def test_a_person_takes_over_answers_and_gives_back(service: Service, agen
         assert widget.entries[-1]["text"] == "Hello, I am here."
 
         silent = await widget.say("ask")
+        while await service.journal.waiting(widget.welcome["conversation"]):
+            await asyncio.sleep(0)
         async with agent.get(f"{talk}/transcript") as answer:
             assert "ask" in await answer.text()
 

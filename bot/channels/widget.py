@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from bot.journal.journal import Journal
 from bot.journal.values import Conversation
 from bot.messages import Author, Button, Inbound
 from bot.tokens import BadToken, Signer, new_conversation_id
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -272,6 +275,9 @@ class _Connection:
             return
         except Unavailable:
             await self.socket.close(code=WSCloseCode.SERVICE_RESTART)
+        except Exception:
+            log.exception("a widget could not be written to")
+            await self.socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
     async def _catch_up(self) -> None:
         more = True
