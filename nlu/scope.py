@@ -26,6 +26,10 @@ def nearest(embeddings: Floats, known: Floats) -> Floats:
     return found
 
 
+def logistic_curve(values: NDArray[np.floating[Any]]) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -60, 60))), np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """A logistic regression over energy, nearness to the training examples, and an outlier direction."""
@@ -42,7 +46,7 @@ class Scope:
     def score(self, embeddings: Floats, intents: Floats) -> Floats:
         """Of a batch: n x width unit vectors and n x intents raw scores to n values between 0 and 1."""
         signals = (self.signals(embeddings, intents) - self.centre) / self.spread
-        return 1 / (1 + np.exp(-(signals @ self.weights + self.bias)))  # type: ignore[no-any-return]  # as above
+        return logistic_curve(signals @ self.weights + np.float32(self.bias))
 
     def signals(self, embeddings: Floats, intents: Floats) -> Floats:
         columns = (energy(intents), nearest(embeddings, self.examples), embeddings @ self.direction)

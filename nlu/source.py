@@ -10,7 +10,11 @@ from typing import Any, ClassVar, NoReturn
 import yaml
 
 
-class DataError(Exception):
+class Mendable(Exception):
+    """Something that the person at the keyboard can mend; the message is one sentence that says how."""
+
+
+class DataError(Mendable):
     """Training data, domain or rules that cannot be used: `path:line: what is wrong. what to do.`"""
 
     def __init__(self, path: Path | str, line: int | None, problem: str, suggestion: str = "") -> None:

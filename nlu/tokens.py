@@ -25,6 +25,13 @@ class Tokens:
     words: tuple[Word, ...]
 
 
+def prepared(tokenizer: Tokenizer, most: int) -> Tokenizer:
+    """Cut at the encoder's length, never padded: batches are padded where they are made."""
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(most)
+    return tokenizer
+
+
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Tokens]:
     encodings = tokenizer.encode_batch([_encodable(text) for text in texts])
     return [Tokens(encoding.ids, _words(encoding)) for encoding in encodings]

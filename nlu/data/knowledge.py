@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,15 @@ class Article:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Article:
+        return cls(
+            **{name: values[name] for name in ("id", "title", "url")},
+            intents=tuple(values["intents"]),
+            questions=tuple(values["questions"]),
+            sections=tuple(Section(**section) for section in values["sections"]),
+        )
 
 
 def read_article(path: Path) -> Article:

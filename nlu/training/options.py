@@ -16,12 +16,12 @@ class TrainingOptions:
     epochs: int = 5
     batch: int = 32
     learning_rate: float = 2e-4
-    head_learning_rate: float = 1e-3
+    head_learning_rate: float = 3e-3
     dropout: float = 0.0
     tuned_layers: int = 0
     """0: the upper half of the encoder."""
-    folds: int = 0
-    """Parts of the data that are held out in turn to calibrate; 0: three, and one of five for large data."""
+    held_out_parts: int = 1
+    """Fifths of the data that are held out in turn, each for a training of its own, to calibrate on."""
     outlier_weight: float = 0.5
     tag_weight: float = 1.0
     device: str = "auto"

@@ -1,0 +1,99 @@
+"""Batching without a timer: a batch is what gathered while the last one ran."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Overloaded(Exception):
+    """The queue is full: better to say so at once than to answer too late."""
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    future: asyncio.Future[Result] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs `run` on one thread. Each caller gets its own error; callers that hung up are dropped."""
+
+    def __init__(self, run: Callable[[Sequence[Item]], list[Result]], largest: int, capacity: int) -> None:
+        self._run = run
+        self._largest = largest
+        self._capacity = capacity
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._filled = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work(), name="batches")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._worker.cancel()
+        await asyncio.gather(self._worker, return_exceptions=True)
+        for waiting in self._waiting:
+            waiting.future.cancel()
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def submit(self, items: Sequence[Item]) -> list[Result]:
+        """Results in order. Raises Overloaded, or what `run` raised for the first item that failed."""
+        if len(self._waiting) + len(items) > self._capacity:
+            raise Overloaded(f"{len(self._waiting)} texts are waiting already.")
+        waiting: list[_Waiting[Item, Result]] = [_Waiting(item) for item in items]
+        self._waiting.extend(waiting)
+        self._filled.set()
+        try:
+            return list(await asyncio.gather(*(one.future for one in waiting)))
+        finally:
+            for one in waiting:
+                one.future.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            await self._filled.wait()
+            batch = self._take()
+            if batch:
+                outcomes = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._outcomes, [one.item for one in batch]
+                )
+                for one, outcome in zip(batch, outcomes, strict=True):
+                    _settle(one.future, outcome)
+
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
+        while self._waiting and len(batch) < self._largest:
+            one = self._waiting.popleft()
+            if not one.future.done():
+                batch.append(one)
+        if not self._waiting:
+            self._filled.clear()
+        return batch
+
+    def _outcomes(self, items: list[Item]) -> list[Result | Exception]:
+        """If a batch fails, each of its items is tried alone, so that one cannot fail the others."""
+        try:
+            return list(self._run(items))
+        except Exception as error:
+            return [error] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
+
+
+def _settle(future: asyncio.Future[Result], outcome: Result | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,195 @@
+"""Model directories: what is in one, which is current, and which must not be loaded. No torch, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nlu.source import Mendable
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+_CURRENT = "current"
+_ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+
+
+class ModelError(Mendable):
+    """A model directory that cannot be served, in one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a model is, what it saw and how it scored; with it a training can be repeated."""
+
+    id: str
+    created: str
+    """UTC, ISO 8601."""
+    base_model: str
+    seed: int
+    data_hash: str
+    architecture: Mapping[str, Any]
+    intents: tuple[str, ...]
+    entities: tuple[tuple[str, str | None, str | None], ...]
+    """Entity, role and group of each label of the token head."""
+    temperature: float
+    scope: Mapping[str, Any]
+    thresholds: Mapping[str, float]
+    scores: Mapping[str, float]
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of every file of the directory but this one."""
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Manifest:
+        known = dict(values)
+        known["intents"] = tuple(known["intents"])
+        known["entities"] = tuple((entity, role, group) for entity, role, group in known["entities"])
+        return cls(**known)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Raises ModelError if this is no model directory of ours."""
+    try:
+        values = json.loads((directory / MANIFEST).read_text("utf-8"))
+        manifest = Manifest.from_json(values)
+    except OSError:
+        raise ModelError(
+            f"{directory} is not a model directory: it has no readable {MANIFEST}. Train one with 'frontdesk train'."
+        ) from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ModelError(f"{directory / MANIFEST} cannot be understood. Train the model again.") from None
+    if manifest.format != FORMAT:
+        raise ModelError(f"{directory} was written by another version of Frontdesk. Train the model again.")
+    return manifest
+
+
+def check_directory(directory: Path) -> Manifest:
+    """The manifest, if every file is the one that training wrote and none could run code. Raises ModelError."""
+    manifest = read_manifest(directory)
+    found = set(_files(directory))
+    for name in sorted(found - set(manifest.files)):
+        raise ModelError(f"{directory / name} does not belong to the model. Remove the file or train again.")
+    for name, expected in manifest.files.items():
+        if Path(name).suffix not in _ALLOWED:
+            raise ModelError(f"{directory / name} is of a kind that is never loaded. Train the model again.")
+        if name not in found:
+            raise ModelError(f"{directory / name} is missing. Train the model again.")
+        if _sha256(directory / name) != expected:
+            raise ModelError(
+                f"{directory / name} is not what training wrote: damaged or edited. Train the model again."
+            )
+    return manifest
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Seals the directory: lists every file that lies in it."""
+    sealed = {**manifest.to_json(), "files": {name: _sha256(directory / name) for name in _files(directory)}}
+    (directory / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _files(directory: Path) -> list[str]:
+    names = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir())
+    return sorted(name for name in names if name != MANIFEST)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Registry:
+    """The models below `home/models`, and which of them is served."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "models"
+
+    def list(self) -> list[Manifest]:
+        """Readable models, the newest first."""
+        return sorted(self._manifests(), key=lambda manifest: (manifest.created, manifest.id), reverse=True)
+
+    def manifest(self, model: str) -> Manifest:
+        return read_manifest(self.directory(model))
+
+    def directory(self, model: str) -> Path:
+        """Raises ModelError if there is none of this id."""
+        if not _ID.fullmatch(model) or not (self.folder / model).is_dir():
+            raise ModelError(f"There is no model '{model}' in {self.folder}. See 'frontdesk models list'.")
+        return self.folder / model
+
+    def current_id(self) -> str | None:
+        """The id that the pointer names; None if nothing was ever promoted."""
+        try:
+            return (self.folder / _CURRENT).read_text("utf-8").strip() or None
+        except OSError:
+            return None
+
+    def current(self, data_hash: str | None = None) -> Path | None:
+        """The current model's directory; with a hash, only if it was trained on that data."""
+        model = self.current_id()
+        if model is None or not (self.folder / model).is_dir():
+            return None
+        if data_hash is not None and self.manifest(model).data_hash != data_hash:
+            return None
+        return self.folder / model
+
+    def usable(self) -> Path | None:
+        """The current model if it is sound, else the newest one that is."""
+        newest = [manifest.id for manifest in self.list()]
+        current = self.current_id()
+        for model in [current, *newest] if current else newest:
+            try:
+                check_directory(self.directory(model))
+            except ModelError:
+                continue
+            return self.folder / model
+        return None
+
+    def add(self, directory: Path) -> str:
+        """Copies a sealed model directory in and makes it current. Returns its id."""
+        manifest = check_directory(directory)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as scratch:
+            copy = Path(scratch) / manifest.id
+            shutil.copytree(directory, copy)
+            return self.take(copy)
+
+    def take(self, directory: Path) -> str:
+        """As `add`, but moves the directory, which must lie on the same file system."""
+        manifest = check_directory(directory)
+        if (self.folder / manifest.id).exists():
+            raise ModelError(f"There is a model '{manifest.id}' in {self.folder} already.")
+        directory.rename(self.folder / manifest.id)
+        self.promote(manifest.id)
+        return manifest.id
+
+    def promote(self, model: str) -> None:
+        """Makes a sound model the current one, at once or not at all."""
+        check_directory(self.directory(model))
+        handle, name = tempfile.mkstemp(prefix=".current-", dir=self.folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(model + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(self.folder / _CURRENT)
+
+    def _manifests(self) -> Iterable[Manifest]:
+        for directory in self.folder.glob("*"):
+            try:
+                if not directory.name.startswith(".") and directory.is_dir():
+                    yield read_manifest(directory)
+            except ModelError:
+                continue

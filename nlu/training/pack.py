@@ -1,0 +1,58 @@
+"""Writes what training made as a model directory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from nlu.data.examples import Patterns
+from nlu.engine.network import Network
+from nlu.registry import Manifest, write_manifest
+from nlu.scope import Scope
+from nlu.training.shelve import Shelved
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    manifest: Manifest
+    network: Network
+    tokenizer: Tokenizer
+    scope: Scope
+    patterns: Patterns
+    values: dict[tuple[str, str], str]
+    """Entity and case-folded text to the value that an annotation gave."""
+    shelved: Shelved | None
+
+
+def pack(directory: Path, trained: Trained) -> None:
+    """Everything that serving needs; nothing of the base model's folder is needed afterwards."""
+    _write_weights(directory, trained)
+    trained.tokenizer.save(str(directory / "tokenizer.json"))
+    values = [[entity, surface, value] for (entity, surface), value in sorted(trained.values.items())]
+    _write_json(directory / "entities.json", {**trained.patterns.to_json(), "values": values})
+    _write_json(directory / "config.json", trained.network.encoder.shape.to_json())
+    if trained.shelved is not None:
+        _write_knowledge(directory, trained.shelved)
+    write_manifest(directory, trained.manifest)
+
+
+def _write_weights(directory: Path, trained: Trained) -> None:
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
+    weights["scope.examples"] = torch.from_numpy(trained.scope.examples).half()
+    weights["scope.direction"] = torch.from_numpy(trained.scope.direction)
+    save_file(weights, directory / "model.safetensors")
+
+
+def _write_knowledge(directory: Path, shelved: Shelved) -> None:
+    _write_json(directory / "kb.json", {**shelved.shelf.to_json(), "intent_weight": shelved.intent_weight})
+    save_file({"keys": torch.from_numpy(shelved.vectors).half()}, directory / "kb.safetensors")
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", "utf-8")

@@ -1,0 +1,170 @@
+"""A trained model: texts in, understandings out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+from nlu.data.examples import Patterns
+from nlu.encoder import Architecture
+from nlu.engine.batcher import Batcher
+from nlu.engine.network import Network
+from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
+from nlu.entities import EntityReader, Matcher
+from nlu.intents import Thresholds, probabilities, ranking, response_keys, verdict
+from nlu.registry import Manifest, ModelError, check_directory
+from nlu.retriever import Retriever, Shelf
+from nlu.scope import Scope
+from nlu.tokens import Tokens, prepared, tokenize
+from nlu.types import Intent, Passage, Understanding
+
+Floats = NDArray[np.float32]
+LARGEST_BATCH = 64
+CAPACITY = 4096
+"""Texts that may wait; a longer queue would be answered too late anyway."""
+_WARM_UP = ["hello", "where is the parcel that I ordered last week, it should have been here by now"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What was found of one text, but for its entities."""
+
+    ranked: tuple[Intent, ...]
+    likely: Floats
+    """Per trained intent."""
+    scope: float
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    manifest: Manifest
+    tokenizer: Tokenizer
+    engine: TorchEngine
+    thresholds: Thresholds
+    scope: Scope
+    entities: EntityReader
+    retriever: Retriever | None
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
+
+    def understand_now(self, texts: Sequence[str]) -> list[Understanding]:
+        """One understanding per text, in order; never raises on a text's content."""
+        if not texts:
+            return []
+        split = tokenize(self.tokenizer, texts)
+        signals = self.engine.run([tokens.ids for tokens in split])
+        embeddings = np.stack([one.embedding for one in signals])
+        scores = np.stack([one.intents for one in signals])
+        likely = probabilities(scores, self.manifest.temperature)
+        in_scope = self.scope.score(embeddings, scores)
+        ranked = [ranking(self.manifest.intents, row) for row in likely]
+        passages = self._passages(embeddings, ranked)
+        return [
+            self._understanding(text, tokens, tags, _Meant(*meant))
+            for text, tokens, tags, *meant in zip(
+                texts, split, (one.tags for one in signals), ranked, likely, in_scope.tolist(), passages, strict=True
+            )
+        ]
+
+    def _passages(self, embeddings: Floats, ranked: Sequence[tuple[Intent, ...]]) -> list[tuple[Passage, ...]]:
+        if self.retriever is None:
+            return [()] * len(ranked)
+        chances = [{intent.name: intent.confidence for intent in row} for row in ranked]
+        return self.retriever.find(embeddings, chances, self.thresholds.knowledge)
+
+    def _understanding(self, text: str, tokens: Tokens, tags: Floats | None, meant: _Meant) -> Understanding:
+        if not tokens.words:
+            meant = replace(meant, scope=0.0, passages=())
+        decided, offered = verdict(meant.ranked, meant.scope, self.thresholds)
+        return Understanding(
+            text=text,
+            intent=meant.ranked[0],
+            ranking=meant.ranked,
+            verdict=decided,
+            candidates=offered,
+            entities=self.entities.read(text, tokens.words, tags),
+            passages=meant.passages,
+            scope=meant.scope,
+            model=self.id,
+            metadata=response_keys(self.manifest.intents, meant.likely, meant.ranked[0].name),
+        )
+
+
+def load_model(directory: Path, *, device: str = "auto", threads: int = 0) -> Model:
+    """Raises ModelError for a directory that is damaged, foreign or holds anything that could run."""
+    manifest = check_directory(directory)
+    set_threads(threads)
+    try:
+        model = _assembled(directory, manifest, choose_device(device))
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"The model in {directory} cannot be loaded ({error}). Train it again.") from error
+    model.understand_now(_WARM_UP)
+    return model
+
+
+def _assembled(directory: Path, manifest: Manifest, device: torch.device) -> Model:
+    weights = load_file(directory / "model.safetensors")
+    examples, direction = (weights.pop(f"scope.{name}").float().numpy() for name in ("examples", "direction"))
+    shape = Architecture.from_json(manifest.architecture)
+    network = Network.empty(shape, len(manifest.intents), 1 + 2 * len(manifest.entities))
+    network.load_state_dict(weights, assign=True)
+    patterns, by_entity = read_patterns(directory)
+    return Model(
+        manifest=manifest,
+        tokenizer=prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), shape.max_tokens),
+        engine=TorchEngine(network, device),
+        thresholds=Thresholds.from_json(manifest.thresholds),
+        scope=Scope.from_numbers(manifest.scope, examples, direction),
+        entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),
+        retriever=_retriever(directory),
+    )
+
+
+def read_patterns(directory: Path) -> tuple[Patterns, dict[tuple[str, str], str]]:
+    values = json.loads((directory / "entities.json").read_text("utf-8"))
+    by_entity = {(entity, surface): value for entity, surface, value in values["values"]}
+    return Patterns.from_json(values), by_entity
+
+
+def _retriever(directory: Path) -> Retriever | None:
+    if not (directory / "kb.json").is_file():
+        return None
+    values = json.loads((directory / "kb.json").read_text("utf-8"))
+    vectors = load_file(directory / "kb.safetensors")["keys"].float().numpy()
+    return Retriever(Shelf.from_json(values), vectors, float(values["intent_weight"]))
+
+
+class Service:
+    """The model behind a batcher: nlu.types.Understander."""
+
+    def __init__(self, model: Model, batcher: Batcher[str, Understanding]) -> None:
+        self._model = model
+        self._batcher = batcher
+
+    @property
+    def model(self) -> str:
+        return self._model.id
+
+    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
+        """Raises only Overloaded."""
+        return await self._batcher.submit(texts)
+
+
+@asynccontextmanager
+async def serve(model: Model) -> AsyncIterator[Service]:
+    """Messages of all conversations share the model's batches while the context is open."""
+    async with Batcher(model.understand_now, LARGEST_BATCH, CAPACITY) as batcher:
+        yield Service(model, batcher)
