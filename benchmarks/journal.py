@@ -124,7 +124,7 @@ async def measure_sessions(home: Path) -> None:
 
 
 async def leased(sessions: Sessions, conversation: str) -> None:
-    lease = await sessions.lease(conversation, 0)
+    lease = await sessions.lease(conversation)
     assert isinstance(lease, Lease)
     await lease.release()
 
@@ -132,7 +132,7 @@ async def leased(sessions: Sessions, conversation: str) -> None:
 async def a_turn(sessions: Sessions) -> None:
     """All that one message asks of Redis."""
     await sessions.allow("visitor", 5, 10)
-    lease = await sessions.lease("turn", 0)
+    lease = await sessions.lease("turn")
     await sessions.load("turn", 1)
     await sessions.save("turn", 1, STATE)
     await sessions.publish("turn", 2)

@@ -21,6 +21,7 @@ from yarl import URL
 from bot.breaker import Breaker, BreakerOpen
 from bot.dialogue.run import ActionCall, ActionFailure, ActionResult
 from bot.messages import Event, Json
+from nlu.source import Mendable
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ LARGEST_CALL = 8 * 1024 * 1024
 Outcome: TypeAlias = ActionResult | ActionFailure
 
 
-class ActionsUnavailable(Exception):
+class ActionsUnavailable(Mendable):
     """The actions cannot be used at all: a sentence that says what to do."""
 
 

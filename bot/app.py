@@ -38,6 +38,7 @@ from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
 from bot.turn import Turns
 from bot.widget import serve as widget_files
+from nlu.source import Mendable
 from nlu.types import Understander
 
 DRAIN_SECONDS = 3.0
@@ -46,7 +47,7 @@ GRACE_SECONDS = 5.0
 """How long turns under way may take to end when the server stops."""
 
 
-class CannotServe(Exception):
+class CannotServe(Mendable):
     """The service cannot start; the sentence says what to do."""
 
 
@@ -81,7 +82,9 @@ async def serving(settings: Settings, assistant: Assistant, language: Language) 
         journal = await stack.enter_async_context(await Journal.open(settings.database_url or database_path(settings)))
         redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
         hub = Hub()
-        sessions = await stack.enter_async_context(Sessions(redis_url, journal.name))
+        sessions = await stack.enter_async_context(
+            Sessions(redis_url, journal.name, on_news=lambda name, seq: dispatcher.heard(name), on_gap=hub.wake_all)
+        )
         if settings.redis_url:
             await sessions.ping()
         actions = _actions(settings)
@@ -118,6 +121,11 @@ async def serving(settings: Settings, assistant: Assistant, language: Language) 
         yield Service(
             _url(listener), journal, sessions, signer, _redis_in_words(settings), _database_in_words(settings)
         )
+
+
+def check_port(settings: Settings) -> None:
+    """Raises CannotServe if the port is taken, before anything long begins."""
+    _listen(settings.host, settings.port).close()
 
 
 async def until_stopped() -> None:

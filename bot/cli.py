@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
@@ -14,10 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bot.config import Settings, SettingsError
-from bot.journal.errors import CannotOpen
+from bot.config import Settings
 from nlu.registry import ModelError, Registry
-from nlu.source import DataError
+from nlu.source import Mendable
 
 cli = typer.Typer(
     help="A self-hosted customer-support bot.",
@@ -33,19 +31,15 @@ Model = Annotated[Path | None, typer.Option("--model", help="A model directory; 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-class Unusable(Exception):
-    """Something that a person can mend, in one sentence."""
-
-
 def main() -> None:
     """Runs the command; what a person can mend ends in one sentence and exit code 2."""
     try:
         cli()
-    except (SettingsError, DataError, CannotOpen, ModelError, Unusable) as problem:
-        print(f"frontdesk: {problem}", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Mendable as problem:
+        print(f"frontdesk: {problem}", file=sys.stderr)
+        sys.exit(2)
 
 
 @cli.command()
@@ -54,7 +48,7 @@ def run(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Start the service; trains a model first if there is none for this training data."""
-    from bot.app import run as run_service
+    from bot.start import run as run_service
 
     asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     run_service(Settings.read().model_copy(update=asked))
@@ -65,7 +59,7 @@ def chat(
     url: Annotated[str, typer.Option(help="A running service's address; else the one of the settings.")] = "",
 ) -> None:
     """Talk to the bot in the terminal; starts the service for the conversation if it is not running."""
-    from bot.app import chat as chat_with_service
+    from bot.start import chat as chat_with_service
 
     chat_with_service(Settings.read(), url)
 
@@ -81,21 +75,22 @@ def train(
     log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb` or `none`.")] = "tensorboard",
 ) -> None:
     """Train a model and write its report."""
-    from bot.app import train as train_model
+    from bot import models
 
     settings = Settings.read()
-    train_model(
-        settings, data or settings.data, out, seed=seed, base_model=base_model or settings.base_model, log_to=log_to
-    )
+    how = models.seeded(models.options(settings), seed, base_model, log_to)
+    models.train(data or settings.data, out or Registry(settings.home), how, Console())
 
 
 @cli.command()
 def evaluate(data: Data = None, model: Model = None, as_json: AsJson = False) -> None:
     """Score a model on labelled data it was not trained on."""
     from nlu.training.evaluate import evaluate as score
+    from nlu.understand import load_model
 
     settings = Settings.read()
-    result = score(_model(settings, model), data or settings.data / "test")
+    loaded = load_model(_directory(settings, model), device=settings.device, threads=settings.threads)
+    result = score(loaded, data or settings.data / "test")
     print(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() if as_json else result.to_text())
 
 
@@ -105,7 +100,10 @@ def parse(
     model: Model = None,
 ) -> None:
     """Understand texts: lines, or JSONL with `text`, in; Rasa's parse JSON, one a line, out."""
-    parser = _model(Settings.read(), model)
+    from nlu.understand import load_model
+
+    settings = Settings.read()
+    parser = load_model(_directory(settings, model), device=settings.device, threads=settings.threads)
     for batch in _batches(iter(texts) if texts else (_text_of(line) for line in sys.stdin)):
         for understanding in parser.understand_now(batch):
             sys.stdout.write(orjson.dumps(understanding.to_rasa()).decode() + "\n")
@@ -126,21 +124,21 @@ def actions(
 @cli.command()
 def validate(data: Data = None) -> None:
     """Check examples, domain, rules and knowledge base; exit code 2 if something is wrong."""
-    from bot.app import problems_of
+    from bot.checks import problems_of
 
     found = problems_of(data or Settings.read().data)
     for problem in found:
-        print(problem)
-    errors = sum(1 for problem in found if not problem.warning)
-    print(f"{errors} errors, {len(found) - errors} warnings.")
-    if errors:
+        print(problem.sentence)
+    fatal = sum(1 for problem in found if problem.fatal)
+    print(f"{fatal} errors, {len(found) - fatal} warnings.")
+    if fatal:
         raise typer.Exit(2)
 
 
 @cli.command()
 def console() -> None:
     """Print a new one-time sign-in link for the console."""
-    from bot.app import console_link
+    from bot.start import console_link
 
     print(console_link(Settings.read()))
 
@@ -182,6 +180,13 @@ def models_promote(model_id: str) -> None:
     """Make a model the one that `frontdesk run` serves."""
     _registry(Settings.read()).promote(model_id)
     print(f"{model_id} is served from the next start.")
+
+
+def _directory(settings: Settings, model: Path | None) -> Path:
+    found = model or Registry(settings.home).usable()
+    if found is None:
+        raise ModelError(f"There is no model in {settings.home}; train one with `frontdesk train`.")
+    return found
 
 
 def _registry(settings: Settings) -> Registry:

@@ -13,10 +13,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from nlu.source import Mendable
+
 SETTINGS_FILE = Path("frontdesk.toml")
 
 
-class SettingsError(Exception):
+class SettingsError(Mendable):
     """A setting that cannot be used, in one sentence."""
 
 

@@ -162,6 +162,7 @@ class Dispatcher:
         """
         lease = await self._lease(conversation_id)
         if isinstance(lease, Held):
+            await self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
             yield None
             return
         try:
@@ -176,7 +177,7 @@ class Dispatcher:
     async def _lease(self, conversation_id: str) -> Lease | Held | None:
         """None without Redis: then the journal's fence decides alone."""
         for _ in range(_LEASE_TRIES):
-            lease = await self._sessions.lease(conversation_id, 0)
+            lease = await self._sessions.lease(conversation_id)
             if not isinstance(lease, Held):
                 return lease
             await asyncio.sleep(_LEASE_PAUSE)
@@ -253,7 +254,13 @@ class Dispatcher:
         self._unanswered = max(0, self._unanswered + change)
         metrics.WAITING.set(self._unanswered)
 
-    # -- what a crash left behind
+    # -- other processes, and what a crash left behind
+
+    def heard(self, conversation_id: str) -> None:
+        """Another process has written to the conversation."""
+        self._hub.grew(conversation_id)
+        if conversation_id in self._workers:
+            self._workers[conversation_id].news.set()
 
     async def _sweep_forever(self) -> None:
         while True:

@@ -21,6 +21,8 @@ from logging import getLogger
 from pathlib import Path
 from time import monotonic
 
+from nlu.source import Mendable
+
 OLDEST = (7, 2)
 """Older ones have holes that are known and used."""
 START_SECONDS = 10.0
@@ -45,7 +47,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 logger = getLogger(__name__)
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(Mendable):
     """The embedded server cannot run; the sentence says what to do."""
 
 

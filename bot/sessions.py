@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from logging import getLogger
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,6 +27,7 @@ from bot.breaker import Breaker, BreakerOpen
 from bot.journal.text import dumps
 from bot.messages import Json
 from bot.rates import Buckets
+from nlu.source import Mendable
 
 T = TypeVar("T")
 
@@ -51,17 +52,6 @@ if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'state', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
-"""
-# The fence rises with every owner, and from the journal's if Redis has forgotten it. 0: somebody else owns it.
-LEASE = """
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
-local fence = redis.call('INCR', KEYS[2])
-if fence <= tonumber(ARGV[3]) then
-  fence = tonumber(ARGV[3]) + 1
-  redis.call('SET', KEYS[2], fence)
-end
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-return fence
 """
 # A lease that was forgotten, not taken, is taken again: between two who think they own it the journal decides.
 RENEW = """
@@ -92,7 +82,7 @@ return string.format('%.9f', wait)
 logger = getLogger(__name__)
 
 
-class SessionsError(Exception):
+class SessionsError(Mendable):
     """Redis cannot be used; the sentence says what to do."""
 
 
@@ -103,11 +93,11 @@ class Held:
 class Lease:
     """The right to answer a conversation, renewed until it is released."""
 
-    __slots__ = ("_sessions", "conversation_id", "fence", "lost", "token")
+    __slots__ = ("_sessions", "conversation_id", "lost", "token")
 
-    def __init__(self, sessions: Sessions, conversation_id: str, fence: int, token: str) -> None:
+    def __init__(self, sessions: Sessions, conversation_id: str, token: str) -> None:
         self._sessions = sessions
-        self.conversation_id, self.fence, self.token = conversation_id, fence, token
+        self.conversation_id, self.token = conversation_id, token
         self.lost = False
         """Somebody else took it. What is under way will not be committed, so it may stop."""
 
@@ -123,45 +113,28 @@ class Lease:
         await self.release()
 
 
-class Follower:
-    """Wake-ups of one conversation, many as one: `async for seq in follower`.
-
-    The first comes at once, and any may come without news: each means, read the journal. `seq` is the newest entry
-    that was heard of, 0 for none.
-    """
-
-    __slots__ = ("_newest", "_woken")
-
-    def __init__(self) -> None:
-        self._newest = 0
-        self._woken = asyncio.Event()
-        self._woken.set()
-
-    def wake(self, seq: int) -> None:
-        self._newest = max(self._newest, seq)
-        self._woken.set()
-
-    def __aiter__(self) -> AsyncIterator[int]:
-        return self
-
-    async def __anext__(self) -> int:
-        await self._woken.wait()
-        self._woken.clear()
-        return self._newest
-
-
 class Sessions:
     """`async with Sessions(url, journal.name) as sessions`: the namespace keeps another journal's state out.
 
+    `on_news` hears of conversations that grew in other processes, `on_gap` that such news may have been missed.
     Raises SessionsError for a URL that is none. Whether somebody answers there, `ping` tells.
     """
 
-    def __init__(self, url: str, namespace: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str = "",
+        *,
+        on_news: Callable[[str, int], None] = lambda conversation_id, seq: None,
+        on_gap: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_news, self._on_gap = on_news, on_gap
         self._space = f"frontdesk:{namespace[:8]}"
         self._process = uuid4().hex
         self._where = url.rpartition("@")[2]
         self._reads, self._writes, self._hearing = _client(url, 1), _client(url, 0), _client(url, 0)
-        scripts = (SAVE, LEASE, RENEW, RELEASE, ALLOW)
+        scripts = (SAVE, RENEW, RELEASE, ALLOW)
         self._scripts = {lua: self._writes.register_script(lua) for lua in scripts}
         # One failure opens it and only the probe closes it: no caller waits for a dead server twice.
         self._breaker = Breaker(1, math.inf, AWAY)
@@ -170,8 +143,7 @@ class Sessions:
         self._refused = False
         self._buckets = Buckets(clock)
         self._leases: dict[str, Lease] = {}
-        self._followers: dict[str, set[Follower]] = {}
-        self._woken_at = 0.0
+        self._missed_at = 0.0
         self._untold = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -228,17 +200,21 @@ class Sessions:
 
     # Leases
 
-    async def lease(self, conversation_id: str, floor: int) -> Lease | Held | None:
-        """The right to answer, with a fence over `floor`, the journal's. None: take a fence from the journal."""
+    async def lease(self, conversation_id: str) -> Lease | Held | None:
+        """The right to answer, so that no two processes do it in vain; who may commit is the journal's fence to say.
+
+        Held: somebody else has it. None: Redis is away, and the fence decides alone.
+        """
         token = uuid4().hex
-        keys = [self._key(conversation_id, "lease"), self._key(conversation_id, "fence")]
-        fence = await self._run(LEASE, keys, [token, LEASE_MS, floor, SNAPSHOT_MS])
-        if fence is None:
-            return None
-        if fence == 0:
-            return Held()
-        lease = self._leases[token] = Lease(self, conversation_id, fence, token)
+        name = self._key(conversation_id, "lease")
+        taken = await self._write(lambda: self._take(name, token))
+        if not taken:
+            return None if taken is None else Held()
+        lease = self._leases[token] = Lease(self, conversation_id, token)
         return lease
+
+    async def _take(self, name: str, token: str) -> bool:
+        return bool(await self._writes.set(name, token, nx=True, px=LEASE_MS))
 
     async def release(self, lease: Lease) -> None:
         if self._leases.pop(lease.token, None):
@@ -261,8 +237,7 @@ class Sessions:
     # Wake-ups
 
     async def publish(self, conversation_id: str, seq: int) -> None:
-        """Tells the conversation's followers, here and in other processes, that there are entries up to `seq`."""
-        self._wake(conversation_id, seq)
+        """Tells the other processes that the conversation has entries up to `seq`."""
         told = await self._tell(conversation_id, seq)
         self._untold = self._untold or not told
 
@@ -270,33 +245,17 @@ class Sessions:
         news = dumps([self._process, conversation_id, seq])
         return await self._ask(lambda: self._writes.publish(self._news, news), None) is not None
 
-    @contextmanager
-    def follow(self, conversation_id: str) -> Iterator[Follower]:
-        follower = Follower()
-        self._followers.setdefault(conversation_id, set()).add(follower)
-        try:
-            yield follower
-        finally:
-            self._followers[conversation_id].discard(follower)
-            if not self._followers[conversation_id]:
-                del self._followers[conversation_id]
-
-    def _wake(self, conversation_id: str, seq: int) -> None:
-        for follower in self._followers.get(conversation_id, ()):
-            follower.wake(seq)
-
-    def _wake_all(self) -> None:
+    def _missed(self) -> None:
         """Something may have been missed: everybody reads for themselves."""
-        self._woken_at = time.monotonic()
-        for conversation_id in self._followers:
-            self._wake(conversation_id, 0)
+        self._missed_at = time.monotonic()
+        self._on_gap()
 
     async def _listen(self) -> None:
         while True:
             with suppress(redis.exceptions.RedisError, OSError):
                 await self._hear()
-            if time.monotonic() > self._woken_at + POLL_SECONDS:
-                self._wake_all()
+            if time.monotonic() > self._missed_at + POLL_SECONDS:
+                self._missed()
             await asyncio.sleep(PROBE_SECONDS)
 
     async def _hear(self) -> None:
@@ -305,22 +264,22 @@ class Sessions:
         async with self._hearing.pubsub(ignore_subscribe_messages=True) as hearing:
             async with asyncio.timeout(PING_SECONDS):
                 await hearing.subscribe(self._news)
-            self._wake_all()
+            self._missed()
             while recoveries == self._recoveries:
                 message = await hearing.get_message(timeout=POLL_SECONDS)
                 if message:
                     self._heard(message["data"])
-                if self.degraded and time.monotonic() > self._woken_at + POLL_SECONDS:
-                    self._wake_all()
+                if self.degraded and time.monotonic() > self._missed_at + POLL_SECONDS:
+                    self._missed()
 
     def _heard(self, news: bytes) -> None:
         process, conversation_id, seq = orjson.loads(news)
         if process == self._process:
             return
         if conversation_id:
-            self._wake(conversation_id, seq)
+            self._on_news(conversation_id, seq)
         else:
-            self._wake_all()
+            self._missed()
 
     # Rates
 
@@ -341,7 +300,10 @@ class Sessions:
 
     async def _run(self, lua: str, keys: list[str], arguments: list[Any]) -> Any:
         """What the script answers; None if Redis is away or refuses."""
-        answer = await self._ask(lambda: self._scripts[lua](keys=keys, args=arguments), None)
+        return await self._write(lambda: self._scripts[lua](keys=keys, args=arguments))
+
+    async def _write(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        answer = await self._ask(call, None)
         self._refused = self._refused and answer is None
         return answer
 

@@ -101,7 +101,7 @@ def _ask() -> str | None:
         return None
 
 
-async def chat(url: str) -> None:
+async def talk(url: str) -> None:
     """Talks to the service at `url` (http). Raises aiohttp.ClientError if nobody is there."""
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/widget/ws", heartbeat=25) as socket:
         await Terminal(socket, Console()).run()

@@ -35,6 +35,22 @@ _HEADERS = {
 Page = Callable[[web.Request, Agent], Awaitable[web.StreamResponse]]
 
 
+def _ago(at: float) -> str:
+    seconds = max(0, round(time.time() - at))
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return "just now"
+
+
+def _templates() -> Environment:
+    environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True)
+    environment.filters["iso"] = lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    environment.filters["ago"] = _ago
+    return environment
+
+
 @dataclass(frozen=True, slots=True)
 class ModelPage:
     """What the console says about the model in use."""
@@ -50,7 +66,7 @@ class Console:
     agents: Agents
     sign_in: SignIn
     model: ModelPage
-    templates: Environment = field(init=False, default_factory=lambda: _templates())
+    templates: Environment = field(init=False, default_factory=_templates)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         talk = "/console/conversations/{id}"
@@ -165,19 +181,3 @@ class Console:
     def _html(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         text = self.templates.get_template(template).render(owners=_OWNERS, **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
-
-
-def _templates() -> Environment:
-    environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True)
-    environment.filters["iso"] = lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-    environment.filters["ago"] = _ago
-    return environment
-
-
-def _ago(at: float) -> str:
-    seconds = max(0, round(time.time() - at))
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            number = seconds // size
-            return f"{number} {unit}{'s' if number > 1 else ''} ago"
-    return "just now"

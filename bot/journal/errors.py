@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from nlu.source import Mendable
+
 
 class JournalError(Exception):
     """The journal refuses; the sentence says why."""
 
 
-class CannotOpen(JournalError):
+class CannotOpen(JournalError, Mendable):
     """The database cannot be used at all; the sentence says what to do."""
 
 
