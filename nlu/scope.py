@@ -45,8 +45,11 @@ class Scope:
 
     def score(self, embeddings: Floats, intents: Floats) -> Floats:
         """Of a batch: n x width unit vectors and n x intents raw scores to n values between 0 and 1."""
-        signals = (self.signals(embeddings, intents) - self.centre) / self.spread
-        return logistic_curve(signals @ self.weights + np.float32(self.bias))
+        return self.folded(self.signals(embeddings, intents))
+
+    def folded(self, signals: Floats) -> Floats:
+        """n x 3 signals to n values between 0 and 1."""
+        return logistic_curve((signals - self.centre) / self.spread @ self.weights + np.float32(self.bias))
 
     def signals(self, embeddings: Floats, intents: Floats) -> Floats:
         columns = (energy(intents), nearest(embeddings, self.examples), embeddings @ self.direction)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from nlu.intents import MOST_CANDIDATES, Thresholds, probabilities
-from nlu.scope import Scope, logistic_curve
+from nlu.scope import Scope
 from nlu.training.fit import logistic
 from nlu.training.prepare import OUTLIER, Prepared
 
@@ -42,6 +42,20 @@ class HeldOut:
     @property
     def known(self) -> NDArray[np.bool_]:
         return np.not_equal(self.intents, OUTLIER)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    temperature: float
+    scope: Scope
+    thresholds: Thresholds
+
+
+def calibrate(held: HeldOut, prepared: Prepared) -> Calibration:
+    """The network's scores come from held-out rows; the examples to be near to are all of them."""
+    scope = fitted_scope(held, *scope_of(prepared, range(len(prepared.hidden))))
+    heat = temperature(held)
+    return Calibration(heat, scope, thresholds(held, scope, heat))
 
 
 def held_out(prepared: Prepared, trained: Sequence[int], rows: Sequence[int], scores: torch.Tensor) -> HeldOut:
@@ -117,7 +131,7 @@ def _balanced_logistic(inputs: Floats, inside: NDArray[np.bool_], balance: NDArr
 
 def thresholds(held: HeldOut, scope: Scope, heat: float) -> Thresholds:
     """All but the knowledge base's, which is 1 here."""
-    in_scope = _scores(scope, held)
+    in_scope = scope.folded(held.signals)
     lowest = float(np.quantile(in_scope[held.known], 1 - KEPT_IN_SCOPE))
     kept = held.known & (in_scope >= lowest)
     likely = probabilities(held.scores[kept], heat)
@@ -126,11 +140,6 @@ def thresholds(held: HeldOut, scope: Scope, heat: float) -> Thresholds:
     wrong = likely.argmax(1) != intents
     sure = next((t for t in _STEPS if (wrong & (first >= t)).sum() <= WRONG_BUDGET * held.known.sum()), _STEPS[-1])
     return Thresholds(float(sure), _ambiguous(likely, intents, first < sure), lowest, 1.0)
-
-
-def _scores(scope: Scope, held: HeldOut) -> Floats:
-    signals = (held.signals - scope.centre) / scope.spread
-    return logistic_curve(signals @ scope.weights + np.float32(scope.bias))
 
 
 def _ambiguous(likely: Floats, intents: Integers, unsure: NDArray[np.bool_]) -> float:

@@ -14,7 +14,7 @@ from nlu.data.examples import Example
 from nlu.data.reader import read_examples
 from nlu.data.table import columns_of, read_questions
 from nlu.source import DataError
-from nlu.types import Understanding, Verdict
+from nlu.types import Intent, Understanding, Verdict
 from nlu.understand import Model
 
 BINS = 15
@@ -190,26 +190,36 @@ Pairs = Sequence[tuple[Example, Understanding]]
 
 
 def _intent_scores(pairs: Pairs) -> IntentScores:
-    wanted = [example.intent.partition("/")[0] for example, _ in pairs]
-    first = [found.intent for _, found in pairs]
+    return intent_scores(
+        [example.text for example, _ in pairs],
+        [example.intent for example, _ in pairs],
+        [found.intent for _, found in pairs],
+        [found.verdict for _, found in pairs],
+    )
+
+
+def intent_scores(
+    texts: Sequence[str], intents: Sequence[str], first: Sequence[Intent], verdicts: Sequence[Verdict]
+) -> IntentScores:
+    """Of texts with the intents meant, the intents found first, and what the model would do. None may be empty."""
+    wanted = [intent.partition("/")[0] for intent in intents]
     right = np.array([intent.name == name for intent, name in zip(first, wanted, strict=True)])
     confident = np.array([intent.confidence for intent in first])
-    verdicts = [found.verdict for _, found in pairs]
     sure = np.array([verdict is Verdict.SURE for verdict in verdicts])
     by_intent = _by_intent(wanted, [intent.name for intent in first])
     bins = _reliability(confident, right)
     return IntentScores(
-        texts=len(pairs),
+        texts=len(wanted),
         accuracy=float(right.mean()),
         macro_f1=float(np.mean([score.f1 for score in by_intent])),
-        calibration_error=sum(abs(b.accuracy - b.confidence) * b.texts for b in bins) / len(pairs),
+        calibration_error=sum(abs(b.accuracy - b.confidence) * b.texts for b in bins) / len(wanted),
         sure=float(sure.mean()),
         wrong_when_sure=float((sure & ~right).mean()),
-        asked=sum(verdict is Verdict.AMBIGUOUS for verdict in verdicts) / len(pairs),
+        asked=sum(verdict is Verdict.AMBIGUOUS for verdict in verdicts) / len(wanted),
         by_intent=by_intent,
         mistakes=tuple(
-            Mistake(example.text, name, intent.name, intent.confidence)
-            for (example, _), name, intent, hit in zip(pairs, wanted, first, right, strict=True)
+            Mistake(text, name, intent.name, intent.confidence)
+            for text, name, intent, hit in zip(texts, wanted, first, right, strict=True)
             if not hit
         ),
         reliability=bins,

@@ -12,6 +12,7 @@ from nlu.base_model import BUILT_IN
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
     base_model: str = BUILT_IN
+    """A name on the Hugging Face hub or a folder; empty: the built-in one."""
     seed: int = 0
     epochs: int = 5
     batch: int = 32

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from nlu.base_model import BUILT_IN, base_folder, check_built_in, read_base
 from nlu.data.examples import TrainingData
 from nlu.data.reader import HELD_OUT, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
-from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
+from nlu.engine.torch_engine import choose_device, set_threads
 from nlu.entities import values_of
-from nlu.intents import probabilities, ranking
+from nlu.intents import probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
+from nlu.retriever import keys_of
 from nlu.source import DataError
-from nlu.tokens import tokenize
-from nlu.training.calibrate import HeldOut, fitted_scope, held_out, joined, scope_of, temperature, thresholds
-from nlu.training.evaluate import evaluate
+from nlu.training.calibrate import Calibration, HeldOut, calibrate, held_out, joined
+from nlu.training.evaluate import IntentScores, evaluate, intent_scores
 from nlu.training.fit import Epoch, fit, predict
+from nlu.training.logs import Log, check_log, opened
 from nlu.training.options import Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
 from nlu.training.prepare import OUTLIER, Prepared, prepare
 from nlu.training.progress import Work, silent
-from nlu.training.shelve import Chances, shelf_of, shelve
+from nlu.training.report import EpochLine, Story, write_report
+from nlu.training.shelve import QuestionReader, sentence_vectors, shelve
 from nlu.understand import load_model
 
 _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
@@ -49,59 +48,77 @@ def train(
     Raises DataError for data or a base model that cannot be used; nothing is written then.
     """
     options = options or TrainingOptions()
+    options = replace(options, base_model=options.base_model or BUILT_IN)
     examples = read_training_data(data)
+    check_log(options.log_to)
     if isinstance(out, Path):
         _check_free(out)
     set_threads(options.threads)
-    work = Work(_amount(examples, options), progress)
-    trained = _learn(examples, options, work)
+    made = datetime.now(UTC)
+    name = f"{made:%Y%m%d-%H%M%S}-{examples.hash[:8]}"
     home = out.folder if isinstance(out, Registry) else out.parent
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=home) as scratch:
-        directory = Path(scratch) / trained.manifest.id
+    work = Work(_amount(examples, options), progress)
+    with (
+        tempfile.TemporaryDirectory(prefix=".new-", dir=home) as scratch,
+        opened(options.log_to, _log_folder(out, name), options.to_json()) as log,
+    ):
+        directory = Path(scratch) / name
         directory.mkdir()
+        trained, story = _learn(examples, options, made, _Diary(work, log))
         pack(directory, trained)
-        manifest = _score(directory, trained.manifest, data, work)
+        manifest = _score(directory, data, story, work)
         _deliver(directory, out)
     return manifest
+
+
+class _Diary:
+    """Remembers every epoch for the report, shows it and logs it."""
+
+    def __init__(self, work: Work, log: Log) -> None:
+        self.work = work
+        self._log = log
+        self.epochs: list[EpochLine] = []
+
+    def epoch(self, doing: str, epoch: Epoch, examples: int, dev: float | None = None) -> None:
+        self.epochs.append(EpochLine(doing, epoch.number, epoch.loss, dev))
+        self._log(f"{doing}/loss", epoch.loss, epoch.number)
+        line = f"{doing}, epoch {epoch.number}: loss {epoch.loss:.3f}"
+        if dev is not None:
+            self._log(f"{doing}/dev accuracy", dev, epoch.number)
+            line += f", dev accuracy {dev:.1%}"
+        self.work.advance(examples, line)
 
 
 def _amount(data: TrainingData, options: TrainingOptions) -> float:
     """The work in examples: read once, then seen once an epoch, in the trainings for held-out parts and the last."""
     trainings = 1 + options.held_out_parts * (1 - 1 / _PARTS)
-    return len(data.examples) * (1 + options.epochs * trainings) + len(shelf_of(data.articles).keys)
+    return len(data.examples) * (1 + options.epochs * trainings) + len(keys_of(data.articles))
 
 
-def _learn(data: TrainingData, options: TrainingOptions, work: Work) -> Trained:
+def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: _Diary) -> tuple[Trained, Story]:
     device = choose_device(options.device)
     folder = base_folder(options.base_model)
     if options.base_model == BUILT_IN:
         check_built_in(folder)
     encoder, tokenizer = read_base(folder)
     encoder.to(device).fork(options.tuned_layers or (encoder.shape.layers + 1) // 2, options.dropout)
-    shelf = shelf_of(data.articles)
+
+    diary.work.begin("reading the examples")
+    prepared = prepare(data, encoder, tokenizer, device, diary.work.advance)
+    held = _held_out(encoder, prepared, options, diary)
     rows = range(len(data.examples))
+    diary.work.begin("training on everything")
+    network = fit(encoder, prepared, rows, options, lambda _, epoch: diary.epoch("everything", epoch, len(rows)))
 
-    work.begin("reading the examples")
-    prepared = prepare(data, encoder, tokenizer, device, work.advance)
-    held = _held_out(encoder, prepared, options, work)
-    work.begin("training on everything")
-    network = fit(encoder, prepared, rows, options, lambda _, epoch: work.advance(len(rows), _line(epoch)))
-
-    scope = fitted_scope(held, *scope_of(prepared, rows))
-    heat = temperature(held)
-    limits = thresholds(held, scope, heat)
+    calibration = calibrate(held, prepared)
     shelved = None
     if data.articles:
-        work.begin("reading the knowledge base")
-        questions = _Questioner(network, tokenizer, device, prepared.names, heat)
-        vectors = _sentence_vectors(folder, [key.text for key in shelf.keys], device)
-        outliers = (held.embeddings[~held.known], questions.chances(held.scores[~held.known]))
-        shelved = shelve(shelf, vectors, questions.ask([k.text for k in shelf.keys if k.passage < 0]), outliers)
-        limits = replace(limits, knowledge=shelved.sure)
-        work.advance(len(shelf.keys))
-    work.begin("checking the model")
-    made = datetime.now(UTC)
+        diary.work.begin("reading the knowledge base")
+        reader = QuestionReader(network, tokenizer, device, prepared.names, calibration.temperature)
+        shelved = shelve(data.articles, sentence_vectors(folder, data.articles, device), reader, held)
+    diary.work.begin("checking the model")
+    story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
     manifest = Manifest(
         id=f"{made:%Y%m%d-%H%M%S}-{data.hash[:8]}",
         created=made.isoformat(timespec="seconds"),
@@ -111,33 +128,45 @@ def _learn(data: TrainingData, options: TrainingOptions, work: Work) -> Trained:
         architecture=encoder.shape.to_json(),
         intents=prepared.names,
         entities=prepared.labels,
-        temperature=heat,
-        scope=scope.numbers(),
-        thresholds=limits.to_json(),
-        scores={"dev_accuracy": _accuracy(held.scores, held.intents)},
+        temperature=calibration.temperature,
+        scope=calibration.scope.numbers(),
+        thresholds=replace(calibration.thresholds, knowledge=shelved.sure if shelved else 1.0).to_json(),
+        scores={"dev_accuracy": story.dev.accuracy},
         options=options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
     )
     values = values_of(data.examples, data.patterns)
-    return Trained(manifest, network, tokenizer, scope, data.patterns, values, shelved)
+    return Trained(manifest, network, tokenizer, calibration.scope, data.patterns, values, shelved), story
 
 
-def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, work: Work) -> HeldOut:
+def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, diary: _Diary) -> HeldOut:
     part_of = _stratified(prepared.intents.cpu().numpy(), options.seed)
     parts = []
     for part in range(options.held_out_parts):
-        work.begin(f"training, part {part + 1} held out")
+        diary.work.begin(f"training, part {part + 1} held out")
         rows = np.flatnonzero(part_of == part).tolist()
         rest = np.flatnonzero(part_of != part).tolist()
 
-        def show(network: Network, epoch: Epoch, rows: list[int] = rows, rest: list[int] = rest) -> None:
+        def show(network: Network, epoch: Epoch, rows: list[int] = rows, part: int = part) -> None:
             scores, _ = predict(network, prepared, rows)
             dev = _accuracy(scores.numpy(), prepared.intents[rows].cpu().numpy())
-            work.advance(len(rest), f"{_line(epoch)}, dev accuracy {dev:.1%}")
+            diary.epoch(f"part {part + 1} held out", epoch, len(part_of) - len(rows), dev)
 
         network = fit(encoder, prepared, rest, options, show)
         parts.append(held_out(prepared, rest, rows, predict(network, prepared, rows)[0]))
     return joined(parts)
+
+
+def _dev_scores(data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration) -> IntentScores:
+    ranked = [ranking(names, row) for row in probabilities(held.scores[held.known], calibration.temperature)]
+    in_scope = calibration.scope.folded(held.signals[held.known]).tolist()
+    examples = [data.examples[row] for row in held.rows[held.known]]
+    return intent_scores(
+        [example.text for example in examples],
+        [example.intent for example in examples],
+        [row[0] for row in ranked],
+        [verdict(row, inside, calibration.thresholds)[0] for row, inside in zip(ranked, in_scope, strict=True)],
+    )
 
 
 def _stratified(intents: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -155,53 +184,23 @@ def _accuracy(scores: NDArray[np.float32], intents: NDArray[np.int64]) -> float:
     return float((scores[known].argmax(1) == intents[known]).mean()) if known.any() else 0.0
 
 
-def _line(epoch: Epoch) -> str:
-    return f"epoch {epoch.number}: loss {epoch.loss:.3f}"
-
-
-class _Questioner:
-    """The chances of each intent, for texts that only choose thresholds."""
-
-    def __init__(
-        self, network: Network, tokenizer: Tokenizer, device: torch.device, names: tuple[str, ...], heat: float
-    ) -> None:
-        self._engine = TorchEngine(network, device)
-        self._tokenizer = tokenizer
-        self._names = names
-        self._heat = heat
-
-    def ask(self, texts: Sequence[str]) -> Chances:
-        signals = self._engine.run([tokens.ids for tokens in tokenize(self._tokenizer, texts)])
-        return self.chances(np.array([one.intents for one in signals], np.float32).reshape(len(texts), -1))
-
-    def chances(self, scores: NDArray[np.float32]) -> Chances:
-        likely = (probabilities(row, self._heat) for row in scores)
-        return [{intent.name: intent.confidence for intent in ranking(self._names, row)} for row in likely]
-
-
-def _sentence_vectors(folder: Path, texts: list[str], device: torch.device) -> NDArray[np.float32]:
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    model = SentenceTransformer(str(folder), device=str(device))
-    vectors = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-    return np.asarray(vectors, np.float32)
-
-
-def _score(directory: Path, manifest: Manifest, data: Path, work: Work) -> Manifest:
+def _score(directory: Path, data: Path, story: Story, work: Work) -> Manifest:
     """Loads the model as serving does; the held-out folder is opened only now that nothing can change any more."""
     model = load_model(directory)
-    held_out_folder = data / HELD_OUT
-    if held_out_folder.is_dir():
+    manifest, test = model.manifest, None
+    if (data / HELD_OUT).is_dir():
         try:
-            found = evaluate(model, held_out_folder)
+            test = evaluate(model, data / HELD_OUT)
+            manifest = replace(manifest, scores={**manifest.scores, **test.scores("test_")})
         except DataError as error:
-            work.tell(f"not scored on held-out texts: {error}")
-        else:
-            manifest = replace(manifest, scores={**manifest.scores, **found.scores("test_")})
+            work.tell(f"Not scored on held-out texts: {error}")
+    write_report(directory, manifest, story, test)
     write_manifest(directory, manifest)
     return manifest
+
+
+def _log_folder(out: Path | Registry, name: str) -> Path:
+    return out.folder.parent / "logs" / name if isinstance(out, Registry) else out.with_name(f"{out.name}-logs")
 
 
 def _check_free(out: Path) -> None:

@@ -1,0 +1,74 @@
+"""The report's pictures, as PNG: light and dark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from nlu.training.evaluate import Bin
+
+_NAMED = 90
+"""More intents than that and their names would not be legible."""
+INKS = {"light": ("#1f2430", "#ffffff", "#2b6cb0"), "dark": ("#d7dbe4", "#171a21", "#63b3ed")}
+"""Text, ground and accent."""
+
+
+def confusion_matrix(names: Sequence[str], counts: NDArray[np.int64], theme: str) -> bytes:
+    """Rows are the intents meant, columns those found; each row is shaded by its share."""
+    ink, ground, accent = INKS[theme]
+    size = min(14.0, max(4.0, 0.19 * len(names) + 2.5))
+    figure, axes = _figure(size, size, theme)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    shades = LinearSegmentedColormap.from_list("shades", [ground, accent])
+    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xlabel("found", color=ink)
+    axes.set_ylabel("meant", color=ink)
+    if len(names) <= _NAMED:
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(names)), names, fontsize=7)
+    for row, column in zip(*np.nonzero(counts * (1 - np.eye(len(names), dtype=int))), strict=True):
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=6)
+    return _png(figure)
+
+
+def reliability(bins: Sequence[Bin], theme: str) -> bytes:
+    """Accuracy over confidence; a well-calibrated model's dots lie on the diagonal."""
+    ink, _, accent = INKS[theme]
+    figure, axes = _figure(4.6, 4.2, theme)
+    axes.plot([0, 1], [0, 1], color=ink, linewidth=0.8, linestyle=":")
+    most = max((found.texts for found in bins), default=1)
+    sizes = [20 + 180 * found.texts / most for found in bins]
+    axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], color=accent, linewidth=1)
+    axes.scatter([b.confidence for b in bins], [b.accuracy for b in bins], s=sizes, color=accent, alpha=0.8)
+    axes.set_xlim(0, 1.03)
+    axes.set_ylim(0, 1.03)
+    axes.set_xlabel("confidence", color=ink)
+    axes.set_ylabel("share that was right", color=ink)
+    return _png(figure)
+
+
+def _figure(width: float, height: float, theme: str) -> tuple[Figure, Axes]:
+    ink, ground, _ = INKS[theme]
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=ground)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(facecolor=ground)
+    axes.tick_params(colors=ink)
+    for spine in axes.spines.values():
+        spine.set_color(ink)
+        spine.set_linewidth(0.4)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with mpl.rc_context({"savefig.dpi": 110}):
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
