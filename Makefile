@@ -35,7 +35,7 @@ $(INSTALLED): pyproject.toml
 		ok or sys.exit("Frontdesk needs Python 3.11 to 3.13, and $(PYTHON) is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
 	@echo "Making the environment in $(VENV); this takes a minute or two the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
 	@touch $(INSTALLED)
 
 clean:

@@ -20,8 +20,8 @@ from nlu.training.options import Step, TrainingOptions
 _SCORES = (
     ("test_accuracy", "held-out intent accuracy"),
     ("dev_accuracy", "cross-validated intent accuracy"),
-    ("scope_recall", "out-of-scope lines recognised"),
-    ("knowledge_first", "right article first"),
+    ("test_scope_recall_at_95", "out-of-scope lines recognised"),
+    ("test_knowledge_first", "right article first"),
 )
 
 
