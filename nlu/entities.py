@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -158,3 +159,41 @@ def tags_of(example: Example, words: Sequence[Word], labels: Mapping[Label, int]
                 tags[index] = first
                 first += first % 2
     return tags
+
+
+TRUSTED = 0.9
+"""Share of a synonym's occurrences in the examples that must be annotated before it is taken as a known value."""
+
+
+def with_synonyms(patterns: Patterns, examples: Sequence[Example]) -> Patterns:
+    """Synonyms of a value that belongs to one entity are values of it too, unless the examples say otherwise."""
+    owners = _owners(patterns, examples)
+    surfaces = {surface: owners[value] for surface, value in patterns.synonyms.items() if value in owners}
+    seen, marked = Counter[str](), Counter[str]()
+    matcher = Matcher(Patterns(lookups={surface: (surface,) for surface in surfaces}))
+    for example in examples:
+        for found in matcher.find(example.text):
+            seen[found.entity] += 1
+            marked[found.entity] += _is_marked(example, found, surfaces[found.entity])
+    lookups = {name: list(values) for name, values in patterns.lookups.items()}
+    for surface, entity in surfaces.items():
+        if marked[surface] >= TRUSTED * seen[surface]:
+            lookups.setdefault(entity, []).append(surface)
+    return replace(patterns, lookups={name: tuple(values) for name, values in lookups.items()})
+
+
+def _is_marked(example: Example, found: Entity, entity: str) -> bool:
+    return any(a.entity == entity and a.start <= found.start and found.end <= a.end for a in example.annotations)
+
+
+def _owners(patterns: Patterns, examples: Sequence[Example]) -> dict[str, str]:
+    """The entity of each value: the one whose lookup has it, or as which the examples mostly annotate it."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for entity, values in patterns.lookups.items():
+        for value in values:
+            votes[value][entity] += 1
+    for example in examples:
+        for a in example.annotations:
+            surface = example.text[a.start : a.end].casefold()
+            votes[a.value or patterns.synonyms.get(surface, surface)][a.entity] += 1
+    return {value: counts.most_common(1)[0][0] for value, counts in votes.items()}

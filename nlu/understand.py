@@ -110,9 +110,15 @@ def load_model(directory: Path, *, device: str = "auto", threads: int = 0) -> Mo
     try:
         model = _assembled(directory, manifest, choose_device(device))
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"The model in {directory} cannot be loaded ({error}). Train it again.") from error
+        raise ModelError(
+            f"The model in {directory} cannot be loaded ({_first_line(error)}). Train it again."
+        ) from error
     model.understand_now(_WARM_UP)
     return model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _assembled(directory: Path, manifest: Manifest, device: torch.device) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -44,8 +44,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._worker.cancel()
         await asyncio.gather(self._worker, return_exceptions=True)
-        for waiting in self._waiting:
-            waiting.future.cancel()
+        _hang_up(self._waiting)
         await asyncio.to_thread(self._thread.shutdown)
 
     async def submit(self, items: Sequence[Item]) -> list[Result]:
@@ -58,19 +57,21 @@ class Batcher(Generic[Item, Result]):
         try:
             return list(await asyncio.gather(*(one.future for one in waiting)))
         finally:
-            for one in waiting:
-                one.future.cancel()
+            _hang_up(waiting)
 
     async def _work(self) -> None:
         while True:
             await self._filled.wait()
             batch = self._take()
-            if batch:
+            try:
                 outcomes = await asyncio.get_running_loop().run_in_executor(
                     self._thread, self._outcomes, [one.item for one in batch]
                 )
-                for one, outcome in zip(batch, outcomes, strict=True):
-                    _settle(one.future, outcome)
+            except asyncio.CancelledError:
+                _hang_up(batch)
+                raise
+            for one, outcome in zip(batch, outcomes, strict=True):
+                _settle(one.future, outcome)
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch: list[_Waiting[Item, Result]] = []
@@ -85,9 +86,14 @@ class Batcher(Generic[Item, Result]):
     def _outcomes(self, items: list[Item]) -> list[Result | Exception]:
         """If a batch fails, each of its items is tried alone, so that one cannot fail the others."""
         try:
-            return list(self._run(items))
+            return list(self._run(items)) if items else []
         except Exception as error:
             return [error] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
+
+
+def _hang_up(waiting: Iterable[_Waiting[Item, Result]]) -> None:
+    for one in waiting:
+        one.future.cancel()
 
 
 def _settle(future: asyncio.Future[Result], outcome: Result | Exception) -> None:

@@ -26,7 +26,7 @@ class Network(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.intents = nn.Linear(2 * encoder.shape.width, intents)
-        self.tags = nn.Linear(encoder.shape.width, tags) if tags > 1 else None
+        self.tags = nn.Linear(2 * encoder.shape.width, tags) if tags > 1 else None
 
     @classmethod
     def empty(cls, shape: Architecture, intents: int, tags: int) -> Network:
@@ -44,7 +44,7 @@ class Network(nn.Module):
         low = self.encoder.pool(hidden, mask)
         tuned = self.encoder.tuned(hidden, mask)
         both = two_heights(low, self.encoder.pool(tuned, mask)).to(self.intents.weight.dtype)
-        return self.intents(both), None if self.tags is None else self.tags(tuned)
+        return self.intents(both), None if self.tags is None else self.tags(torch.cat([hidden, tuned], -1))
 
 
 def two_heights(low: Tensor, high: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ KEPT_IN_SCOPE = 0.96
 ASKED_RIGHT = 0.85
 """Share of questions back to the customer that should offer the right meaning."""
 _OUTLIER_RIDGE = 0.3
-_STEPS = np.linspace(0.2, 0.98, 79)
+_STEPS = np.linspace(0.5, 0.98, 49)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class TrainingOptions:
     held_out_parts: int = 1
     """Fifths of the data that are held out in turn, each for a training of its own, to calibrate on."""
     outlier_weight: float = 0.5
-    tag_weight: float = 1.0
+    tag_weight: float = 2.0
     device: str = "auto"
     threads: int = 0
     log_to: str = "tensorboard"

@@ -18,7 +18,7 @@ from nlu.data.reader import HELD_OUT, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import choose_device, set_threads
-from nlu.entities import values_of
+from nlu.entities import values_of, with_synonyms
 from nlu.intents import probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.retriever import keys_of
@@ -135,8 +135,9 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
         options=options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
     )
+    patterns = with_synonyms(data.patterns, data.examples)
     values = values_of(data.examples, data.patterns)
-    return Trained(manifest, network, tokenizer, calibration.scope, data.patterns, values, shelved), story
+    return Trained(manifest, network, tokenizer, calibration.scope, patterns, values, shelved), story
 
 
 def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, diary: _Diary) -> HeldOut:

@@ -1,0 +1,139 @@
+"""Entities: patterns, the model's tags, who wins where they overlap, and offsets that always fit the text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlu.data.examples import Annotation, Example, Patterns
+from nlu.entities import (
+    IGNORED,
+    EntityReader,
+    Matcher,
+    labels_of,
+    tags_of,
+    values_of,
+    with_synonyms,
+    without_overlaps,
+)
+from nlu.tokens import Word
+from nlu.types import Entity
+
+PATTERNS = Patterns(
+    regexes=(("order_number", r"(?<!\w)LW-?\d{5}\b"), ("code", r"(?-i:[A-Z]{3})\d")),
+    lookups={"product": ("Alma sofa", "Alma"), "color": ("green", "dark green"), "city": ("Köln",)},
+    synonyms={"alma couch": "Alma sofa", "forest": "dark green"},
+)
+
+
+def found(text: str) -> list[tuple[str, str, str]]:
+    return [(e.entity, e.value, e.extractor) for e in Matcher(PATTERNS).find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("is LW-10234 packed", [("order_number", "LW-10234", "regex")]),
+        ("is lw10234 packed", [("order_number", "lw10234", "regex")]),
+        ("ABC1 but not abc1", [("code", "ABC1", "regex")]),
+        ("the alma SOFA in Dark  Green", [("product", "alma SOFA", "lookup"), ("color", "Dark  Green", "lookup")]),
+        ("evergreen almanac", []),
+        ("nach köln!", [("city", "köln", "lookup")]),
+    ],
+)
+def test_patterns_find_whole_words_in_any_case_the_longest_first(
+    text: str, expected: list[tuple[str, str, str]]
+) -> None:
+    assert found(text) == expected
+
+
+@given(st.text(alphabet="LW-10 almsofgreenK\u00f6\u00dfİ😀\n", max_size=60))
+def test_what_patterns_find_stands_where_they_say_and_nothing_overlaps(text: str) -> None:
+    entities = Matcher(PATTERNS).find(text)
+    assert all(text[e.start : e.end] == e.value for e in entities)
+    assert all(first.end <= second.start for first, second in zip(entities, entities[1:], strict=False))
+
+
+def test_the_longer_of_two_overlapping_entities_stays_unless_the_other_is_kept() -> None:
+    long, short = Entity("a", 0, 9, "x", 1, "model"), Entity("b", 5, 8, "x", 1, "regex")
+    assert without_overlaps([short, long]) == [long]
+    assert without_overlaps([long], kept=[short]) == [short]
+
+
+def words_of(text: str) -> list[Word]:
+    words, place = [], 0
+    for token, word in enumerate(text.split(" "), 1):
+        words.append(Word(place, place + len(word), token))
+        place += len(word) + 1
+    return words
+
+
+def scores_for(tags: list[int], count: int) -> np.ndarray:
+    """Token scores that make `tags` the best; the first and last token are the encoder's own."""
+    scores = np.zeros((len(tags) + 2, count), np.float32)
+    for token, tag in enumerate(tags, 1):
+        scores[token, tag] = 5
+    return scores
+
+
+def reader(patterns: Patterns = PATTERNS) -> EntityReader:
+    labels = (("city", "from", None), ("city", "to", "1"))
+    return EntityReader(labels, Matcher(patterns), patterns.synonyms, {("city", "big apple"): "New York"})
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "expected"),
+    [
+        ("from Rome to Oslo", [0, 1, 0, 3], [("Rome", "from", None), ("Oslo", "to", "1")]),
+        ("Novi Sad", [1, 2], [("Novi Sad", "from", None)]),
+        ("Rome Oslo", [1, 1], [("Rome", "from", None), ("Oslo", "from", None)]),
+        ("Rome Oslo", [2, 4], [("Rome", "from", None), ("Oslo", "to", "1")]),
+        ("big Apple", [1, 2], [("New York", "from", None)]),
+    ],
+)
+def test_tags_become_entities_with_role_group_and_value(
+    text: str, tags: list[int], expected: list[tuple[str, str | None, str | None]]
+) -> None:
+    entities = reader().read(text, words_of(text), scores_for(tags, 5))
+    assert [(e.value, e.role, e.group) for e in entities] == expected
+    assert all(e.confidence > 0.9 and e.extractor == "model" for e in entities)
+
+
+def test_patterns_beat_the_model_where_they_overlap() -> None:
+    text = "order LW-10234 now"
+    entities = reader().read(text, words_of(text), scores_for([1, 2, 0], 5))
+    assert [(e.entity, e.value) for e in entities] == [("order_number", "LW-10234")]
+
+
+def test_synonyms_replace_the_value_and_not_the_offsets() -> None:
+    patterns = Patterns(lookups={"product": ("Alma couch",)}, synonyms=PATTERNS.synonyms)
+    (entity,) = reader(patterns).read("one ALMA couch", words_of("one ALMA couch"), None)
+    assert (entity.value, entity.start, entity.end) == ("Alma sofa", 4, 14)
+
+
+def example(text: str, *annotations: Annotation) -> Example:
+    return Example(text, "ask", annotations)
+
+
+def test_examples_give_tags_and_unannotated_pattern_matches_are_not_learnt_as_nothing() -> None:
+    one = example("from Novi Sad in green", Annotation(5, 13, "city"))
+    labels = {label: number for number, label in enumerate(labels_of([one]))}
+    assert tags_of(one, words_of(one.text), labels, Matcher(PATTERNS)) == [0, 1, 2, 0, IGNORED]
+
+
+def test_values_given_in_annotations_are_kept_except_where_a_regex_describes_the_entity() -> None:
+    one = example("#1 to NYC", Annotation(0, 2, "order_number", "LW-1"), Annotation(6, 9, "city", "New York"))
+    assert values_of([one], PATTERNS) == {("city", "nyc"): "New York"}
+
+
+def test_synonyms_are_looked_up_unless_the_examples_use_them_otherwise() -> None:
+    patterns = Patterns(
+        lookups={"topic": ("all",)},
+        synonyms={"everything": "all", "the whole lot": "all", "nowhere": "unknown value"},
+    )
+    examples = [example("send everything", Annotation(5, 15, "topic", "all"))]
+    assert with_synonyms(patterns, examples).lookups == {"topic": ("all", "everything", "the whole lot")}
+    examples += [example("everything broke"), example("is everything fine")]
+    assert with_synonyms(patterns, examples).lookups == {"topic": ("all", "the whole lot")}
