@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class Player:
             acknowledged = await self._press(value)
         assert acknowledged["type"] == "ack", acknowledged
         while await self.journal.waiting(self.conversation):
-            await self.widget.until("typing")
+            await asyncio.sleep(0.005)
         self.entries = await self.journal.entries(self.conversation)
         self.replies = [entry for entry in self.entries if entry.reply_to == acknowledged["seq"]]
         self.events = (await self.journal.events(self.conversation))[before:]
