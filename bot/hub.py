@@ -21,24 +21,32 @@ class TooSlow(Exception):
 
 @dataclass(slots=True, eq=False)
 class Follower:
-    """One pair of eyes on one conversation. `grown` says that there may be something new in the journal."""
+    """One pair of eyes on one conversation."""
 
-    grown: asyncio.Event = field(default_factory=asyncio.Event)
+    grown: bool = True
+    """There may be something new in the journal; at the beginning there may."""
     signals: list[Signal] = field(default_factory=list)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        self.grown = True
+        self.woken.set()
 
     def tell(self, signal: Signal) -> None:
         if len(self.signals) <= _SIGNALS_KEPT:  # one too many marks the follower as too slow
             self.signals.append(signal)
-        self.grown.set()
+        self.woken.set()
 
-    async def wait(self) -> list[Signal]:
-        """Returns when the conversation has grown or signals came, with the signals. Raises TooSlow."""
-        await self.grown.wait()
-        self.grown.clear()
-        signals, self.signals = self.signals, []
+    async def wait(self) -> tuple[list[Signal], bool]:
+        """Returns when signals came or the conversation has grown: the signals, and whether it has. Raises TooSlow."""
+        if not self.grown:
+            await self.woken.wait()
+        self.woken.clear()
+        signals, grown = self.signals, self.grown
+        self.signals, self.grown = [], False
         if len(signals) > _SIGNALS_KEPT:
             raise TooSlow
-        return signals
+        return signals, grown
 
 
 class Hub:
@@ -58,7 +66,7 @@ class Hub:
 
     def grew(self, conversation_id: str) -> None:
         for follower in self._followers.get(conversation_id, ()):
-            follower.grown.set()
+            follower.wake()
 
     def signal(self, conversation_id: str, signal: Signal) -> None:
         for follower in self._followers.get(conversation_id, ()):

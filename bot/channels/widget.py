@@ -118,7 +118,6 @@ class _Connection:
             await self.socket.close(code=WSCloseCode.POLICY_VIOLATION)
             return
         with self.door.hub.follow(conversation.id, self.follower):
-            self.follower.grown.set()
             writer = asyncio.create_task(self._write())
             try:
                 await self._read()
@@ -266,9 +265,11 @@ class _Connection:
     async def _write(self) -> None:
         try:
             while True:
-                for signal in await self.follower.wait():
+                signals, grown = await self.follower.wait()
+                for signal in signals:
                     await self._send(signal)
-                await self._catch_up()
+                if grown:
+                    await self._catch_up()
         except TooSlow:
             await self.socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
         except (_Closed, ConnectionError):

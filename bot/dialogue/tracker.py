@@ -11,7 +11,7 @@ from bot.dialogue.history import LENGTH, Loop, Move, Suspended
 from bot.dialogue.slots import REQUESTED
 from bot.messages import Event, Json, Outbound, Owner
 
-EVENTS = 120
+EVENTS = 50
 """Events kept since the last restart."""
 DEPTH = 3
 """Forms that can wait for one another."""
