@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ DRAIN_SECONDS = 3.0
 GRACE_SECONDS = 5.0
 """How long turns under way may take to end when the server stops."""
 
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep the others from running: Python's five milliseconds would be most of a message's time."""
+
 
 class CannotServe(Mendable):
     """The service cannot start; the sentence says what to do."""
@@ -77,6 +81,7 @@ class Service:
 @asynccontextmanager
 async def serving(settings: Settings, assistant: Assistant, language: Language) -> AsyncIterator[Service]:
     """Everything open and listening; leaving drains and closes it in the opposite order."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         journal = await stack.enter_async_context(await Journal.open(settings.database_url or database_path(settings)))

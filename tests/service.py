@@ -78,6 +78,7 @@ class Widget:
         self.socket = socket
         self.welcome: Json = {}
         self.entries: list[Json] = []
+        self.answers: dict[int | None, list[Json]] = {}
         self.frames: list[Json] = []
 
     @classmethod
@@ -116,9 +117,9 @@ class Widget:
 
     async def replies(self, seq: int, count: int = 1) -> list[Json]:
         """The first `count` replies to the message with that number."""
-        while len(found := [e for e in self.entries if e["reply_to"] == seq]) < count:
+        while len(self.answers.get(seq, ())) < count:
             await self.until("entries")
-        return found
+        return self.answers[seq]
 
     async def ask(self, text: str, count: int = 1) -> list[Json]:
         acknowledged = await self.say(text)
@@ -134,6 +135,11 @@ class Widget:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     raise ConnectionResetError(f"closed with {self.socket.close_code}")
                 frame = message.json()
-                self.frames.append(frame)
                 if frame["type"] == "entries":
                     self.entries += frame["entries"]
+                    for entry in frame["entries"]:
+                        self.answers.setdefault(entry["reply_to"], []).append(entry)
+                if wanted(frame):
+                    return frame
+                if frame["type"] not in ("entries", "typing"):
+                    self.frames.append(frame)
