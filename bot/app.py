@@ -48,7 +48,7 @@ GRACE_SECONDS = 5.0
 """How long turns under way may take to end when the server stops."""
 
 SWITCH_SECONDS = 0.0005
-"""How long one thread may keep the others from running: Python's five milliseconds would be most of a message's time."""
+"""How long one thread may keep the others from running: Python's own 5 ms would be most of a message's time."""
 
 
 class CannotServe(Mendable):

@@ -85,7 +85,9 @@ class Player:
         raise AssertionError(f"there is no button {title!r}; there are {self._titles(self.entries)}")
 
     def _titles(self, entries: list[Entry]) -> list[str]:
-        return [b.title for e in entries for b in (*e.message.buttons, *(b for c in e.message.cards for b in c.buttons))]
+        return [
+            b.title for e in entries for b in (*e.message.buttons, *(b for c in e.message.cards for b in c.buttons))
+        ]
 
     async def check(self, key: str, value: Any) -> bool:
         texts = [entry.message.text for entry in self.replies]
@@ -134,9 +136,7 @@ def _was_set(wanted: Any, slots: list[tuple[str, Any]]) -> bool:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Service]:
+async def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     async with running_demo(tmp_path_factory.mktemp("demo"), demo_model(request.config)) as service:
         yield service
 
@@ -152,9 +152,9 @@ async def test_conversation(service: Service, case: Node, tmp_path: Path, monkey
             for step, (key, value) in checks:
                 said = [(entry.message.response, entry.message.text) for entry in player.replies]
                 heard = next((e.data["parse_data"] for e in player.events if e.name == "user"), {})
+                ranked = [f"{i['name']} {i['confidence']:.2f}" for i in heard.get("intent_ranking", [])[:3]]
                 assert await player.check(key, value), (
                     f"{step.path.name}:{step.line}: after {act[1]!r} expected {key}: {value!r}; said {said}; "
                     f"understood {heard.get('intent')} {heard.get('metadata', {}).get('verdict')} "
-                    f"{[i['name'] + ' ' + format(i['confidence'], '.2f') for i in heard.get('intent_ranking', [])[:3]]} "
-                    f"{[(x['entity'], x['value']) for x in heard.get('entities', [])]}"
+                    f"{ranked} {[(x['entity'], x['value']) for x in heard.get('entities', [])]}"
                 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from dialogue_play import Fake, Play, assistant_of, fails, passage, says, slot
 
 from bot.dialogue.respond import ActionCall, ActionResult
 from bot.messages import Event
+from tests.dialogue_play import Fake, Play, assistant_of, fails, passage, says, slot
 
 DOMAIN = """
 version: "3.1"

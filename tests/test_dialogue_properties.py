@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dialogue_play import Play, assistant_of, fails, passage
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_dialogue import ACTIONS, DOMAIN, RULES
 
 from bot.dialogue.tracker import Tracker
 from bot.messages import Event, Outbound, Owner
+from tests.dialogue_play import Play, assistant_of, fails, passage
+from tests.test_dialogue import ACTIONS, DOMAIN, RULES
 
 ASSISTANT = assistant_of(domain=DOMAIN, rules=RULES)
 LINES = [

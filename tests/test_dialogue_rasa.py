@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dialogue_play import Play, assistant_of, fails, says, slot
-
 from bot.dialogue.respond import ActionCall, ActionResult
 from bot.messages import Event, Owner
+from tests.dialogue_play import Play, assistant_of, fails, says, slot
 
 WORDS = """
 intents: [hi, good, bad, yes, no, form, help, stop, affirm, deny, out_of_scope]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from dialogue_play import Play, assistant_of, says
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.dialogue.responses import Setting, Variation, choose, fill, merge, render
 from bot.messages import Button, Json, Outbound
+from tests.dialogue_play import Play, assistant_of, says
 
 
 def variation(**plain: object) -> Variation:

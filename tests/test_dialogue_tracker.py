@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from dialogue_play import slot
 
 from bot.dialogue.bot_events import bot_event, reply_of
 from bot.dialogue.history import LENGTH
 from bot.dialogue.tracker import EVENTS, Tracker
 from bot.messages import Button, Card, Event, Json, Outbound, Owner, Source
+from tests.dialogue_play import slot
 
 
 def new(**initial: object) -> Tracker:

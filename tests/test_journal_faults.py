@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import PostgresServer
 
 from bot.journal.errors import CannotOpen, Unavailable
 from bot.journal.journal import Journal
 from bot.messages import Inbound, Outbound, Owner, Turn
+from tests.conftest import PostgresServer
 
 
 def said(number: int, conversation: str = "c1", text: str = "hello") -> Inbound:

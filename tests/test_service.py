@@ -397,7 +397,7 @@ async def test_a_repeated_rest_message_gets_the_same_answer_once(service: Servic
         (b"[" * 100_000, 400),
         (b"x" * 300_000, 413),
         (b'{"message": "\xff\xfe"}', 400),
-        ('{"message": "\\ud800 ask"}'.encode(), 400),
+        (b'{"message": "\\ud800 ask"}', 400),
     ],
 )
 async def test_a_bad_rest_body_is_refused(

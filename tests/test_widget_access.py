@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
-from widget_service import FakeService
+
+from tests.widget_service import FakeService
 
 if TYPE_CHECKING:
-    from widget_browser import Chat, Visitors
+    from tests.widget_browser import Chat, Visitors
 
-pytest_plugins = ("widget_browser",)
+pytest_plugins = ("tests.widget_browser",)
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 PHONE: dict[str, Any] = {

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
-from service import running
-from widget_service import FakeService
+
+from tests.service import running
+from tests.widget_service import FakeService
 
 if TYPE_CHECKING:
-    from widget_browser import Visitors
+    from tests.widget_browser import Visitors
 
-pytest_plugins = ("widget_browser",)
+pytest_plugins = ("tests.widget_browser",)
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 

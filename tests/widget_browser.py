@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
-from widget_service import FakeService, serving
+
+from tests.widget_service import FakeService, serving
 
 FLAGS = [
     "--headless",

@@ -1,0 +1,1 @@
+"""The tests, and what they share: a running service, the demo's model, a browser, a database."""
