@@ -134,12 +134,12 @@ class Widget:
                 message = await self.socket.receive()
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     raise ConnectionResetError(f"closed with {self.socket.close_code}")
-                frame = message.json()
-                if frame["type"] == "entries":
-                    self.entries += frame["entries"]
-                    for entry in frame["entries"]:
+                come: Json = message.json()
+                if come["type"] == "entries":
+                    self.entries += come["entries"]
+                    for entry in come["entries"]:
                         self.answers.setdefault(entry["reply_to"], []).append(entry)
-                if wanted(frame):
-                    return frame
-                if frame["type"] not in ("entries", "typing"):
-                    self.frames.append(frame)
+                if wanted(come):
+                    return come
+                if come["type"] not in ("entries", "typing"):
+                    self.frames.append(come)

@@ -101,7 +101,7 @@ class Player:
             case "bot":
                 return value in texts
             case "bot_contains":
-                return value.lower() in full
+                return str(value).lower() in full
             case "bot_lacks":
                 return value.lower() not in full
             case "slot_was_set":
@@ -117,7 +117,7 @@ class Player:
             case "silent":
                 return not self.replies
             case "active_form" | "handed_off":
-                return await self._state(key) == value
+                return bool(await self._state(key) == value)
         raise AssertionError(f"unknown step {key}")
 
     async def _state(self, key: str) -> Any:
@@ -151,7 +151,7 @@ async def test_conversation(service: Service, case: Node, tmp_path: Path, monkey
             await player.act(*act)
             for step, (key, value) in checks:
                 said = [(entry.message.response, entry.message.text) for entry in player.replies]
-                heard = next((e.data["parse_data"] for e in player.events if e.name == "user"), {})
+                heard: dict[str, Any] = next((e.data["parse_data"] for e in player.events if e.name == "user"), {})
                 ranked = [f"{i['name']} {i['confidence']:.2f}" for i in heard.get("intent_ranking", [])[:3]]
                 assert await player.check(key, value), (
                     f"{step.path.name}:{step.line}: after {act[1]!r} expected {key}: {value!r}; said {said}; "

@@ -1,4 +1,4 @@
-"""The micro-batcher: what gathers while a batch runs is the next batch, and one caller cannot spoil another's answer."""
+"""The micro-batcher: what gathers while a batch runs is the next one; no caller spoils another's answer."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,7 +55,7 @@ def test_patterns_find_whole_words_in_any_case_the_longest_first(
 def test_what_patterns_find_stands_where_they_say_and_nothing_overlaps(text: str) -> None:
     entities = Matcher(PATTERNS).find(text)
     assert all(text[e.start : e.end] == e.value for e in entities)
-    assert all(first.end <= second.start for first, second in zip(entities, entities[1:], strict=False))
+    assert all(first.end <= second.start for first, second in itertools.pairwise(entities))
 
 
 def test_the_longer_of_two_overlapping_entities_stays_unless_the_other_is_kept() -> None:
