@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     base_model: str = Field(
         "", description="Hugging Face BERT name or folder to train from; empty: the built-in MiniLM."
     )
-    language: str = Field("en", description="Language of the assistant's own sentences: `en` or `zh`.")
+    language: str = Field("en", description="Language of the help pages, for browsers and screen readers.")
     bot_name: str = Field("Larkwood Home", description="Name shown in the widget's header.")
     message_chars: int = Field(4000, ge=1, description="Longest message accepted, in characters.")
     frame_bytes: int = Field(65536, ge=1024, description="Largest WebSocket frame accepted, in bytes.")
