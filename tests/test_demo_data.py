@@ -1,0 +1,73 @@
+"""The demo assistant's data: enough of it, consistent, and nothing held out in what training reads."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+
+from bot.checks import problems_of
+from nlu.data.examples import Example
+from nlu.data.reader import read_examples, read_training_data
+from nlu.source import read_yaml
+from tests.demo import DATA
+
+TRAINING = read_training_data(DATA)
+HELD_OUT = read_examples(DATA / "test" / "nlu.yml").examples
+OUTLIERS = read_examples(DATA / "test" / "out_of_scope.yml").examples
+ARTICLES = {article.id: article for article in TRAINING.articles}
+
+
+def _questions() -> list[tuple[str, str]]:
+    with (DATA / "test" / "knowledge.csv").open(newline="", encoding="utf-8") as file:
+        return [(row["question"], row["article"]) for row in csv.DictReader(file)]
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\W+", " ", text.casefold()).strip()
+
+
+def test_nothing_is_wrong_with_the_assistant() -> None:
+    assert [problem.sentence for problem in problems_of(DATA)] == []
+
+
+def test_every_intent_has_varied_examples_and_held_out_lines() -> None:
+    examples = Counter(example.intent for example in TRAINING.examples if not example.outlier)
+    held_out = Counter(example.intent for example in HELD_OUT)
+    assert len(examples) >= 40
+    assert min(examples.values()) >= 25
+    assert examples.keys() == held_out.keys()
+    assert min(held_out.values()) >= 10
+    assert len(OUTLIERS) >= 200
+
+
+def test_there_are_entities_articles_and_conversations_enough() -> None:
+    entities = {a.entity for example in TRAINING.examples for a in example.annotations}
+    cases = [c for path in (DATA / "conversations").glob("*.yml") for c in read_yaml(path).value["test_cases"].value]
+    assert len(entities) >= 12
+    assert len(ARTICLES) >= 80
+    assert len(cases) >= 60
+    assert len(_questions()) >= 150
+
+
+def test_every_held_out_question_has_an_article() -> None:
+    assert {article for _, article in _questions()} <= ARTICLES.keys()
+
+
+def test_no_line_that_scores_is_a_line_that_trains() -> None:
+    """A word or two, such as "thanks", may stand in both: there are not many ways to say it."""
+
+    def long(examples: tuple[Example, ...]) -> set[str]:
+        return {_bare(example.text) for example in examples if len(_bare(example.text).split()) > 3}
+
+    trained = long(TRAINING.examples) | {_bare(q) for article in TRAINING.articles for q in article.questions}
+    scored = long(HELD_OUT) | long(OUTLIERS) | {_bare(question) for question, _ in _questions()}
+    assert trained & scored == set()
+
+
+def test_links_between_articles_lead_somewhere() -> None:
+    urls = {article.url for article in TRAINING.articles}
+    linked = {
+        link for a in TRAINING.articles for s in a.sections for link in re.findall(r"\]\((/help/[^)\s]+)\)", s.text)
+    }
+    assert linked <= urls
