@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,10 @@ def _write_weights(directory: Path, trained: Trained) -> None:
 
 
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
-    _write_json(directory / "kb.json", {**shelved.shelf.to_json(), "intent_weight": shelved.intent_weight})
-    save_file({"keys": torch.from_numpy(shelved.vectors).half()}, directory / "kb.safetensors")
+    articles = [article.to_json() for article in shelved.articles]
+    _write_json(directory / "kb.json", {"weights": asdict(shelved.weights), "articles": articles})
+    vectors = {name: getattr(shelved.vectors, name) for name in ("passages", "sentences", "questions")}
+    save_file({name: torch.tensor(array).half() for name, array in vectors.items()}, directory / "kb.safetensors")
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -15,29 +15,29 @@ from nlu.data.knowledge import Article
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine
 from nlu.intents import probabilities, ranking
-from nlu.retriever import Retriever, Shelf, keys_of
+from nlu.retriever import Retriever, Vectors, Weights, passage_texts, question_texts, sentence_texts
 from nlu.tokens import tokenize
-from nlu.training.calibrate import HeldOut
 
 Floats = NDArray[np.float32]
 Chances = Sequence[Mapping[str, float]]
 """Per text, the probability of each intent."""
 
-_WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
-_ALL_SURE = 0.5
+_TRIED = [Weights(intent, words) for intent in (0.0, 0.05, 0.1, 0.15) for words in (0.0, 0.1, 0.2, 0.3)]
+_STEPS = np.linspace(0.35, 0.95, 61)
+_UNTRIED = 0.5
 """The threshold of a knowledge base whose articles have no questions to learn one from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
-    shelf: Shelf
-    vectors: Floats
-    intent_weight: float
+    articles: tuple[Article, ...]
+    vectors: Vectors
+    weights: Weights
     sure: float
 
 
 class QuestionReader:
-    """The chances of each intent, for the questions of articles."""
+    """The chances of each intent, for texts that only help to choose."""
 
     def __init__(
         self, network: Network, tokenizer: Tokenizer, device: torch.device, names: tuple[str, ...], temperature: float
@@ -56,49 +56,66 @@ class QuestionReader:
         return {intent.name: intent.confidence for intent in ranked}
 
 
-def sentence_vectors(folder: Path, articles: Sequence[Article], device: torch.device) -> Floats:
-    """A unit vector for every key of the articles, by sentence-transformers."""
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Out-of-scope texts, which should find nothing."""
+
+    texts: Sequence[str]
+    embeddings: Floats
+    chances: Chances
+
+
+def shelve(
+    articles: Sequence[Article], folder: Path, device: torch.device, reader: QuestionReader, strangers: Strangers
+) -> Shelved:
+    """Embeds the articles with the base model in `folder`, and asks every question as if it were no key itself."""
+    vectors = _vectors(folder, device, articles)
+    texts = question_texts(articles)
+    if not texts:
+        return Shelved(tuple(articles), vectors, Weights(0.0, 0.0), _UNTRIED)
+    right = np.array([number for number, article in enumerate(articles) for _ in article.questions])
+    to_questions = vectors.questions @ vectors.questions.T
+    np.fill_diagonal(to_questions, -1.0)
+    retriever = Retriever(articles, vectors, Weights(0.0, 0.0))
+    meaning = retriever.meaning(vectors.questions, to_questions)
+    about, shared = retriever.about(reader.read(texts)), retriever.shared(texts)
+    tried = [meaning + weights.intent * about + weights.words * shared for weights in _TRIED]
+    best = int(np.argmax([(scores.argmax(1) == right).sum() for scores in tried]))
+    strange = _of_strangers(retriever, vectors, strangers, _TRIED[best])
+    return Shelved(tuple(articles), vectors, _TRIED[best], _sure(tried[best], right, strange))
+
+
+def _of_strangers(retriever: Retriever, vectors: Vectors, strangers: Strangers, weights: Weights) -> Floats:
+    """Their highest scores."""
+    if not strangers.texts:
+        return np.empty(0, np.float32)
+    scores = retriever.meaning(strangers.embeddings, strangers.embeddings @ vectors.questions.T)
+    scores = scores + weights.intent * retriever.about(strangers.chances)
+    highest: Floats = (scores + weights.words * retriever.shared(strangers.texts)).max(1)
+    return highest
+
+
+def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) -> Vectors:
+    """By sentence-transformers."""
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     model = SentenceTransformer(str(folder), device=str(device))
-    texts = [key.text for key in keys_of(articles)]
-    vectors = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-    return np.asarray(vectors, np.float32)
-
-
-def shelve(articles: Sequence[Article], vectors: Floats, reader: QuestionReader, held: HeldOut) -> Shelved:
-    """Every question is asked as if it were no key itself; held-out outliers should find nothing."""
-    shelf = Shelf(tuple(articles), tuple(keys_of(articles)))
-    questions = [place for place, key in enumerate(shelf.keys) if key.passage < 0]
-    if not questions:
-        return Shelved(shelf, vectors, 0.0, _ALL_SURE)
-    chances = reader.read([shelf.keys[place].text for place in questions])
-    right = np.array([shelf.keys[place].article for place in questions])
-    similar = vectors[questions] @ vectors.T
-    similar[np.arange(len(questions)), questions] = -1.0
-    tried = [_tried(Retriever(shelf, vectors, weight), similar, chances) for weight in _WEIGHTS]
-    hits = [int((scores.argmax(1) == right).sum()) for scores in tried]
-    best = int(np.argmax(hits))
-    outside = ~held.known
-    of_outliers = [reader.chances(row) for row in held.scores[outside]]
-    strange = _tried(Retriever(shelf, vectors, _WEIGHTS[best]), held.embeddings[outside] @ vectors.T, of_outliers)
-    return Shelved(shelf, vectors, _WEIGHTS[best], _sure(tried[best], right, strange))
-
-
-def _tried(retriever: Retriever, similar: Floats, chances: Chances) -> Floats:
-    rows = [retriever.scores(row, likely) for row, likely in zip(similar, chances, strict=True)]
-    return np.stack(rows) if rows else np.empty((0, 1), np.float32)
+    sentences = [text for _, text in sentence_texts(articles)]
+    parts = [passage_texts(articles), sentences, question_texts(articles)]
+    texts = [text for part in parts for text in part]
+    found = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+    ends = np.cumsum([len(part) for part in parts])
+    return Vectors(*np.split(np.asarray(found, np.float32), ends[:-1]))
 
 
 def _sure(scores: Floats, right: NDArray[np.int64], strange: Floats) -> float:
     """Where right answers shown, less wrong answers shown, less answers to strangers (as many of them), is most."""
     best, correct = scores.max(1), scores.argmax(1) == right
     worth = len(best) / len(strange) if len(strange) else 0.0
-    steps = np.linspace(0.35, 0.95, 61)
     gain = [
-        (correct & (best >= step)).sum() - (~correct & (best >= step)).sum() - worth * (strange.max(1) >= step).sum()
-        for step in steps
+        (correct & (best >= step)).sum() - (~correct & (best >= step)).sum() - worth * (strange >= step).sum()
+        for step in _STEPS
     ]
-    return float(steps[int(np.argmax(gain))])
+    return float(_STEPS[int(np.argmax(gain))])

@@ -21,7 +21,7 @@ from nlu.engine.torch_engine import choose_device, set_threads
 from nlu.entities import values_of, with_synonyms
 from nlu.intents import probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
-from nlu.retriever import keys_of
+from nlu.retriever import passage_texts, question_texts, sentence_texts
 from nlu.source import DataError
 from nlu.training.calibrate import Calibration, HeldOut, calibrate, held_out, joined
 from nlu.training.evaluate import IntentScores, evaluate, intent_scores
@@ -32,7 +32,7 @@ from nlu.training.pack import Trained, pack
 from nlu.training.prepare import OUTLIER, Prepared, prepare
 from nlu.training.progress import Work, silent
 from nlu.training.report import EpochLine, Story, write_report
-from nlu.training.shelve import QuestionReader, sentence_vectors, shelve
+from nlu.training.shelve import QuestionReader, Strangers, shelve
 from nlu.understand import load_model
 
 _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
@@ -90,10 +90,14 @@ class _Diary:
         self.work.advance(examples, line)
 
 
+def _keys(data: TrainingData) -> int:
+    return len(passage_texts(data.articles)) + len(sentence_texts(data.articles)) + len(question_texts(data.articles))
+
+
 def _amount(data: TrainingData, options: TrainingOptions) -> float:
     """The work in examples: read once, then seen once an epoch, in the trainings for held-out parts and the last."""
     trainings = 1 + options.held_out_parts * (1 - 1 / _PARTS)
-    return len(data.examples) * (1 + options.epochs * trainings) + len(keys_of(data.articles))
+    return len(data.examples) * (1 + options.epochs * trainings) + _keys(data)
 
 
 def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: _Diary) -> tuple[Trained, Story]:
@@ -116,7 +120,8 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
     if data.articles:
         diary.work.begin("reading the knowledge base")
         reader = QuestionReader(network, tokenizer, device, prepared.names, calibration.temperature)
-        shelved = shelve(data.articles, sentence_vectors(folder, data.articles, device), reader, held)
+        shelved = shelve(data.articles, folder, device, reader, _strangers(data, held, reader))
+        diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
     story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
     manifest = Manifest(
@@ -156,6 +161,12 @@ def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, di
         network = fit(encoder, prepared, rest, options, show)
         parts.append(held_out(prepared, rest, rows, predict(network, prepared, rows)[0]))
     return joined(parts)
+
+
+def _strangers(data: TrainingData, held: HeldOut, reader: QuestionReader) -> Strangers:
+    outside = ~held.known
+    texts = [data.examples[row].text for row in held.rows[outside]]
+    return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in held.scores[outside]])
 
 
 def _dev_scores(data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration) -> IntentScores:
