@@ -24,7 +24,7 @@ from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
 from nlu.intents import Thresholds, probabilities, ranking, response_keys, verdict
 from nlu.registry import Manifest, ModelError, check_directory
-from nlu.retriever import Retriever, Vectors, Weights
+from nlu.retriever import Retriever, Vectors
 from nlu.scope import Scope
 from nlu.tokens import Tokens, prepared, tokenize
 from nlu.types import Intent, Passage, Understanding
@@ -72,7 +72,7 @@ class Model:
         likely = probabilities(scores, self.manifest.temperature)
         in_scope = self.scope.score(embeddings, scores)
         ranked = [ranking(self.manifest.intents, row) for row in likely]
-        passages = self._passages(texts, embeddings, ranked)
+        passages = self._passages(embeddings, ranked)
         return [
             self._understanding(text, tokens, tags, _Meant(*meant))
             for text, tokens, tags, *meant in zip(
@@ -80,13 +80,11 @@ class Model:
             )
         ]
 
-    def _passages(
-        self, texts: Sequence[str], embeddings: Floats, ranked: Sequence[tuple[Intent, ...]]
-    ) -> list[tuple[Passage, ...]]:
+    def _passages(self, embeddings: Floats, ranked: Sequence[tuple[Intent, ...]]) -> list[tuple[Passage, ...]]:
         if self.retriever is None:
             return [()] * len(ranked)
         chances = [{intent.name: intent.confidence for intent in row} for row in ranked]
-        return self.retriever.find(texts, embeddings, chances, self.thresholds.knowledge)
+        return self.retriever.find(embeddings, chances, self.thresholds.knowledge)
 
     def _understanding(self, text: str, tokens: Tokens, tags: Floats | None, meant: _Meant) -> Understanding:
         if not tokens.words:
@@ -154,7 +152,7 @@ def _retriever(directory: Path) -> Retriever | None:
     values = json.loads((directory / "kb.json").read_text("utf-8"))
     vectors = {name: array.float().numpy() for name, array in load_file(directory / "kb.safetensors").items()}
     articles = [Article.from_json(article) for article in values["articles"]]
-    return Retriever(articles, Vectors(**vectors), Weights(**values["weights"]))
+    return Retriever(articles, Vectors(**vectors), float(values["intent_weight"]))
 
 
 class Service:

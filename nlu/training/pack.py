@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,8 @@ def _write_weights(directory: Path, trained: Trained) -> None:
 
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
     articles = [article.to_json() for article in shelved.articles]
-    _write_json(directory / "kb.json", {"weights": asdict(shelved.weights), "articles": articles})
-    vectors = {name: getattr(shelved.vectors, name) for name in ("passages", "sentences", "questions")}
+    _write_json(directory / "kb.json", {"intent_weight": shelved.intent_weight, "articles": articles})
+    vectors = {name: getattr(shelved.vectors, name) for name in ("passages", "questions")}
     save_file({name: torch.tensor(array).half() for name, array in vectors.items()}, directory / "kb.safetensors")
 
 

@@ -15,14 +15,14 @@ from nlu.data.knowledge import Article
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine
 from nlu.intents import probabilities, ranking
-from nlu.retriever import Retriever, Vectors, Weights, passage_texts, question_texts, sentence_texts
+from nlu.retriever import Retriever, Vectors, passage_texts, question_texts
 from nlu.tokens import tokenize
 
 Floats = NDArray[np.float32]
 Chances = Sequence[Mapping[str, float]]
 """Per text, the probability of each intent."""
 
-_TRIED = [Weights(intent, words) for intent in (0.0, 0.05, 0.1, 0.15) for words in (0.0, 0.1, 0.2, 0.3)]
+_INTENT_WEIGHTS = (0.0, 0.05, 0.1, 0.15)
 _STEPS = np.linspace(0.35, 0.95, 61)
 _UNTRIED = 0.5
 """The threshold of a knowledge base whose articles have no questions to learn one from."""
@@ -32,7 +32,7 @@ _UNTRIED = 0.5
 class Shelved:
     articles: tuple[Article, ...]
     vectors: Vectors
-    weights: Weights
+    intent_weight: float
     sure: float
 
 
@@ -60,7 +60,6 @@ class QuestionReader:
 class Strangers:
     """Out-of-scope texts, which should find nothing."""
 
-    texts: Sequence[str]
     embeddings: Floats
     chances: Chances
 
@@ -72,26 +71,27 @@ def shelve(
     vectors = _vectors(folder, device, articles)
     texts = question_texts(articles)
     if not texts:
-        return Shelved(tuple(articles), vectors, Weights(0.0, 0.0), _UNTRIED)
+        return Shelved(tuple(articles), vectors, 0.0, _UNTRIED)
     right = np.array([number for number, article in enumerate(articles) for _ in article.questions])
     to_questions = vectors.questions @ vectors.questions.T
     np.fill_diagonal(to_questions, -1.0)
-    retriever = Retriever(articles, vectors, Weights(0.0, 0.0))
-    meaning = retriever.meaning(vectors.questions, to_questions)
-    about, shared = retriever.about(reader.read(texts)), retriever.shared(texts)
-    tried = [meaning + weights.intent * about + weights.words * shared for weights in _TRIED]
+    retriever = Retriever(articles, vectors, 0.0)
+    meaning = retriever.meaning(vectors.questions @ vectors.passages.T, to_questions)
+    about = retriever.about(reader.read(texts))
+    tried = [meaning + weight * about for weight in _INTENT_WEIGHTS]
     best = int(np.argmax([(scores.argmax(1) == right).sum() for scores in tried]))
-    strange = _of_strangers(retriever, vectors, strangers, _TRIED[best])
-    return Shelved(tuple(articles), vectors, _TRIED[best], _sure(tried[best], right, strange))
+    weight = _INTENT_WEIGHTS[best]
+    strange = _of_strangers(retriever, vectors, strangers, weight)
+    return Shelved(tuple(articles), vectors, weight, _sure(tried[best], right, strange))
 
 
-def _of_strangers(retriever: Retriever, vectors: Vectors, strangers: Strangers, weights: Weights) -> Floats:
+def _of_strangers(retriever: Retriever, vectors: Vectors, strangers: Strangers, weight: float) -> Floats:
     """Their highest scores."""
-    if not strangers.texts:
+    if not len(strangers.embeddings):
         return np.empty(0, np.float32)
-    scores = retriever.meaning(strangers.embeddings, strangers.embeddings @ vectors.questions.T)
-    scores = scores + weights.intent * retriever.about(strangers.chances)
-    highest: Floats = (scores + weights.words * retriever.shared(strangers.texts)).max(1)
+    texts = strangers.embeddings
+    scores = retriever.meaning(texts @ vectors.passages.T, texts @ vectors.questions.T)
+    highest: Floats = (scores + weight * retriever.about(strangers.chances)).max(1)
     return highest
 
 
@@ -102,12 +102,10 @@ def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) ->
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     model = SentenceTransformer(str(folder), device=str(device))
-    sentences = [text for _, text in sentence_texts(articles)]
-    parts = [passage_texts(articles), sentences, question_texts(articles)]
-    texts = [text for part in parts for text in part]
+    passages = passage_texts(articles)
+    texts = [*passages, *question_texts(articles)]
     found = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-    ends = np.cumsum([len(part) for part in parts])
-    return Vectors(*np.split(np.asarray(found, np.float32), ends[:-1]))
+    return Vectors(*np.split(np.asarray(found, np.float32), [len(passages)]))
 
 
 def _sure(scores: Floats, right: NDArray[np.int64], strange: Floats) -> float:

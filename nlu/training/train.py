@@ -21,7 +21,7 @@ from nlu.engine.torch_engine import choose_device, set_threads
 from nlu.entities import values_of, with_synonyms
 from nlu.intents import probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
-from nlu.retriever import passage_texts, question_texts, sentence_texts
+from nlu.retriever import passage_texts, question_texts
 from nlu.source import DataError
 from nlu.training.calibrate import Calibration, HeldOut, calibrate, held_out, joined
 from nlu.training.evaluate import IntentScores, evaluate, intent_scores
@@ -91,7 +91,7 @@ class _Diary:
 
 
 def _keys(data: TrainingData) -> int:
-    return len(passage_texts(data.articles)) + len(sentence_texts(data.articles)) + len(question_texts(data.articles))
+    return len(passage_texts(data.articles)) + len(question_texts(data.articles))
 
 
 def _amount(data: TrainingData, options: TrainingOptions) -> float:
@@ -120,7 +120,7 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
     if data.articles:
         diary.work.begin("reading the knowledge base")
         reader = QuestionReader(network, tokenizer, device, prepared.names, calibration.temperature)
-        shelved = shelve(data.articles, folder, device, reader, _strangers(data, held, reader))
+        shelved = shelve(data.articles, folder, device, reader, _strangers(held, reader))
         diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
     story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
@@ -163,10 +163,9 @@ def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, di
     return joined(parts)
 
 
-def _strangers(data: TrainingData, held: HeldOut, reader: QuestionReader) -> Strangers:
+def _strangers(held: HeldOut, reader: QuestionReader) -> Strangers:
     outside = ~held.known
-    texts = [data.examples[row].text for row in held.rows[outside]]
-    return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in held.scores[outside]])
+    return Strangers(held.embeddings[outside], [reader.chances(row) for row in held.scores[outside]])
 
 
 def _dev_scores(data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration) -> IntentScores:

@@ -1,0 +1,161 @@
+"""The registry: what is damaged, foreign or could run is refused, and the last good model serves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nlu.registry import MANIFEST, Manifest, ModelError, Registry, check_directory, write_manifest
+
+
+def model(folder: Path, name: str, created: str = "2026-01-01T00:00:00+00:00", data_hash: str = "d1") -> Path:
+    directory = folder / name
+    directory.mkdir(parents=True)
+    (directory / "model.safetensors").write_bytes(b"weights of " + name.encode())
+    (directory / "report").mkdir()
+    (directory / "report" / "index.html").write_text("<p>fine")
+    write_manifest(
+        directory,
+        Manifest(
+            id=name,
+            created=created,
+            base_model="base",
+            seed=0,
+            data_hash=data_hash,
+            architecture={},
+            intents=("a", "b"),
+            entities=(("city", "to", None),),
+            temperature=1.0,
+            scope={},
+            thresholds={},
+            scores={"test_accuracy": 0.9},
+            options={},
+            versions={},
+        ),
+    )
+    return directory
+
+
+def registry(tmp_path: Path, *names: str) -> Registry:
+    found = Registry(tmp_path / "home")
+    for day, name in enumerate(names, 1):
+        found.add(model(tmp_path / "made", name, f"2026-01-{day:02}T00:00:00+00:00"))
+    return found
+
+
+def test_a_manifest_survives_its_directory(tmp_path: Path) -> None:
+    manifest = check_directory(model(tmp_path, "m1"))
+    assert (manifest.id, manifest.entities, manifest.intents) == ("m1", (("city", "to", None),), ("a", "b"))
+    assert set(manifest.files) == {"model.safetensors", "report/index.html"}
+
+
+def test_an_added_model_is_current_and_listed_newest_first(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1", "m2")
+    assert home.current_id() == "m2"
+    assert home.current() == home.folder / "m2"
+    assert [manifest.id for manifest in home.list()] == ["m2", "m1"]
+
+
+def test_current_asks_for_the_data_it_was_trained_on(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1")
+    assert home.current("d1") == home.folder / "m1"
+    assert home.current("d2") is None
+
+
+def test_promoting_an_older_model_makes_it_current(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1", "m2")
+    home.promote("m1")
+    assert home.current_id() == "m1"
+    assert {path.name for path in home.folder.iterdir()} == {"current", "m1", "m2"}
+
+
+def test_an_empty_home_has_no_model(tmp_path: Path) -> None:
+    home = Registry(tmp_path)
+    assert (home.current(), home.current_id(), home.usable(), home.list()) == (None, None, None, [])
+
+
+@pytest.mark.parametrize("name", ["nothing", "../made/m1", "", ".", "a/b"])
+def test_an_unknown_id_is_refused_and_no_path_escapes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="There is no model"):
+        registry(tmp_path, "m1").promote(name)
+
+
+def spoil_weights(directory: Path) -> None:
+    (directory / "model.safetensors").write_bytes(b"other weights")
+
+
+def remove_weights(directory: Path) -> None:
+    (directory / "model.safetensors").unlink()
+
+
+def add_pickle(directory: Path) -> None:
+    (directory / "head.pkl").write_bytes(b"\x80\x04.")
+
+
+def seal_pickle(directory: Path) -> None:
+    manifest = check_directory(directory)
+    add_pickle(directory)
+    write_manifest(directory, manifest)
+
+
+def break_manifest(directory: Path) -> None:
+    (directory / MANIFEST).write_text("{")
+
+
+def foreign_manifest(directory: Path) -> None:
+    (directory / MANIFEST).write_text('{"model": "of another tool"}')
+
+
+def other_format(directory: Path) -> None:
+    values = json.loads((directory / MANIFEST).read_text())
+    (directory / MANIFEST).write_text(json.dumps({**values, "format": 99}))
+
+
+def remove_manifest(directory: Path) -> None:
+    (directory / MANIFEST).unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (spoil_weights, "damaged or edited"),
+        (remove_weights, "is missing"),
+        (add_pickle, "does not belong"),
+        (seal_pickle, "of a kind that is never loaded"),
+        (break_manifest, "cannot be understood"),
+        (foreign_manifest, "cannot be understood"),
+        (other_format, "another version"),
+        (remove_manifest, "not a model directory"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_harmed_model_is_refused_with_a_sentence_and_the_last_good_one_serves(
+    tmp_path: Path, harm: object, says: str
+) -> None:
+    home = registry(tmp_path, "m1", "m2", "m3")
+    assert callable(harm)
+    harm(home.folder / "m3")
+    with pytest.raises(ModelError, match=says) as caught:
+        check_directory(home.folder / "m3")
+    assert "\n" not in str(caught.value)
+    assert home.usable() == home.folder / "m2"
+    with pytest.raises(ModelError):
+        home.promote("m3")
+
+
+def test_adding_a_harmed_model_changes_nothing(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1")
+    bad = model(tmp_path / "made", "m2")
+    spoil_weights(bad)
+    with pytest.raises(ModelError):
+        home.add(bad)
+    assert home.current_id() == "m1"
+    assert [manifest.id for manifest in home.list()] == ["m1"]
+
+
+def test_the_same_model_is_not_added_twice(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1")
+    with pytest.raises(ModelError, match="already"):
+        home.add(tmp_path / "made" / "m1")
