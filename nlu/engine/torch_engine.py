@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from nlu.encoder import padded
 from nlu.engine.network import Network, Outputs
@@ -37,9 +38,10 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def set_threads(threads: int) -> None:
-    """0 leaves torch its default: one thread a core."""
+    """0 leaves torch its default: one thread a core. NumPy gets one: its products here are too small to share."""
     if threads > 0:
         torch.set_num_threads(threads)
+    threadpool_limits(1, user_api="blas")
 
 
 class TorchEngine:
