@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nlu.base_model import BUILT_IN
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    base_model: str = BUILT_IN
+    base_model: str = ""
     """A name on the Hugging Face hub or a folder; empty: the built-in one."""
     seed: int = 0
     epochs: int = 5
