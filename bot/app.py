@@ -19,7 +19,7 @@ from bot.agents import Agents
 from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
 from bot.channels.widget import WidgetDoor, WidgetLimits
-from bot.config import Settings
+from bot.config import Settings, address
 from bot.console.pages import Console, ModelPage
 from bot.console.sign_in import SignIn
 from bot.demo import Demo
@@ -94,7 +94,7 @@ async def serving(settings: Settings, assistant: Assistant, language: Language) 
             await sessions.ping()
         actions = _actions(settings)
         stack.push_async_callback(actions.close)
-        signer = Signer(load_key(settings.home, settings.secret.get_secret_value() if settings.secret else None))
+        signer = Signer(load_key(settings.home, settings.secret))
         turns = Turns(assistant, language.understander, actions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, hub, _bounds(settings, assistant))
         await dispatcher.start()
@@ -123,14 +123,23 @@ async def serving(settings: Settings, assistant: Assistant, language: Language) 
         await web.SockSite(runner, listener).start()
         stack.push_async_callback(widget.drain, DRAIN_SECONDS)
         stack.callback(health.draining.set)
-        yield Service(
-            _url(listener), journal, sessions, signer, _redis_in_words(settings), _database_in_words(settings)
-        )
+        url = address(*listener.getsockname()[:2])
+        yield Service(url, journal, sessions, signer, _redis_in_words(settings), _database_in_words(settings))
 
 
 def check_port(settings: Settings) -> None:
     """Raises CannotServe if the port is taken, before anything long begins."""
     _listen(settings.host, settings.port).close()
+
+
+async def check_stores(settings: Settings) -> None:
+    """Raises CannotOpen or SessionsError if a database or Redis that was named cannot be used, as `check_port`."""
+    if settings.database_url:
+        async with await Journal.open(settings.database_url):
+            pass
+    if settings.redis_url:
+        async with Sessions(settings.redis_url, "check") as sessions:
+            await sessions.ping()
 
 
 async def until_stopped() -> None:
@@ -152,16 +161,13 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
+    except socket.gaierror:
+        raise CannotServe(f"There is no address '{host}' to listen on; correct FRONTDESK_HOST.") from None
     except OSError as error:
+        reason = os.strerror(error.errno or 0)  # its own text repeats the address
         raise CannotServe(
-            f"Cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or choose another FRONTDESK_PORT."
+            f"Cannot listen on {host}:{port} ({reason}); stop what uses it, or choose another FRONTDESK_PORT."
         ) from None
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}"
 
 
 def _actions(settings: Settings) -> ActionRunner:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from bot.config import Settings
-from nlu.registry import ModelError, Registry
-from nlu.source import Mendable
+from bot import failures
+from bot.config import Settings, address
+from nlu.registry import Manifest, ModelError, Registry, check_directory
+from nlu.source import DataError, Mendable
 
 cli = typer.Typer(
     help="A self-hosted customer-support bot.",
@@ -32,20 +34,38 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Runs the command; what a person can mend ends in one sentence and exit code 2."""
+    """Runs the command. Whatever ends it is one sentence on standard error; 2 is for what a person can mend."""
+    signal.signal(signal.SIGTERM, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started us
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # what Python opens can
     try:
         cli()
     except KeyboardInterrupt:
         sys.exit(130)
-    except Mendable as problem:
-        print(f"frontdesk: {problem}", file=sys.stderr)
-        sys.exit(2)
+    except Exception as problem:
+        sentence, code = failures.told(problem)
+        if _debugging():
+            traceback.print_exc()
+        print(f"frontdesk: {sentence}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _stop(number: int, _: Any) -> None:
+    """As an exception, so that what was begun is cleaned up."""
+    sys.exit(128 + number)
+
+
+def _debugging() -> bool:
+    with suppress(Mendable):
+        return Settings.read().log_level == "debug"
+    return False
 
 
 @cli.command()
 def run(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
 ) -> None:
     """Start the service; trains a model first if there is none for this training data."""
     from bot.start import run as run_service
@@ -59,7 +79,7 @@ def chat(
     url: Annotated[str, typer.Option(help="A running service's address; else the one of the settings.")] = "",
 ) -> None:
     """Talk to the bot in the terminal; starts the service for the conversation if it is not running."""
-    from bot.start import chat as chat_with_service
+    from bot.terminal import chat as chat_with_service
 
     chat_with_service(Settings.read(), url)
 
@@ -70,28 +90,47 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the model directory here, not to the registry.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")] = 0,
     base_model: Annotated[str, typer.Option(help="Hugging Face BERT name or folder.")] = "",
     log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb` or `none`.")] = "tensorboard",
 ) -> None:
     """Train a model and write its report."""
+    from rich.console import Console
+
     from bot import models
 
     settings = Settings.read()
+    registry = Registry(settings.home)
     how = models.seeded(models.options(settings), seed, base_model, log_to)
-    models.train(data or settings.data, out or Registry(settings.home), how, Console())
+    made = models.train(data or settings.data, out or registry, how, Console(stderr=True, soft_wrap=True))
+    print(models.summary(made, out or registry.directory(made.id)))
 
 
 @cli.command()
 def evaluate(data: Data = None, model: Model = None, as_json: AsJson = False) -> None:
     """Score a model on labelled data it was not trained on."""
+    settings = Settings.read()
+    texts = data or settings.data / "test"
+    if not texts.exists() and data is None:
+        raise DataError(texts, None, "there are no held-out texts here.", "Name labelled ones with --data.")
     from nlu.training.evaluate import evaluate as score
     from nlu.understand import load_model
 
-    settings = Settings.read()
     loaded = load_model(_directory(settings, model), device=settings.device, threads=settings.threads)
-    result = score(loaded, data or settings.data / "test")
-    print(orjson.dumps(result.to_json(), option=orjson.OPT_INDENT_2).decode() if as_json else result.to_text())
+    result = score(loaded, texts)
+    _warn_of_strangers(loaded.manifest, [score.intent for score in result.intents.by_intent] if result.intents else [])
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        print(result.to_text())
+
+
+def _warn_of_strangers(manifest: Manifest, intents: list[str]) -> None:
+    known = {intent.partition("/")[0] for intent in manifest.intents}
+    strangers = [intent for intent in intents if intent not in known]
+    if strangers:
+        shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
+        print(f"The model was never taught {len(strangers)} of {len(intents)} intents: {shown}", file=sys.stderr)
 
 
 @cli.command()
@@ -104,21 +143,25 @@ def parse(
 
     settings = Settings.read()
     parser = load_model(_directory(settings, model), device=settings.device, threads=settings.threads)
-    for batch in _batches(iter(texts) if texts else (_text_of(line) for line in sys.stdin)):
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    given = (text.encode("utf-8", "replace").decode() for text in texts) if texts else _texts_of(sys.stdin)
+    for batch in _batches(given, size=1 if typed else 64):
         for understanding in parser.understand_now(batch):
-            sys.stdout.write(orjson.dumps(understanding.to_rasa()).decode() + "\n")
-        sys.stdout.flush()
+            _write(orjson.dumps(understanding.to_rasa()))
 
 
 @cli.command()
 def actions(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5055,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5055,
 ) -> None:
     """Start the action server (rasa-sdk); point ACTION_ENDPOINT at it."""
+    from bot import logs
     from bot.actions import serve_actions
 
-    serve_actions(Settings.read().actions, host, port)
+    settings = Settings.read()
+    logs.set_up(settings.log_level, settings.log_format)
+    serve_actions(settings.actions, host, port)
 
 
 @cli.command()
@@ -130,17 +173,23 @@ def validate(data: Data = None) -> None:
     for problem in found:
         print(problem.sentence)
     fatal = sum(1 for problem in found if problem.fatal)
-    print(f"{fatal} errors, {len(found) - fatal} warnings.")
+    print(f"{_counted(fatal, 'error')}, {_counted(len(found) - fatal, 'warning')}.")
     if fatal:
         raise typer.Exit(2)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @cli.command()
 def console() -> None:
     """Print a new one-time sign-in link for the console."""
-    from bot.start import console_link
+    from bot.console.sign_in import one_time_link
+    from bot.tokens import Signer, load_key
 
-    print(console_link(Settings.read()))
+    settings = Settings.read()
+    print(one_time_link(address(settings.host, settings.port), Signer(load_key(settings.home, settings.secret))))
 
 
 @cli.command()
@@ -153,32 +202,49 @@ def version() -> None:
 
 @models_cli.command("list")
 def models_list(as_json: AsJson = False) -> None:
-    """The registry's models, the newest first."""
-    registry = _registry(Settings.read())
+    """The registry's models, the newest first; `*` marks the current one."""
+    registry = Registry(Settings.read().home)
     current = registry.current_id()
     rows = registry.list()
     if as_json:
-        print(orjson.dumps([manifest.to_json() for manifest in rows], option=orjson.OPT_INDENT_2).decode())
-        return
-    table = Table("", "model", "made", "base model", "test accuracy")
+        _print_json([manifest.to_json() for manifest in rows])
+    elif rows:
+        _print_models(rows, current)
+    else:
+        print(f"There is no model in {registry.folder} yet; train one with `frontdesk train`.", file=sys.stderr)
+    if current is not None:
+        with suppress(FileNotFoundError):
+            _tell_if_refused(registry, current)
+
+
+def _print_models(rows: list[Manifest], current: str | None) -> None:
+    wide = max(len(manifest.id) for manifest in rows)
     for manifest in rows:
         score = manifest.scores.get("test_accuracy")
-        mark = "●" if manifest.id == current else ""
-        table.add_row(mark, manifest.id, manifest.created, manifest.base_model, f"{score:.1%}" if score else "-")
-    Console().print(table)
+        shown = "not scored" if score is None else f"{score:.1%}"
+        made = manifest.created[:16].replace("T", " ")
+        print(
+            f"{'*' if manifest.id == current else ' '} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}"
+        )
+
+
+def _tell_if_refused(registry: Registry, current: str) -> None:
+    try:
+        check_directory(registry.directory(current))
+    except ModelError as problem:
+        print(f"The current model is refused. {problem}", file=sys.stderr)
 
 
 @models_cli.command("show")
 def models_show(model_id: str) -> None:
     """A model's manifest."""
-    manifest = _registry(Settings.read()).manifest(model_id)
-    print(orjson.dumps(manifest.to_json(), option=orjson.OPT_INDENT_2).decode())
+    _print_json(Registry(Settings.read().home).manifest(model_id).to_json())
 
 
 @models_cli.command("promote")
 def models_promote(model_id: str) -> None:
     """Make a model the one that `frontdesk run` serves."""
-    _registry(Settings.read()).promote(model_id)
+    Registry(Settings.read().home).promote(model_id)
     print(f"{model_id} is served from the next start.")
 
 
@@ -189,11 +255,18 @@ def _directory(settings: Settings, model: Path | None) -> Path:
     return found
 
 
-def _registry(settings: Settings) -> Registry:
-    return Registry(settings.home)
+def _print_json(value: Any) -> None:
+    _write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
-def _batches(texts: Iterator[str], size: int = 64) -> Iterator[list[str]]:
+def _write(line: bytes) -> None:
+    """As UTF-8, whatever the terminal's encoding: it is for programs."""
+    if sys.stdout is not None:
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.flush()
+
+
+def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:
     batch: list[str] = []
     for text in texts:
         batch.append(text)
@@ -204,14 +277,18 @@ def _batches(texts: Iterator[str], size: int = 64) -> Iterator[list[str]]:
         yield batch
 
 
-def _text_of(line: str) -> str:
-    """The text of an input line: JSONL's `text`, else the line itself."""
-    line = line.rstrip("\n")
-    if line.startswith("{"):
-        try:
-            found = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return line
-        if isinstance(found, dict) and isinstance(found.get("text"), str):
-            return str(found["text"])
-    return line
+def _texts_of(stream: Any) -> Iterator[str]:
+    """The texts in lines of standard input: JSONL's `text`, else the line itself. Raises DataError."""
+    for number, raw in enumerate(stream.buffer if stream is not None else (), 1):
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").rstrip("\r\n")
+        yield _text_of_object(line, number) if line.startswith("{") else line
+
+
+def _text_of_object(line: str, number: int) -> str:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("text"), str):
+        raise DataError("standard input", number, "the line is no JSON with a text.", 'Write {"text": "..."}.')
+    return str(found["text"])

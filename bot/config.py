@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -99,6 +100,20 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
 
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, url: str | None) -> str | None:
+        if url is not None and "://" not in url:
+            raise ValueError("must be a URL such as postgresql://user:password@host/database")
+        return url
+
+    @field_validator("action_endpoint")
+    @classmethod
+    def _endpoint(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/]", url):
+            raise ValueError("must be a URL such as http://127.0.0.1:5055/webhook")
+        return url
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -119,7 +134,15 @@ class Settings(BaseSettings):
                 "; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
             ) from None
         except ValueError as error:
-            raise SettingsError(f"{SETTINGS_FILE} or the environment cannot be read: {error}") from None
+            raise SettingsError(_unreadable(error)) from None
+        except OSError as error:
+            raise SettingsError(f"{SETTINGS_FILE}: {error.strerror}. Change its permissions.") from None
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser on this machine finds what listens on `host`."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
 def environment_name(field: str) -> str:
@@ -129,7 +152,20 @@ def environment_name(field: str) -> str:
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:
-    name = str(place[0]) if place else "the settings"
-    if name in Settings.model_fields:
-        name = environment_name(name)
+    name = _shown(str(place[0])) if place else "the settings"
+    message = message.removeprefix("Value error, ")
     return f"{name}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(name: str) -> str:
+    """As the person wrote it: a setting by its environment name, an unknown key of the file as it is."""
+    field = name.lower() if name.isupper() else name
+    return environment_name(field) if field in Settings.model_fields else name
+
+
+def _unreadable(error: Exception) -> str:
+    """A list that is not JSON, or a file that is not TOML."""
+    field = re.search(r'field "(\w+)" from source "Env', str(error))
+    if field:
+        return f'{environment_name(field[1])}: must be a JSON list such as ["https://shop.example"].'
+    return f"{SETTINGS_FILE}: cannot be read as TOML ({error}). Write lines such as: port = 8080"

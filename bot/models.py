@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console as Screen
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bot.config import Settings
 from bot.console.pages import ModelPage
 from nlu.base_model import BUILT_IN
 from nlu.data.reader import data_hash, read_training_data
-from nlu.registry import Manifest, ModelError, Registry, check_directory, read_manifest
+from nlu.registry import Manifest, ModelError, Registry, read_manifest
+from nlu.source import Mendable
 from nlu.training.options import Step, TrainingOptions
+from nlu.training.train import train as train_model
+from nlu.understand import Model, load_model
 
+ROOM = 150 * 1024 * 1024
+"""Bytes that a model of the built-in base, its report and its logs take."""
+QUIET_SECONDS = 10.0
+"""Where nobody sees a bar, a line says after so long that training goes on."""
 _SCORES = (
     ("test_accuracy", "held-out intent accuracy"),
     ("dev_accuracy", "cross-validated intent accuracy"),
@@ -25,54 +35,140 @@ _SCORES = (
 )
 
 
-def found_or_trained(settings: Settings, screen: Screen) -> Path:
-    """The directory of a sound model for the settings' data. Raises ModelError and DataError."""
+class NoRoom(Mendable):
+    """The disk is too full to begin; the sentence says what to do."""
+
+
+def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
+    """A sound model for the settings' data and where it lies: the current one, else the last good one, else a new one.
+
+    Raises DataError, and ModelError if even the new one cannot be loaded.
+    """
     registry = Registry(settings.home)
     wanted = data_hash(settings.data)
-    try:
-        current = registry.current(wanted)
-        if current is not None:
-            check_directory(current)
-            return current
-    except ModelError as problem:
-        screen.print(f"[yellow]The current model is refused. {problem}[/yellow]")
-        if (sound := registry.usable()) is not None:
-            screen.print(f"Serving the last good one, {sound.name}; `frontdesk train` makes a new one.")
-            return sound
-    screen.print("There is no model for this training data yet; training one.")
-    train(settings.data, registry, options(settings), screen)
-    made = registry.current(wanted)
-    assert made is not None
-    return made
+    chosen = _chosen(registry, wanted)
+    if chosen is None:
+        screen.print("There is no model for this training data yet; training one.")
+    elif (found := _first_sound(registry, chosen, settings, screen)) is not None:
+        return found
+    else:
+        screen.print("There is no good one left; training one.")
+    made = train(settings.data, registry, options(settings), screen)
+    screen.print(summary(made, registry.directory(made.id)), markup=False, highlight=False)
+    return registry.directory(made.id), loaded(registry.directory(made.id), settings, screen)
+
+
+def _chosen(registry: Registry, wanted: str) -> str | None:
+    """The model to serve; None if none was trained on the data."""
+    current = registry.current_id()
+    known = {manifest.id: manifest for manifest in registry.list()}
+    fitting = next((manifest for manifest in known.values() if manifest.data_hash == wanted), None)
+    if current is None or (current not in known and not (registry.folder / current).is_dir()):
+        return fitting.id if fitting else None
+    if current not in known or known[current].data_hash == wanted:
+        return current
+    if fitting is None:
+        return None
+    # Training promotes the newest. If an older one is current, a person put it there; if not, the data went back.
+    return current if known[current].created < fitting.created else fitting.id
+
+
+def _first_sound(registry: Registry, chosen: str, settings: Settings, screen: Screen) -> tuple[Path, Model] | None:
+    for name in dict.fromkeys([chosen, *(manifest.id for manifest in registry.list())]):
+        try:
+            model = loaded(registry.directory(name), settings, screen)
+        except ModelError as problem:
+            screen.print(f"[yellow]A model is refused.[/yellow] {escape(str(problem))}", highlight=False)
+            continue
+        if name != chosen:
+            screen.print(f"Serving the last good one, {name}; `frontdesk train` makes a new one.", highlight=False)
+        elif name != registry.current_id():
+            registry.promote(name)
+        return registry.directory(name), model
+    return None
+
+
+def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
+    """Raises ModelError."""
+    with screen.status("Loading the model"):
+        return load_model(directory, device=settings.device, threads=settings.threads)
 
 
 def options(settings: Settings) -> TrainingOptions:
     return TrainingOptions(base_model=settings.base_model or BUILT_IN, device=settings.device, threads=settings.threads)
 
 
+def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> TrainingOptions:
+    return replace(how, seed=seed, base_model=base_model or how.base_model, log_to=log_to)
+
+
 def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen) -> Manifest:
-    from nlu.training.train import train as train_model
+    """Raises DataError for what cannot be trained on and NoRoom; nothing is written then."""
+    read_training_data(data)  # what is wrong with the data is told first, and without a bar
+    _check_room(out.folder if isinstance(out, Registry) else out)
+    with _progress(screen) as show:
+        return train_model(data, out, how, show)
 
-    with _bar(screen) as bar:
-        task = bar.add_task("Reading", total=1.0)
 
-        def shown(step: Step) -> None:
-            bar.update(task, completed=step.share, description=step.doing)
-            if step.done:
-                screen.print(f"  {step.done}")
+def summary(manifest: Manifest, place: Path) -> str:
+    scores = ", ".join(f"{name} {value}" for name, value in facts(manifest))
+    return f"Trained {manifest.id}: {scores}\nReport: {place / 'report' / 'index.html'}"
 
-        manifest = train_model(data, out, how, shown)
-    place = out.directory(manifest.id) if isinstance(out, Registry) else out
-    screen.print(f"Trained [bold]{manifest.id}[/bold]: {', '.join(f'{n} {v}' for n, v in facts(manifest))}")
-    screen.print(f"Report: {place / 'report' / 'index.html'}")
-    return manifest
+
+def _check_room(folder: Path) -> None:
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < ROOM:
+        raise NoRoom(
+            f"{folder}: only {free // 2**20} MB are free on this disk, and a model takes {ROOM // 2**20} MB. "
+            "Make room, or choose a folder on another disk (FRONTDESK_HOME)."
+        )
+
+
+Show = Callable[[Step], None]
+
+
+def _progress(screen: Screen) -> AbstractContextManager[Show]:
+    return _bar(screen) if screen.is_terminal else _lines(screen)
 
 
 @contextmanager
-def _bar(screen: Screen) -> Iterator[Progress]:
+def _bar(screen: Screen) -> Iterator[Show]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen) as bar:
-        yield bar
+        task = bar.add_task("Reading", total=1.0)
+
+        def show(step: Step) -> None:
+            bar.update(task, completed=step.share, description=step.doing)
+            if step.done:
+                screen.print(f"  {step.done}", markup=False, highlight=False)
+
+        yield show
+
+
+@contextmanager
+def _lines(screen: Screen, clock: Callable[[], float] = time.monotonic) -> Iterator[Show]:
+    """The same for a pipe or a log: a line for each part and epoch, and one when it takes long."""
+    began = told = clock()
+    doing = ""
+
+    def show(step: Step) -> None:
+        nonlocal told, doing
+        now = clock()
+        if not step.done and step.doing == doing and now - told < QUIET_SECONDS:
+            return
+        told, doing = now, step.doing
+        line = f"{step.share:4.0%}{_left(now - began, step.share)}  {step.done or step.doing}"
+        screen.print(line, markup=False, highlight=False)
+
+    yield show
+
+
+def _left(elapsed: float, share: float) -> str:
+    if share < 0.02 or share > 0.995:
+        return ""
+    left = round(elapsed / share * (1 - share))
+    return f"  {left // 60}:{left % 60:02} left"
 
 
 def facts(manifest: Manifest) -> tuple[tuple[str, str], ...]:
@@ -100,7 +196,3 @@ def articles(settings: Settings) -> dict[str, tuple[str, str]]:
         if article.url.startswith("/"):
             found[article.url] = (article.title, body)
     return found
-
-
-def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> TrainingOptions:
-    return replace(how, seed=seed, base_model=base_model or how.base_model, log_to=log_to)

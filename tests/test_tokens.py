@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from bot.tokens import BadToken, Signer, load_key, new_conversation_id
 
@@ -55,4 +56,4 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> Non
     assert len(key) == 32
     assert load_key(tmp_path, None) == key
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
-    assert load_key(tmp_path, "from the settings") != key
+    assert load_key(tmp_path, SecretStr("from the settings")) != key

@@ -31,6 +31,11 @@ def one_time_code(signer: Signer) -> str:
     return signer.mint(_LINK, f"{secrets.token_hex(8)}:{int(time.time()) + _LINK_SECONDS}")
 
 
+def one_time_link(url: str, signer: Signer) -> str:
+    """Such a code behind the address of the service at `url`."""
+    return f"{url}/console/enter?code={one_time_code(signer)}"
+
+
 @dataclass(frozen=True, slots=True)
 class SignIn:
     signer: Signer

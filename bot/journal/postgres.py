@@ -72,7 +72,7 @@ class PostgresStore:
         """Blocks until the server answers. Raises CannotOpen."""
         try:
             address = make_url(url).set(drivername="postgresql+psycopg")
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise CannotOpen("DATABASE_URL is not a URL such as postgresql://user:password@host/database.") from None
         options = {**CONNECT, "options": f"{OPTIONS} {address.query.get('options', '')}"}
         address = address.difference_update_query(["options"])
