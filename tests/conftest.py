@@ -27,6 +27,9 @@ import redis
 from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
 
+# Before torch is imported: threads that wait for each other should not keep the browser and the database waiting.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 class PostgresServer:
     """On a unix socket of its own. PostgreSQL refuses to run as root, so root becomes nobody."""
