@@ -98,7 +98,8 @@ async def test_nothing_is_accepted_while_the_disk_is_full_and_all_is_afterwards(
 
 
 async def test_the_log_is_folded_into_the_file_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.journal.sqlite.CHECKPOINT_BUSY", 5)
+    for limit in ("CHECKPOINT_IDLE", "CHECKPOINT_BUSY"):
+        monkeypatch.setattr(f"bot.journal.sqlite.{limit}", 5)
     path = tmp_path / "journal.db"
     async with await Journal.open(path) as journal:
         for n in range(20):
