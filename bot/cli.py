@@ -34,8 +34,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Runs the command. Whatever ends it is one sentence on standard error; 2 is for what a person can mend."""
+    """Runs the command. What ends it is one sentence on standard error; 2 is for what a person can mend."""
     signal.signal(signal.SIGTERM, _stop)
+    sys.path.insert(1, str(Path.cwd()))  # as Rasa does: a project's own actions are found
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by whoever started us
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # what Python opens can

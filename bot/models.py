@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console as Screen
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bot.config import Settings
 from bot.console.pages import ModelPage
@@ -134,8 +134,8 @@ def _progress(screen: Screen) -> AbstractContextManager[Show]:
 
 @contextmanager
 def _bar(screen: Screen) -> Iterator[Show]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(SpinnerColumn(), *columns, TextColumn("left"), console=screen) as bar:
         task = bar.add_task("Reading", total=1.0)
 
         def show(step: Step) -> None:
