@@ -39,7 +39,7 @@ class Agents:
             await self.take(conversation_id, name)
         said = Event("agent", time.time(), {"text": text, "data": {"name": name}})
         message = Outbound(text=text, author=Author.AGENT)
-        await self.journal.append(conversation_id, message, events=(said,), deliver=True)
+        await self.journal.append(conversation_id, message, events=(said,))
         await self._tell(conversation_id, Owner.AGENT)
 
     async def _change(self, conversation_id: str, message: Outbound, owner: Owner, event: Event) -> None:
@@ -58,7 +58,6 @@ class Agents:
                     events=(event,),
                     state=state,
                     fence=fence,
-                    deliver=True,
                 )
             except StaleFence:
                 continue

@@ -293,3 +293,7 @@ def _text_of_object(line: str, number: int) -> str:
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise DataError("standard input", number, "the line is no JSON with a text.", 'Write {"text": "..."}.')
     return str(found["text"])
+
+
+if __name__ == "__main__":
+    main()

@@ -61,7 +61,7 @@ class Dispatcher:
     def __init__(self, journal: Journal, sessions: Sessions, turns: Turns, hub: Hub, bounds: Bounds) -> None:
         self._journal, self._sessions, self._turns, self._hub, self._bounds = journal, sessions, turns, hub, bounds
         self._workers: dict[str, _Worker] = {}
-        self._unanswered = 0
+        self._in_hand: dict[str, set[int]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -88,14 +88,14 @@ class Dispatcher:
 
         Raises Busy or Unavailable when it is not, and IdConflict for another message under a known id.
         """
-        if self._closing or self._unanswered >= self._bounds.queue_size:
+        if self._closing or self._waiting() >= self._bounds.queue_size:
             raise Busy
         started = time.monotonic()
         accepted = await self._journal.accept(inbound)
         metrics.ACCEPT_SECONDS.observe(time.monotonic() - started)
         if not accepted.duplicate:
             metrics.ACCEPTED.labels(inbound.channel).inc()
-            self._count(+1)
+            self._in_hand.setdefault(inbound.conversation_id, set()).add(accepted.seq)
         self._wake(inbound.conversation_id)
         self._hub.grew(inbound.conversation_id)
         return accepted
@@ -128,6 +128,7 @@ class Dispatcher:
             log.exception("a worker stopped; its conversation is left to the sweeper")
         finally:
             del self._workers[conversation_id]
+            self._in_hand.pop(conversation_id, None)  # what is left of it is another server's, or the sweeper's
 
     async def _take_turns(self, conversation_id: str, news: asyncio.Event) -> bool:
         """Owns the conversation while there is something to do, and a little longer: people write again.
@@ -162,7 +163,6 @@ class Dispatcher:
         """
         lease = await self._lease(conversation_id)
         if isinstance(lease, Held):
-            await self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
             yield None
             return
         try:
@@ -176,10 +176,12 @@ class Dispatcher:
 
     async def _lease(self, conversation_id: str) -> Lease | Held | None:
         """None without Redis: then the journal's fence decides alone."""
-        for _ in range(_LEASE_TRIES):
+        for attempt in range(_LEASE_TRIES):
             lease = await self._sessions.lease(conversation_id)
             if not isinstance(lease, Held):
                 return lease
+            if attempt == 0:
+                await self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
             await asyncio.sleep(_LEASE_PAUSE)
         return Held()
 
@@ -195,6 +197,7 @@ class Dispatcher:
             turn = await self._turn(waiting, owned)
             entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
+            self._done(conversation_id, waiting.seq)
             return
         except JournalError:
             raise
@@ -217,7 +220,7 @@ class Dispatcher:
 
     async def _settled(self, turn: Turn, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
         conversation_id = turn.inbound.conversation_id
-        self._count(-1)
+        self._done(conversation_id, turn.seq)
         metrics.TURNS.labels(turn.inbound.channel).inc()
         metrics.TURN_SECONDS.observe(turn.seconds)
         metrics.MODEL_SECONDS.observe(turn.model_seconds)
@@ -234,7 +237,7 @@ class Dispatcher:
         metrics.FAILED_TURNS.labels(kind).inc()
         conversation_id = waiting.inbound.conversation_id
         entries = await self._journal.bury(conversation_id, waiting.seq, kind, self._bounds.apology, owned.fence)
-        self._count(-1)
+        self._done(conversation_id, waiting.seq)
         await self._owner_changed(conversation_id, Owner.QUEUE, kind)
         await self._changed(conversation_id, entries[-1].seq)
         raise StaleFence("The conversation changed hands.")
@@ -250,9 +253,14 @@ class Dispatcher:
         self._hub.grew(conversation_id)
         await self._sessions.publish(conversation_id, seq)
 
-    def _count(self, change: int) -> None:
-        self._unanswered = max(0, self._unanswered + change)
-        metrics.WAITING.set(self._unanswered)
+    def _waiting(self) -> int:
+        """Messages that this process has accepted and still has to answer."""
+        waiting = sum(map(len, self._in_hand.values()))
+        metrics.WAITING.set(waiting)
+        return waiting
+
+    def _done(self, conversation_id: str, seq: int) -> None:
+        self._in_hand.get(conversation_id, set()).discard(seq)
 
     # -- other processes, and what a crash left behind
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot import metrics
 from bot.dispatcher import Busy
-from bot.journal.errors import IdConflict, Unavailable
+from bot.journal.errors import BadId, IdConflict, Unavailable
 from bot.wire import Malformed
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ async def answer_failures(request: web.Request, handler: Handler) -> web.StreamR
 
 
 _TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (BadId, 400, "bad_id", "An id has 1 to 255 characters."),
     (IdConflict, 409, "id_conflict", "Another message has this id."),
     (Busy, 503, "busy", "Too many messages are waiting."),
     (Unavailable, 503, "unavailable", "The service cannot take messages now."),

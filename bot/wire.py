@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -18,10 +19,18 @@ def read_object(data: str | bytes, max_depth: int) -> dict[str, Any]:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        raise Malformed("Not valid JSON.") from None
+        value = _with_lone_surrogates(raw)
     if not isinstance(value, dict):
         raise Malformed("A JSON object is expected.")
     return value
+
+
+def _with_lone_surrogates(raw: bytes) -> Any:
+    """Half an emoji, cut off by somebody's text field, is no reason to refuse a message; orjson does."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Malformed("Not valid JSON.") from None
 
 
 def depth(raw: bytes) -> int:

@@ -58,3 +58,18 @@ async def test_with_redis_dead_every_message_is_answered(tmp_path: Path) -> None
                 os.kill(process, signal.SIGCONT)
             await widget.ask("ask")
         assert [entry["seq"] for entry in widget.entries] == list(range(1, 11))
+
+
+async def test_a_server_forgets_what_another_has_answered(tmp_path: Path, postgres_url: str, valkey_url: str) -> None:
+    shared = {"database_url": postgres_url, "redis_url": valkey_url, "secret": "the same", "queue_size": 3}
+    async with (
+        running(tmp_path / "a", **shared) as first,
+        running(tmp_path / "b", **shared) as second,
+        Widget.open(first.url) as phone,
+        Widget.open(second.url, token=phone.welcome["token"]) as laptop,
+    ):
+        for _ in range(5):
+            for widget in (phone, laptop):
+                acknowledged = await widget.say("ask")
+                assert acknowledged["type"] == "ack", acknowledged
+                await widget.replies(acknowledged["seq"])

@@ -32,6 +32,7 @@ _PURPOSE = "widget"
 _PING_SECONDS = 25
 _HELLO_SECONDS = 10
 _PAGE = 200
+_ANSWERS = ("/affirm", "/deny")
 _FRAMES_PER_MESSAGE = 6  # pings, thumbs and looks into the past beside each message
 
 
@@ -195,6 +196,8 @@ class _Connection:
         while True:
             try:
                 self.follower.tell(await self._answer(await self._receive()))
+            except Unavailable as away:
+                self.follower.tell(frames.error(Refused("unavailable", _AWAY, away.retry_after)))
             except Refused as refusal:
                 metrics.REFUSED.labels(refusal.code).inc()
                 self.follower.tell(frames.error(refusal))
@@ -244,9 +247,17 @@ class _Connection:
             raise Refused("unknown_button", "That button is not there.", about=press.id)
         try:
             holder = entry.message if press.card is None else entry.message.cards[press.card]
-            return holder.buttons[press.button]
+            button = holder.buttons[press.button]
         except IndexError:
             raise Refused("unknown_button", "That button is not there.", about=press.id) from None
+        if button.payload.startswith(_ANSWERS) and await self._is_over(press.seq):
+            raise Refused("unknown_button", "That question is over.", about=press.id)
+        return button
+
+    async def _is_over(self, seq: int) -> bool:
+        """Whether the customer has written since: a yes to an old question must not answer a new one."""
+        later = await self.door.journal.entries(self.conversation_id, after=seq, limit=_PAGE)
+        return any(entry.author is Author.USER for entry in later)
 
     async def _rate(self, rate: Rate) -> Json:
         entry = await self.door.journal.entry(self.conversation_id, rate.seq)
@@ -258,7 +269,11 @@ class _Connection:
     async def _look(self, look: Look) -> Json:
         first = max(0, look.before - 1 - look.limit)
         older = await self.door.journal.entries(self.conversation_id, after=first, before=look.before, limit=look.limit)
-        return {"type": "history", "entries": [frames.entry(e) for e in older], "more": first > 0}
+        return {
+            "type": "history",
+            "entries": [frames.entry(e) for e in older],
+            "more": bool(older) and older[0].seq > 1,
+        }
 
     # -- writing
 
