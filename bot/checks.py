@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.dialogue.assistant import Assistant, check
 from nlu.data.examples import TrainingData
-from nlu.data.reader import read_training_data
+from nlu.data.reader import check_enough, read_training_data
 from nlu.source import DataError
 
 
@@ -34,7 +34,12 @@ def _of_the_examples(data: Path) -> tuple[list[Finding], TrainingData | None]:
         trained = read_training_data(data)
     except DataError as problem:
         return [Finding(str(problem), fatal=True)], None
-    return [Finding(str(warning), fatal=False) for warning in trained.warnings], trained
+    found = [Finding(str(warning), fatal=False) for warning in trained.warnings]
+    try:
+        check_enough(trained, data)
+    except DataError as problem:
+        found.append(Finding(str(problem), fatal=True))
+    return found, trained
 
 
 def _of_the_dialogue(folder: Path, trained: TrainingData | None) -> Iterator[Finding]:

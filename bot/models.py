@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from bot.config import Settings
 from bot.console.pages import ModelPage
 from nlu.base_model import BUILT_IN
-from nlu.data.reader import data_hash, read_training_data
+from nlu.data.reader import check_enough, data_hash, read_training_data
 from nlu.registry import Manifest, ModelError, Registry, read_manifest
 from nlu.source import Mendable
 from nlu.training.options import Step, TrainingOptions
@@ -47,13 +47,10 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
     registry = Registry(settings.home)
     wanted = data_hash(settings.data)
     chosen = _chosen(registry, wanted)
-    if chosen is None:
-        screen.print("There is no model for this training data yet; training one.")
-    elif (found := _first_sound(registry, chosen, settings, screen)) is not None:
+    if chosen is not None and (found := _first_sound(registry, chosen, settings, screen)) is not None:
         return found
-    else:
-        screen.print("There is no good one left; training one.")
-    made = train(settings.data, registry, options(settings), screen)
+    why = "There is no good one left" if chosen else "There is no model for this training data yet"
+    made = train(settings.data, registry, options(settings), screen, f"{why}; training one.")
     screen.print(summary(made, registry.directory(made.id)), markup=False, highlight=False)
     return registry.directory(made.id), loaded(registry.directory(made.id), settings, screen)
 
@@ -102,10 +99,12 @@ def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> Tra
     return replace(how, seed=seed, base_model=base_model or how.base_model, log_to=log_to)
 
 
-def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen) -> Manifest:
-    """Raises DataError for what cannot be trained on and NoRoom; nothing is written then."""
-    read_training_data(data)  # what is wrong with the data is told first, and without a bar
+def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen, why: str = "") -> Manifest:
+    """Raises DataError for what cannot be trained on and NoRoom; nothing is written then. `why` is said otherwise."""
+    check_enough(read_training_data(data), data)  # what is wrong with the data is told first, and without a bar
     _check_room(out.folder if isinstance(out, Registry) else out)
+    if why:
+        screen.print(why)
     with _progress(screen) as show:
         return train_model(data, out, how, show)
 

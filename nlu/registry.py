@@ -134,7 +134,7 @@ class Registry:
         """The id that the pointer names; None if nothing was ever promoted."""
         try:
             return (self.folder / _CURRENT).read_text("utf-8").strip() or None
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             return None
 
     def current(self, data_hash: str | None = None) -> Path | None:

@@ -9,6 +9,10 @@ from typing import Any, ClassVar, NoReturn
 
 import yaml
 
+DEEPEST = 100
+LARGEST = 2_000_000
+"""Values in a file once its aliases are written out."""
+
 
 class Mendable(Exception):
     """Something that the person at the keyboard can mend; the message is one sentence that says how."""
@@ -89,7 +93,10 @@ class _Loader(_Base):  # type: ignore[misc]  # the C loader is chosen at run tim
 
 def read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:
+            raise DataError(path, 1, "the file is UTF-16 or no text at all.", "Save it as UTF-8 and try again.")
+        return text
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise DataError(path, line, "the file is not UTF-8.", "Save it as UTF-8 and try again.") from None
@@ -112,14 +119,17 @@ def parse_yaml(text: str, path: Path, first_line: int = 1) -> Node:
         raise _unreadable(error, text, path, first_line) from None
     try:
         root = loader.get_single_node()
-        return Node({}, path, first_line) if root is None else _convert(loader, root, path, first_line)
+        if root is None:
+            return Node({}, path, first_line)
+        _check_size(root, path, first_line)
+        return _convert(loader, root, path, first_line)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DataError(
             path,
             mark.line + first_line if mark else None,
             f"the YAML is broken: {error.problem}.",
-            _yaml_advice(error),
+            _yaml_advice(error, text),
         ) from None
     except yaml.YAMLError as error:
         raise _unreadable(error, text, path, first_line) from None
@@ -127,13 +137,19 @@ def parse_yaml(text: str, path: Path, first_line: int = 1) -> Node:
         loader.dispose()
 
 
-def _yaml_advice(error: yaml.MarkedYAMLError) -> str:
+def _yaml_advice(error: yaml.MarkedYAMLError, text: str) -> str:
     problem = error.problem or ""
-    if "tab" in problem or "\\t" in problem:
+    if "tab" in problem or "\\t" in problem or _at(error, text) == "\t":
         return "Indent with spaces, not tabs."
     if "mapping values" in problem:
         return "Put text that contains ': ' in quotes."
     return "Check the indentation and quotes on this line and the one above."
+
+
+def _at(error: yaml.MarkedYAMLError, text: str) -> str:
+    """The character at which reading stopped."""
+    mark = error.problem_mark
+    return text[mark.index : mark.index + 1] if mark else ""
 
 
 def _unreadable(error: yaml.YAMLError, text: str, path: Path, first_line: int) -> DataError:
@@ -142,6 +158,30 @@ def _unreadable(error: yaml.YAMLError, text: str, path: Path, first_line: int) -
     return DataError(
         path, line, "the YAML holds a character that may not stand there.", "Remove it or write it as \\x.."
     )
+
+
+def _check_size(root: yaml.Node, path: Path, first_line: int) -> None:
+    """An alias repeats what it names: a short file could be endless, or larger than the memory."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if depth > DEEPEST or sizes.get(id(node)) == 0:
+            raise DataError(
+                path, node.start_mark.line + first_line, "the YAML is nested without end.", "Remove the alias."
+            )
+        if id(node) not in sizes:
+            sizes[id(node)] = 0  # begun: who meets it now is inside it
+            parts = (part for pair in node.value for part in pair) if isinstance(node, yaml.MappingNode) else node.value
+            sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in parts)
+        if sizes[id(node)] > LARGEST:
+            raise DataError(
+                path, node.start_mark.line + first_line, "the aliases make the YAML too large.", "Write less of it."
+            )
+        return sizes[id(node)]
+
+    size(root, 0)
 
 
 def _convert(loader: Any, node: yaml.Node, path: Path, first_line: int) -> Node:

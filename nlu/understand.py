@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
@@ -20,7 +19,7 @@ from nlu.data.knowledge import Article
 from nlu.encoder import Architecture
 from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network
-from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
+from nlu.engine.torch_engine import DeviceError, TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
 from nlu.intents import Thresholds, probabilities, ranking, response_keys, verdict
 from nlu.registry import Manifest, ModelError, check_directory
@@ -110,7 +109,9 @@ def load_model(directory: Path, *, device: str = "auto", threads: int = 0) -> Mo
     set_threads(threads)
     try:
         model = _assembled(directory, manifest, choose_device(device))
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+    except DeviceError:
+        raise
+    except Exception as error:  # tokenizers raises nothing more precise
         raise ModelError(
             f"The model in {directory} cannot be loaded ({_first_line(error)}). Train it again."
         ) from error

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bot import failures
-from tests.command import DOMAIN, ROOT, Ended, Frontdesk, environment, ran, write_project
+from tests.command import DOMAIN, EXAMPLES, ROOT, Ended, Frontdesk, environment, ran, write_project
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "sqlalchemy", "aiohttp", "redis", "rasa_sdk", "rich.console"}
 
@@ -113,11 +114,24 @@ def _one_intent(folder: Path) -> None:
     (folder / "nlu" / "nlu.yml").write_text("nlu:\n- intent: greet\n  examples: |\n    - hello\n    - hi\n")
 
 
+def _few_examples(folder: Path) -> None:
+    intents = (f"- intent: {name}\n  examples: |\n    - {texts[0]}\n" for name, texts in EXAMPLES.items())
+    (folder / "nlu" / "nlu.yml").write_text("nlu:\n" + "".join(intents))
+
+
+LAUGHS = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghi")
+)
 LATIN = [_replace("nlu/nlu.yml", "hey", "café"), _encode("nlu/nlu.yml", "latin-1")]
 BAD_RULE = "- rule: bad\n  steps:\n  - intent: {}\n  - action: {}\n"
 BROKEN: dict[str, tuple[list[Spoiling], str, str]] = {
     "broken YAML": ([_append("rules.yml", "- broken: [\n")], "rules.yml:12", "the YAML is broken"),
-    "a tab": ([_append("rules.yml", "\t- rule: x\n")], "rules.yml:11", "the YAML is broken"),
+    "a tab": ([_append("rules.yml", "\t- rule: x\n")], "rules.yml:11", "Indent with spaces, not tabs."),
+    "a tab before a dash": (
+        [lambda folder: (folder / "nlu" / "tab.yml").write_text("nlu:\n\t- intent: x\n")],
+        "tab.yml:2",
+        "Indent with spaces, not tabs.",
+    ),
     "an unknown intent": (
         [_append("rules.yml", BAD_RULE.format("ask_oder", "utter_order"))],
         "rules.yml:13",
@@ -129,6 +143,10 @@ BROKEN: dict[str, tuple[list[Spoiling], str, str]] = {
         "'utter_hours', which has no response. Did you mean 'utter_hourz'?",
     ),
     "an empty example": ([_replace("nlu/nlu.yml", "- hello\n", "-\n")], "nlu.yml:25", "the example is empty"),
+    "too few examples": ([_few_examples], "project", "no intent has more than one example"),
+    "UTF-16 without its mark": ([_encode("domain.yml", "utf-16-le")], "domain.yml:1", "the file is UTF-16"),
+    "an alias in itself": ([_append("domain.yml", "actions: &a [*a]\n")], "domain.yml:7", "nested without end"),
+    "aliases without end": ([_append("domain.yml", LAUGHS)], "domain.yml:14", "the aliases make the YAML too large"),
     "UTF-16": ([_encode("domain.yml", "utf-16")], "domain.yml:1", "not UTF-8"),
     "Latin-1": (LATIN, "nlu.yml:28", "not UTF-8"),
     "a key twice": (
@@ -152,11 +170,11 @@ def test_validate_says_where_and_what_to_do_in_one_sentence(
         spoil(project)
     ended = frontdesk("validate", "--data", project)
     assert ended.code == 2
-    told, count = ended.out.splitlines()
+    told, *warnings, count = ended.out.splitlines()
     assert told.startswith(str(project))
     assert f"{place}: " in told
     assert problem in told
-    assert count == "1 error, 0 warnings."
+    assert count == f"1 error, {len(warnings)} warnings."
     assert not home.exists()
 
 
@@ -171,7 +189,9 @@ def test_run_refuses_it_and_writes_nothing(frontdesk: Frontdesk, project: Path, 
     assert not home.exists()
 
 
-@pytest.mark.parametrize("fault", ["broken YAML", "an empty example", "UTF-16", "Latin-1", "one intent", "no folder"])
+@pytest.mark.parametrize(
+    "fault", ["broken YAML", "an empty example", "too few examples", "UTF-16", "Latin-1", "one intent", "no folder"]
+)
 def test_train_refuses_it_and_writes_nothing(frontdesk: Frontdesk, project: Path, tmp_path: Path, fault: str) -> None:
     for spoil in BROKEN[fault][0]:
         spoil(project)
@@ -184,7 +204,7 @@ def test_train_refuses_it_and_writes_nothing(frontdesk: Frontdesk, project: Path
 
 def test_validate_finds_nothing_in_a_good_project_or_a_table(frontdesk: Frontdesk, project: Path) -> None:
     table = project / "table.csv"
-    table.write_text("text,intent\nhello,greet\nhi,greet\nwhere is it,ask\nwhen does it come,ask\n")
+    table.write_text("text,intent\n" + "".join(f"hello {n},greet\nwhere is {n},ask\n" for n in range(5)))
     for data in (project, table):
         ended = frontdesk("validate", "--data", data)
         assert (ended.code, ended.out) == (0, "0 errors, 0 warnings.\n")

@@ -253,6 +253,15 @@ def test_a_bad_model_is_refused_and_the_last_good_one_serves(
     assert (asked.code, asked.out) == (2, "")
 
 
+def test_a_model_that_was_sealed_and_does_not_load_is_refused(registry: Registry) -> None:
+    folder = registry.directory(NEWER)
+    (folder / "tokenizer.json").write_text("{}")
+    write_manifest(folder, read_manifest(folder))
+    served, told = _choose()
+    assert served == OLDER
+    assert told.startswith(f"A model is refused. The model in {folder} cannot be loaded (")
+
+
 def test_a_model_that_a_person_promoted_is_served_although_newer_ones_exist(registry: Registry) -> None:
     manifest = replace(registry.manifest(OLDER), data_hash="of other data")
     write_manifest(registry.directory(OLDER), manifest)
@@ -269,6 +278,21 @@ def test_data_that_went_back_gets_its_model_back_without_training(registry: Regi
 def test_a_pointer_to_nothing_is_no_reason_to_train(registry: Registry) -> None:
     shutil.rmtree(registry.directory(NEWER))
     assert _choose() == (OLDER, "")
+
+
+def test_a_pointer_that_is_no_text_is_no_reason_to_train(registry: Registry) -> None:
+    (registry.folder / "current").write_bytes(b"\xff\xfe")
+    assert _choose() == (NEWER, "")
+
+
+def test_a_gpu_that_is_not_there_is_told(
+    frontdesk: Frontdesk, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("FRONTDESK_DEVICE", "cuda")
+    ended = frontdesk("parse", "hello")
+    assert ended.code == 2
+    assert ended.err.startswith("frontdesk: There is no GPU that torch can use here: set FRONTDESK_DEVICE=cpu")
 
 
 def test_models_of_other_data_alone_are_a_reason_to_train(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

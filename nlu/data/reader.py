@@ -15,6 +15,9 @@ from nlu.source import DataError
 HELD_OUT = "test"
 """A folder of this name is for scoring alone: training never opens a file below it."""
 
+FEWEST = 2
+"""Examples that one intent must have at least, so that some are left when a part is held out."""
+
 
 def read_training_data(path: Path) -> TrainingData:
     """Everything training may learn from. Raises DataError; what it can live with is in `warnings`."""
@@ -30,6 +33,18 @@ def read_training_data(path: Path) -> TrainingData:
             "Training needs at least two intents with a few examples each.",
         )
     return data
+
+
+def check_enough(data: TrainingData, path: Path) -> None:
+    """Raises DataError if nothing might be left to train on, or to calibrate on, once a part is held out."""
+    counts = Counter(example.intent for example in data.examples if not example.outlier)
+    if max(counts.values()) < FEWEST:
+        raise DataError(
+            path,
+            None,
+            "no intent has more than one example.",
+            "A part is held out to calibrate on: write ten or more of each.",
+        )
 
 
 def data_hash(path: Path) -> str:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from nlu.encoder import padded
 from nlu.engine.network import Network, Outputs
+from nlu.source import Mendable
 
 Vector = NDArray[np.float32]
 
@@ -30,8 +31,14 @@ class Signals:
     """Tokens x tags."""
 
 
+class DeviceError(Mendable):
+    """The device cannot be used; the sentence says what to do."""
+
+
 def choose_device(wanted: str) -> torch.device:
-    """`auto` is the GPU if there is one."""
+    """`auto` is the GPU if there is one. Raises DeviceError."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("There is no GPU that torch can use here: set FRONTDESK_DEVICE=cpu, or leave it out.")
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wanted)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nlu.base_model import BUILT_IN, base_folder, check_built_in, read_base
 from nlu.data.examples import TrainingData
-from nlu.data.reader import HELD_OUT, read_training_data
+from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import choose_device, set_threads
@@ -50,6 +50,7 @@ def train(
     options = options or TrainingOptions()
     options = replace(options, base_model=options.base_model or BUILT_IN)
     examples = read_training_data(data)
+    check_enough(examples, data)
     check_log(options.log_to)
     if isinstance(out, Path):
         _check_free(out)
@@ -187,6 +188,7 @@ def _stratified(intents: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     for intent in np.unique(intents):
         rows = random.permutation(np.flatnonzero(intents == intent))
         parts[rows] = (np.arange(len(rows)) + random.integers(_PARTS)) % _PARTS
+    parts -= parts.min()  # of very few examples none may have fallen into the first
     return parts
 
 
