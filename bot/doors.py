@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,26 +15,6 @@ from aiohttp import web
 from bot.sessions import Sessions
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket within this process: `rate` a second on average, `burst` at once."""
-
-    rate: float
-    burst: float
-    left: float = -1.0
-    at: float = 0.0
-
-    def take(self) -> float:
-        """0.0 if there was a token, else the seconds until there is one."""
-        now = time.monotonic()
-        self.left = self.burst if self.left < 0 else min(self.burst, self.left + (now - self.at) * self.rate)
-        self.at = now
-        if self.left < 1:
-            return (1 - self.left) / self.rate
-        self.left -= 1
-        return 0.0
 
 
 @dataclass(frozen=True, slots=True)

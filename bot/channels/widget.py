@@ -15,12 +15,13 @@ from bot import metrics
 from bot.channels import frames
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
 from bot.dispatcher import Busy, Dispatcher
-from bot.doors import Bucket, Doors
+from bot.doors import Doors
 from bot.hub import Follower, Hub, TooSlow
 from bot.journal.errors import IdConflict, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
 from bot.messages import Author, Button, Inbound
+from bot.rates import Buckets
 from bot.tokens import BadToken, Signer, new_conversation_id
 
 log = logging.getLogger(__name__)
@@ -102,12 +103,8 @@ class _Connection:
     """`seq` of the newest entry that was sent."""
     context: Json = field(default_factory=dict)
     follower: Follower = field(default_factory=Follower)
-    frames_allowed: Bucket = field(init=False)
+    frames_allowed: Buckets = field(default_factory=Buckets)
     """For frames of any kind; messages have a bucket of their own."""
-
-    def __post_init__(self) -> None:
-        limits = self.door.limits
-        self.frames_allowed = Bucket(_FRAMES_PER_MESSAGE * limits.rate, _FRAMES_PER_MESSAGE * limits.burst)
 
     async def serve(self, admitted: bool) -> None:
         try:
@@ -188,7 +185,9 @@ class _Connection:
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             raise _Closed
         frame = frames.parse(message.data, depth=self.door.limits.depth, longest=self.door.limits.text)
-        if (wait := self.frames_allowed.take()) > 0:
+        limits = self.door.limits
+        rate, burst = _FRAMES_PER_MESSAGE * limits.rate, _FRAMES_PER_MESSAGE * limits.burst
+        if (wait := self.frames_allowed.allow("frames", rate, burst)) > 0:
             raise Refused("rate_limited", "Too many frames; wait a moment.", wait, getattr(frame, "id", None))
         return frame
 
