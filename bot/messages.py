@@ -48,6 +48,8 @@ class Inbound:
     payload: str | None = None
     """What a pressed button means (`/intent{"slot": "value"}`); set only by the server or a trusted channel."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    address: Mapping[str, Any] | None = None
+    """Where its provider takes replies; kept with the conversation that the message begins."""
 
     def digest(self) -> str:
         """Tells a repeated message from another one under the same id."""
@@ -62,6 +64,7 @@ class Inbound:
             "at": self.at,
             "payload": self.payload,
             "metadata": dict(self.metadata),
+            "address": None if self.address is None else dict(self.address),
         }
 
     @classmethod

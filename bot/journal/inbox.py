@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import BindParameter, Connection, bindparam, exists, insert, or_, select, update
@@ -13,7 +11,7 @@ from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
 from bot.journal.tables import conversations, entries
 from bot.journal.text import storable
-from bot.journal.values import Accepted, Conversation, Waiting
+from bot.journal.values import Accepted, Beginning, Conversation, Waiting
 from bot.messages import Inbound, Owner
 
 ID_CHARS = 255
@@ -78,13 +76,11 @@ def check_id(name: str) -> None:
         raise BadId(f"An id has 1 to {ID_CHARS} characters, this one {len(name)}.")
 
 
-def begin(
-    connection: Connection, conversation_id: str, channel: str, metadata: Mapping[str, Any], now: float
-) -> Conversation:
-    found = conversation(connection, conversation_id)
+def begin(connection: Connection, given: Beginning, now: float) -> Conversation:
+    found = conversation(connection, given.conversation_id)
     if found is None:
-        _create(connection, conversation_id, channel, metadata, now)
-        found = conversation(connection, conversation_id)
+        _create(connection, given, now)
+        found = conversation(connection, given.conversation_id)
     assert found is not None
     return found
 
@@ -94,12 +90,10 @@ def conversation(connection: Connection, conversation_id: str) -> Conversation |
     return rows.conversation(row) if row else None
 
 
-def _create(
-    connection: Connection, conversation_id: str, channel: str, metadata: Mapping[str, Any], now: float
-) -> None:
+def _create(connection: Connection, given: Beginning, now: float) -> None:
     fresh = {
-        "id": conversation_id,
-        "channel": channel,
+        "id": given.conversation_id,
+        "channel": given.channel,
         "epoch": uuid4().hex,
         "last_seq": 0,
         "owner": Owner.BOT.value,
@@ -107,8 +101,9 @@ def _create(
         "version": 0,
         "created_at": now,
         "last_at": now,
-        "metadata": metadata,
+        "metadata": given.metadata,
         "state": {},
+        "address": given.address,
     }
     connection.execute(NEW_CONVERSATION, fresh)
 
@@ -118,7 +113,7 @@ def accept(connection: Connection, inbound: Inbound, now: float) -> Accepted:
     key = {"conversation": inbound.conversation_id, "message": inbound.message_id}
     seq = connection.execute(NEXT, {**key, "now": now}).scalar()
     if seq is None:
-        begin(connection, inbound.conversation_id, inbound.channel, {}, now)
+        begin(connection, Beginning(inbound.conversation_id, inbound.channel, {}, inbound.address), now)
         seq = connection.execute(NEXT, {**key, "now": now}).scalar()
     if seq is None:
         return _repeated(connection.execute(KNOWN, key).mappings().one(), inbound)

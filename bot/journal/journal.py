@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from asyncio import to_thread
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import inbox, outcome, queries, runs
+from bot.journal import deliveries, inbox, outcome, queries, runs
+from bot.journal.deliveries import Claimant
 from bot.journal.errors import CannotOpen, Unavailable
-from bot.journal.outcome import Answer
+from bot.journal.outcome import Answer, Written
 from bot.journal.postgres import PostgresStore
 from bot.journal.schema import prepare
 from bot.journal.sqlite import SqliteStore
@@ -21,10 +22,13 @@ from bot.journal.store import Store, T
 from bot.journal.values import (
     Accepted,
     ActionRun,
+    Beginning,
     Conversation,
     Counts,
     Delivery,
+    DeliveryState,
     Notice,
+    Settled,
     Step,
     Summary,
     Waiting,
@@ -44,6 +48,8 @@ class Journal:
         self._store, self._clock = store, clock
         self.name = name
         """Made with the database. What was derived from another journal is worthless here."""
+        self.on_delivery: Callable[[], None] = lambda: None
+        """Told when a reply was committed that a provider has to be given."""
 
     @classmethod
     async def open(cls, where: str | Path, clock: Clock = time.time) -> Self:
@@ -76,11 +82,20 @@ class Journal:
     # From the customer
 
     async def begin(
-        self, conversation_id: str, channel: str, metadata: Mapping[str, Any] | None = None
+        self,
+        conversation_id: str,
+        channel: str,
+        metadata: Mapping[str, Any] | None = None,
+        address: Mapping[str, Any] | None = None,
     ) -> Conversation:
-        """The conversation, made if it is not there. Raises BadId."""
+        """The conversation, made if it is not there. With an `address`, all that is said in it is to be delivered.
+
+        Raises BadId.
+        """
         inbox.check_id(conversation_id)
-        return await self._write(inbox.begin, conversation_id, channel, metadata or {}, self._clock())
+        return await self._write(
+            inbox.begin, Beginning(conversation_id, channel, metadata or {}, address), self._clock()
+        )
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
         return await self._read(inbox.conversation, conversation_id)
@@ -107,20 +122,18 @@ class Journal:
         """Shuts out everybody with a lower fence. Raises NotFound."""
         return await self._write(outcome.raise_fence, conversation_id)
 
-    async def commit(self, turn: Turn, fence: int, *, deliver: bool = False) -> tuple[Entry, ...]:
-        """Writes all that the turn did; returns its replies. `deliver`: a provider has to be given them.
+    async def commit(self, turn: Turn, fence: int) -> tuple[Entry, ...]:
+        """Writes all that the turn did; returns its replies.
 
         Afterwards the state's version is the message's number, or 0 if a notice changed the state meanwhile.
         Raises StaleFence, AlreadyProcessed, OutOfOrder, NotFound: then nothing was written.
         """
-        return await self._write(outcome.answer, outcome.of_turn(turn, fence, deliver), self._clock())
+        return self._told(await self._write(outcome.answer, outcome.of_turn(turn, fence), self._clock()))
 
-    async def bury(
-        self, conversation_id: str, seq: int, reason: str, reply: Outbound, fence: int, *, deliver: bool = False
-    ) -> tuple[Entry, ...]:
+    async def bury(self, conversation_id: str, seq: int, reason: str, reply: Outbound, fence: int) -> tuple[Entry, ...]:
         """Gives a message up: an apology, and a person takes the conversation. Raises as `commit` does."""
-        given = Answer(conversation_id, seq, fence, (reply,), Owner.QUEUE, reason, failure=reason, deliver=deliver)
-        return await self._write(outcome.answer, given, self._clock())
+        given = Answer(conversation_id, seq, fence, (reply,), Owner.QUEUE, reason, failure=reason)
+        return self._told(await self._write(outcome.answer, given, self._clock()))
 
     async def append(
         self,
@@ -132,15 +145,19 @@ class Journal:
         events: tuple[Event, ...] = (),
         state: Json | None = None,
         fence: int | None = None,
-        deliver: bool = False,
     ) -> Entry:
         """Adds what an agent or the system says. Raises NotFound.
 
         A change of owner or state raises the fence: a turn under way cannot undo it, its message is answered anew.
         Who computed `state` from an earlier one gives the `fence` taken before reading that; StaleFence means: again.
         """
-        notice = Notice(outbound, owner, reason, events, state, fence, deliver)
-        return await self._write(outcome.notice, conversation_id, notice, self._clock())
+        notice = Notice(outbound, owner, reason, events, state, fence)
+        return self._told(await self._write(outcome.notice, conversation_id, notice, self._clock()))[0]
+
+    def _told(self, written: Written) -> tuple[Entry, ...]:
+        if written.delivered:
+            self.on_delivery()
+        return written.entries
 
     async def start_action(self, conversation_id: str, seq: int, n: int, name: str) -> ActionRun:
         """Records that the nth action of the turn starts, or tells how it went before."""
@@ -185,9 +202,39 @@ class Journal:
     async def counts(self) -> Counts:
         return await self._read(queries.counts)
 
-    async def undelivered(self, limit: int = 100) -> list[Delivery]:
-        """Replies that a provider still has to be given, the oldest first."""
-        return await self._read(queries.undelivered, limit)
+    # To the providers
+
+    async def any_due(self, claimant: Claimant) -> bool:
+        return await self._read(deliveries.any_due, claimant, self._clock())
+
+    async def claim(self, claimant: Claimant, limit: int) -> list[Delivery]:
+        """Takes what is due for the claimant alone: of each conversation the first that waits."""
+        return await self._write(deliveries.claim, claimant, limit, self._clock())
+
+    async def unclaim(self, claimant: Claimant, in_hand: Collection[int]) -> None:
+        """After a claim that raised: what it may have taken nevertheless is free again."""
+        await self._write(deliveries.unclaim, claimant, in_hand)
+
+    async def settle(self, delivery_id: int, claimant: Claimant, settled: Settled) -> bool:
+        """What an attempt came to; False if the delivery is not the claimant's any more."""
+        return await self._write(deliveries.settle, delivery_id, claimant, settled, self._clock())
+
+    async def deliveries(
+        self, states: Collection[DeliveryState] = deliveries.OPEN, limit: int | None = None
+    ) -> list[Delivery]:
+        """The oldest first; by default those that wait and the dead letters."""
+        return await self._read(deliveries.listed, states, limit)
+
+    async def delivery_counts(self) -> dict[DeliveryState, int]:
+        return await self._read(deliveries.counts)
+
+    async def offer_again(self, ids: Collection[int] | None) -> list[int]:
+        """These, or all dead letters, are due now; returns those that could be."""
+        return await self._write(deliveries.offer_again, ids, self._clock())
+
+    async def drop(self, ids: Collection[int] | None) -> list[int]:
+        """These, or all dead letters, are never sent; returns those that could be stopped."""
+        return await self._write(deliveries.drop, ids, self._clock())
 
     async def _write(self, function: Function[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._store.write(lambda connection: function(connection, *args, **kwargs))

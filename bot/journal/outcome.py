@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, exists, func, insert, null, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, case, exists, func, insert, null, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.journal import rows
@@ -41,7 +41,9 @@ HOLD: Json = {"fence": _mine}
 COVER: Json = {"version": case((conversations.c.version < _number, _number), else_=0)}
 KEEP: Json = {"state": bindparam("new_state", type_=conversations.c.state.type)}
 
-_unfenced = update(conversations).where(conversations.c.id == _this).returning(conversations.c.last_seq)
+# The address itself: in RETURNING, SQLite 3.40 takes every "IS NOT NULL" of this table for true.
+_told = (conversations.c.last_seq, conversations.c.channel, conversations.c.address)
+_unfenced = update(conversations).where(conversations.c.id == _this).returning(*_told)
 _fenced = _unfenced.where(conversations.c.fence <= _mine)
 
 COMMIT = _fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP)
@@ -53,7 +55,6 @@ RAISE_FENCE = (
     .returning(conversations.c.fence)
 )
 KNOWN = select(conversations.c.fence).where(conversations.c.id == _this)
-CHANNEL = select(conversations.c.channel).where(conversations.c.id == _this)
 PROCESSED = (
     update(entries)
     .where(
@@ -87,13 +88,19 @@ class Answer:
     failure: str | None = None
     state: Mapping[str, Any] | None = None
     events: tuple[Event, ...] = ()
-    deliver: bool = False
     model: str = ""
     seconds: float = 0.0
     model_seconds: float = 0.0
 
 
-def of_turn(turn: Turn, fence: int, deliver: bool) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Written:
+    entries: tuple[Entry, ...]
+    delivered: bool
+    """They go to a provider, who has to be called."""
+
+
+def of_turn(turn: Turn, fence: int) -> Answer:
     return Answer(
         conversation_id=turn.inbound.conversation_id,
         seq=turn.seq,
@@ -103,27 +110,24 @@ def of_turn(turn: Turn, fence: int, deliver: bool) -> Answer:
         reason=turn.reason,
         state=turn.state,
         events=turn.events,
-        deliver=deliver,
         model=turn.model,
         seconds=turn.seconds,
         model_seconds=turn.model_seconds,
     )
 
 
-def answer(connection: Connection, given: Answer, now: float) -> tuple[Entry, ...]:
+def answer(connection: Connection, given: Answer, now: float) -> Written:
     """Writes all of it. Raises StaleFence, AlreadyProcessed, OutOfOrder or NotFound, and then nothing is written."""
-    last = _advance(connection, given, now)
+    row = _advance(connection, given, now)
     _mark_processed(connection, given)
-    written = _replies(given, last - len(given.replies) + 1, now)
+    written = _replies(given, row.last_seq - len(given.replies) + 1, now)
     if written:
         connection.execute(NEW_ENTRIES, [rows.from_outbound(entry) for entry in written])
     _record(connection, given, now)
-    if given.deliver:
-        _deliver(connection, written, now)
-    return written
+    return _written(connection, row, written, now)
 
 
-def _advance(connection: Connection, given: Answer, now: float) -> int:
+def _advance(connection: Connection, given: Answer, now: float) -> Row[Any]:
     values = {
         "conversation": given.conversation_id,
         "count": len(given.replies),
@@ -134,12 +138,12 @@ def _advance(connection: Connection, given: Answer, now: float) -> int:
         "new_reason": given.reason,
     }
     if given.state is None:
-        last = connection.execute(BURY, values).scalar()
+        row = connection.execute(BURY, values).first()
     else:
-        last = connection.execute(COMMIT, {**values, "new_state": given.state}).scalar()
-    if last is None:
+        row = connection.execute(COMMIT, {**values, "new_state": given.state}).first()
+    if row is None:
         _fenced_out(connection, given.conversation_id)
-    return int(last)
+    return row
 
 
 def _fenced_out(connection: Connection, conversation_id: str) -> NoReturn:
@@ -182,20 +186,25 @@ def _record(connection: Connection, given: Answer, now: float) -> None:
     connection.execute(NEW_TURN, values)
 
 
-def _deliver(connection: Connection, written: Sequence[Entry], now: float) -> None:
-    if not written:
-        return
-    channel = connection.execute(CHANNEL, {"conversation": written[0].conversation_id}).scalar_one()
-    connection.execute(
-        NEW_DELIVERIES,
-        [
-            {"conversation_id": e.conversation_id, "seq": e.seq, "channel": channel, "attempts": 0, "due_at": now}
-            for e in written
-        ],
-    )
+def _written(connection: Connection, row: Row[Any], entries: tuple[Entry, ...], now: float) -> Written:
+    delivered = row.address is not None and bool(entries)
+    if delivered:
+        connection.execute(NEW_DELIVERIES, [_delivery(entry, row.channel, now) for entry in entries])
+    return Written(entries, delivered)
 
 
-def notice(connection: Connection, conversation_id: str, given: Notice, now: float) -> Entry:
+def _delivery(entry: Entry, channel: str, now: float) -> Json:
+    return {
+        "conversation_id": entry.conversation_id,
+        "seq": entry.seq,
+        "channel": channel,
+        "attempts": 0,
+        "due_at": now,
+        "offered_at": now,
+    }
+
+
+def notice(connection: Connection, conversation_id: str, given: Notice, now: float) -> Written:
     """Adds an entry that answers no message. Raises NotFound, and StaleFence if it came with a fence."""
     values = {
         "conversation": conversation_id,
@@ -218,12 +227,10 @@ def notice(connection: Connection, conversation_id: str, given: Notice, now: flo
             Answer(conversation_id, entry.seq, row.fence, (), owner, given.reason, events=given.events),
             now,
         )
-    if given.deliver:
-        _deliver(connection, [entry], now)
-    return entry
+    return _written(connection, row, (entry,), now)
 
 
-def _growth(given: Notice) -> ReturningUpdate[tuple[int, int, str]]:
+def _growth(given: Notice) -> ReturningUpdate[tuple[int, str, Any, int, str]]:
     """The conversation's new row: one number more, and with it whatever the notice changes."""
     values = dict(GROW)
     if given.owner is not None:
@@ -237,7 +244,7 @@ def _growth(given: Notice) -> ReturningUpdate[tuple[int, int, str]]:
     statement = update(conversations).where(conversations.c.id == _this).values(**values)
     if given.fence is not None:
         statement = statement.where(conversations.c.fence <= _mine)
-    return statement.returning(conversations.c.last_seq, conversations.c.fence, conversations.c.owner)
+    return statement.returning(*_told, conversations.c.fence, conversations.c.owner)
 
 
 def raise_fence(connection: Connection, conversation_id: str) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection, and_, func, or_, select, true, update
 
 from bot.journal import rows
+from bot.journal.deliveries import DEAD
 from bot.journal.errors import NotFound
 from bot.journal.tables import conversations, deliveries, entries, turns
-from bot.journal.values import Counts, Delivery, Summary
+from bot.journal.values import Counts, DeliveryState, Summary
 from bot.messages import Author, Entry, Event, Owner
 
 
@@ -109,20 +110,6 @@ def counts(connection: Connection) -> Counts:
         unanswered=count(entries.c.pending_since.is_not(None)),
         queued=count(conversations.c.queued_at.is_not(None)),
         dead=count(entries.c.failure.is_not(None)),
-        undelivered=connection.execute(select(func.count()).select_from(deliveries)).scalar_one(),
+        undelivered=count(deliveries.c.state == DeliveryState.WAITING.value),
+        undeliverable=count(deliveries.c.state.in_([state.value for state in DEAD])),
     )
-
-
-def undelivered(connection: Connection, limit: int) -> list[Delivery]:
-    """The oldest first."""
-    same = and_(entries.c.conversation_id == deliveries.c.conversation_id, entries.c.seq == deliveries.c.seq)
-    query = (
-        select(entries, deliveries.c.id, deliveries.c.channel, deliveries.c.attempts.label("tried"))
-        .join_from(deliveries, entries, same)
-        .order_by(deliveries.c.id)
-        .limit(limit)
-    )
-    return [
-        Delivery(row["id"], row["channel"], rows.entry(row), row["tried"])
-        for row in connection.execute(query).mappings()
-    ]

@@ -10,8 +10,39 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 from bot.journal.errors import CannotOpen
 from bot.journal.tables import VERSION, about, tables
 
-STEPS: tuple[Callable[[Connection], None], ...] = ()
-"""`STEPS[n]` turns the tables of version n + 1 into those of version n + 2."""
+
+def _outbox(connection: Connection) -> None:
+    """Version 2: conversations have an address, deliveries what a sender has to know."""
+    number = "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
+    _add(connection, "conversations", "address TEXT")
+    for column in (
+        "state TEXT NOT NULL DEFAULT 'waiting'",
+        f"offered_at {number} NOT NULL DEFAULT '0'",
+        f"done_at {number}",
+        "claimed_by TEXT",
+        f"claimed_until {number}",
+        "doubt INTEGER NOT NULL DEFAULT '0'",
+        "parts INTEGER NOT NULL DEFAULT '0'",
+        "provider_ids TEXT",
+        "error TEXT",
+    ):
+        _add(connection, "deliveries", column)
+    connection.execute(text("UPDATE deliveries SET offered_at = due_at"))
+    for index in (
+        "UNIQUE INDEX deliveries_once ON deliveries (conversation_id, seq)",
+        "INDEX deliveries_waiting ON deliveries (conversation_id, seq) WHERE state IN ('waiting')",
+        "INDEX deliveries_due ON deliveries (due_at) WHERE state IN ('waiting')",
+        "INDEX deliveries_dead ON deliveries (id) WHERE state IN ('given_up', 'unknown')",
+    ):
+        connection.execute(text(f"CREATE {index}"))
+
+
+def _add(connection: Connection, table: str, column: str) -> None:
+    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_outbox,)
+"""`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process
 

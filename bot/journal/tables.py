@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, TypeDecorator
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, TypeDecorator, literal_column
 from sqlalchemy.engine import Dialect
 
 from bot.journal.text import dumps, loads, storable
 
-VERSION = 1
+VERSION = 2
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -71,6 +71,7 @@ conversations = Table(
     Column("queued_at", Double),  # set while the owner is the queue
     Column("metadata", JsonText, nullable=False),
     Column("state", JsonText, nullable=False),
+    Column("address", JsonText),  # where its provider takes replies; only of channels that have to be called
 )
 Index("conversations_by_last", conversations.c.last_at)
 _index_where("conversations_queued", conversations.c.queued_at, conversations.c.queued_at)
@@ -139,7 +140,27 @@ deliveries = Table(
     Column("channel", Clean, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Double, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("offered_at", Double, nullable=False, server_default="0"),  # since when its provider is tried
+    Column("done_at", Double),
+    Column("claimed_by", Text),  # the sender that has it in hand, until ...
+    Column("claimed_until", Double),
+    Column("doubt", Integer, nullable=False, server_default="0"),  # 1: a call may have arrived unseen
+    Column("parts", Integer, nullable=False, server_default="0"),  # calls that have arrived
+    Column("provider_ids", JsonText),
+    Column("error", Clean),
 )
+
+
+def _deliveries_in(name: str, states: tuple[str, ...], *columns: Column[Any]) -> None:
+    some = deliveries.c.state.in_([literal_column(f"'{state}'") for state in states])
+    Index(name, *columns, sqlite_where=some, postgresql_where=some)
+
+
+Index("deliveries_once", deliveries.c.conversation_id, deliveries.c.seq, unique=True)
+_deliveries_in("deliveries_waiting", ("waiting",), deliveries.c.conversation_id, deliveries.c.seq)
+_deliveries_in("deliveries_due", ("waiting",), deliveries.c.due_at)
+_deliveries_in("deliveries_dead", ("given_up", "unknown"), deliveries.c.id)
 
 action_runs = Table(
     "action_runs",

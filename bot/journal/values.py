@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from bot.messages import Author, Entry, Event, Inbound, Json, Outbound, Owner
 
@@ -27,6 +29,18 @@ class Conversation:
     last_at: float
     queued_at: float | None
     """Since when the customer waits for a person."""
+    address: Json | None
+    """Where its provider takes replies. With one, everything that is said to the customer becomes a delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is known of a conversation before its first message."""
+
+    conversation_id: str
+    channel: str
+    metadata: Mapping[str, Any]
+    address: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,6 @@ class Notice:
     events: tuple[Event, ...] = ()
     state: Json | None = None
     fence: int | None = None
-    deliver: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,11 @@ class Counts:
     """Conversations waiting for a person."""
     dead: int
     """Messages that were given up with an apology."""
+    """Those that no person has dealt with yet."""
     undelivered: int
+    """Replies on their way to a provider."""
+    undeliverable: int
+    """Replies that did not arrive, or nobody knows: a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +134,59 @@ class ActionRun:
     result: Json | None = None
 
 
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    """It is tried, and tried again."""
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+    """It did not arrive and is not tried any more: a dead letter, for a person to decide."""
+    UNKNOWN = "unknown"
+    """It may have arrived, and its provider would show it twice: a dead letter too."""
+    DROPPED = "dropped"
+    """A person decided against it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An entry that a provider still has to be given."""
+    """An entry that a provider has to be given."""
 
     id: int
     channel: str
     entry: Entry
+    epoch: str
+    """Of the conversation: with the entry's number it names the delivery in the whole world."""
+    address: Json
+    state: DeliveryState
+    offered_at: float
+    due_at: float
     attempts: int
+    doubt: bool
+    """A call before this one may have arrived."""
+    parts: int
+    """So many of its calls have arrived."""
+    provider_ids: tuple[str, ...]
+    error: str | None
+    """What came of the last attempt, in words of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an attempt came to. WAITING: tried again at `due_at`, or, without one, its next part at once."""
+
+    state: DeliveryState
+    due_at: float | None = None
+    doubt: bool = False
+    parts: int = 0
+    provider_ids: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A customer's message that was given up."""
+
+    entry: Entry
+    failure: str
+    owner: Owner
+    """Who has the conversation now."""
+    reason: str | None

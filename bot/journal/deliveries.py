@@ -1,0 +1,171 @@
+"""The outbox's rows: claimed by one sender at a time, in a conversation's order, until they are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, update
+
+from bot.journal import rows
+from bot.journal.tables import conversations, deliveries, entries
+from bot.journal.values import Delivery, DeliveryState, Settled
+
+_earlier = deliveries.alias("earlier")
+_waiting = deliveries.c.state == DeliveryState.WAITING.value
+_first_of_its_conversation = ~exists().where(
+    _earlier.c.conversation_id == deliveries.c.conversation_id,
+    _earlier.c.seq < deliveries.c.seq,
+    _earlier.c.state == DeliveryState.WAITING.value,
+)
+FREE = {"claimed_by": None, "claimed_until": None}
+DEAD = (DeliveryState.GIVEN_UP, DeliveryState.UNKNOWN)
+OPEN = (DeliveryState.WAITING, *DEAD)
+"""What a person may still decide about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A sender: a process that serves these channels."""
+
+    name: str
+    channels: Collection[str]
+    seconds: float
+    """How long it keeps what it claimed; afterwards it counts as crashed."""
+    longest_pause: float
+    """Nothing is due later than that: a row that says so was written before the clock was put back."""
+
+
+def _due(claimant: Claimant, now: float) -> ColumnElement[bool]:
+    return and_(
+        _waiting,
+        deliveries.c.channel.in_(claimant.channels),
+        or_(deliveries.c.due_at <= now, deliveries.c.due_at > now + claimant.longest_pause),
+        or_(
+            deliveries.c.claimed_until.is_(None),
+            deliveries.c.claimed_until <= now,
+            deliveries.c.claimed_until > now + claimant.seconds,
+        ),
+        _first_of_its_conversation,
+    )
+
+
+def any_due(connection: Connection, claimant: Claimant, now: float) -> bool:
+    return connection.execute(select(deliveries.c.id).where(_due(claimant, now)).limit(1)).first() is not None
+
+
+def claim(connection: Connection, claimant: Claimant, limit: int, now: float) -> list[Delivery]:
+    """Marks what is due as this sender's. Who had it before and did not settle it may have sent it: `doubt`."""
+    due = select(deliveries.c.id).where(_due(claimant, now)).order_by(deliveries.c.due_at, deliveries.c.id).limit(limit)
+    ids = list(connection.execute(due.with_for_update(skip_locked=True)).scalars())
+    if not ids:
+        return []
+    mine = {
+        "claimed_by": claimant.name,
+        "claimed_until": now + claimant.seconds,
+        "attempts": deliveries.c.attempts + 1,
+        "doubt": case((deliveries.c.claimed_by.is_not(None), 1), else_=deliveries.c.doubt),
+    }
+    connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(mine))
+    return _read(connection, _all().where(deliveries.c.id.in_(ids)))
+
+
+def unclaim(connection: Connection, claimant: Claimant, in_hand: Collection[int]) -> None:
+    """Gives back what was claimed in a call whose answer was lost: nobody has begun to send it."""
+    lost = and_(_waiting, deliveries.c.claimed_by == claimant.name, deliveries.c.id.not_in(in_hand))
+    connection.execute(update(deliveries).where(lost).values(**FREE, attempts=deliveries.c.attempts - 1))
+
+
+def settle(connection: Connection, delivery_id: int, claimant: Claimant, settled: Settled, now: float) -> bool:
+    """False if the claim was lost meanwhile: to another sender, or to a person who decided."""
+    values: dict[str, Any] = {
+        "state": settled.state.value,
+        "doubt": int(settled.doubt),
+        "parts": settled.parts,
+        "provider_ids": list(settled.provider_ids) or None,
+        "error": settled.error,
+    }
+    if settled.state is not DeliveryState.WAITING:
+        values |= FREE | {"done_at": now}
+    elif settled.due_at is not None:
+        values |= FREE | {"due_at": settled.due_at}
+    else:
+        values |= {"claimed_until": now + claimant.seconds}
+    mine = and_(deliveries.c.id == delivery_id, deliveries.c.claimed_by == claimant.name, _waiting)
+    return connection.execute(update(deliveries).where(mine).values(values)).rowcount == 1
+
+
+def listed(connection: Connection, states: Collection[DeliveryState], limit: int | None) -> list[Delivery]:
+    """The oldest first."""
+    some = deliveries.c.state.in_([state.value for state in states])
+    return _read(connection, _all().where(some).limit(limit))
+
+
+def counts(connection: Connection) -> dict[DeliveryState, int]:
+    some = deliveries.c.state.in_([state.value for state in OPEN])
+    query = select(deliveries.c.state, func.count()).where(some).group_by(deliveries.c.state)
+    found = {DeliveryState(state): number for state, number in connection.execute(query)}
+    return {state: found.get(state, 0) for state in OPEN}
+
+
+def offer_again(connection: Connection, ids: Collection[int] | None, now: float) -> list[int]:
+    """A person's wish: these, or all dead letters, are due now, and what was in doubt is not any more."""
+    fresh = {
+        **FREE,
+        "state": DeliveryState.WAITING.value,
+        "attempts": 0,
+        "doubt": 0,
+        "due_at": now,
+        "offered_at": now,
+        "done_at": None,
+    }
+    return _change(connection, ids, fresh, now)
+
+
+def drop(connection: Connection, ids: Collection[int] | None, now: float) -> list[int]:
+    """A person's wish: these, or all dead letters, are not sent."""
+    return _change(connection, ids, {**FREE, "state": DeliveryState.DROPPED.value, "done_at": now}, now)
+
+
+def _change(connection: Connection, ids: Collection[int] | None, values: dict[str, Any], now: float) -> list[int]:
+    """Of the named ones also those that wait, unless a sender has them in hand."""
+    which: ColumnElement[bool] = deliveries.c.state.in_([state.value for state in DEAD])
+    if ids is not None:
+        idle = and_(_waiting, or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= now))
+        which = and_(or_(which, idle), deliveries.c.id.in_(ids))
+    changed = connection.execute(update(deliveries).where(which).values(values).returning(deliveries.c.id))
+    return sorted(changed.scalars())
+
+
+def _all() -> Select[Any]:
+    columns = [column for column in deliveries.c if column.name not in ("conversation_id", "seq", "attempts")]
+    same = and_(entries.c.conversation_id == deliveries.c.conversation_id, entries.c.seq == deliveries.c.seq)
+    return (
+        select(entries, *columns, deliveries.c.attempts.label("tried"), conversations.c.epoch, conversations.c.address)
+        .join_from(deliveries, entries, same)
+        .join(conversations, conversations.c.id == deliveries.c.conversation_id)
+        .order_by(deliveries.c.id)
+    )
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[Delivery]:
+    return [_delivery(row) for row in connection.execute(query).mappings()]
+
+
+def _delivery(row: rows.Row) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        channel=row["channel"],
+        entry=rows.entry(row),
+        epoch=row["epoch"],
+        address=row["address"] or {},
+        state=DeliveryState(row["state"]),
+        offered_at=row["offered_at"],
+        due_at=row["due_at"],
+        attempts=row["tried"],
+        doubt=bool(row["doubt"]),
+        parts=row["parts"],
+        provider_ids=tuple(row["provider_ids"] or ()),
+        error=row["error"],
+    )
