@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
 from bot.channels.widget import WidgetDoor, WidgetLimits
 from bot.config import Settings, address
-from bot.console.pages import Console, ModelPage
+from bot.console.pages import Console
 from bot.console.sign_in import SignIn
 from bot.demo import Demo
 from bot.dialogue.assistant import Assistant
@@ -34,35 +34,23 @@ from bot.health import Health
 from bot.help_pages import HelpPages
 from bot.hub import Hub
 from bot.journal.journal import Journal
+from bot.language import Language
+from bot.listening import accepting, listen
 from bot.messages import Button, Outbound
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
 from bot.turn import Turns
 from bot.widget import serve as widget_files
-from nlu.source import Mendable
-from nlu.types import Understander
 
 DRAIN_SECONDS = 3.0
 """Over how long the widgets of a server that goes away come back to the others."""
 GRACE_SECONDS = 5.0
 """How long turns under way may take to end when the server stops."""
+FAREWELL_SECONDS = 1.0
+"""How long answers over HTTP may then take to leave."""
 
 SWITCH_SECONDS = 0.0005
 """How long one thread may keep the others from running: Python's own 5 ms would be most of a message's time."""
-
-
-class CannotServe(Mendable):
-    """The service cannot start; the sentence says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """What the wiring is given of the language part: a loaded model and what people may know of it."""
-
-    understander: Understander
-    page: ModelPage
-    articles: Mapping[str, tuple[str, str]]
-    """URL path to title and Markdown of the knowledge base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +67,16 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, assistant: Assistant, language: Language) -> AsyncIterator[Service]:
-    """Everything open and listening; leaving drains and closes it in the opposite order."""
+async def serving(
+    settings: Settings, assistant: Assistant, language: Language, listener: socket.socket | None = None
+) -> AsyncIterator[Service]:
+    """Everything open and listening, on `listener` if there is one; leaving drains and closes it in the opposite order.
+
+    The model may come later: messages are accepted at once and answered when it is there.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listen(settings.host, settings.port))
+        listener = stack.enter_context(listener or listen(settings.host, settings.port))
         journal = await stack.enter_async_context(await Journal.open(settings.database_url or database_path(settings)))
         redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
         hub = Hub()
@@ -95,41 +88,53 @@ async def serving(settings: Settings, assistant: Assistant, language: Language) 
         actions = _actions(settings)
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
-        turns = Turns(assistant, language.understander, actions, journal)
+        turns = Turns(assistant, language, actions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, hub, _bounds(settings, assistant))
-        await dispatcher.start()
-        stack.push_async_callback(dispatcher.close, GRACE_SECONDS)
         doors = Doors(_policy(settings), sessions)
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, hub, doors, signer, _widget_limits(settings))
-        health = Health(journal, sessions, language.understander)
+        health = Health(journal, sessions, language)
         agents = Agents(journal, sessions, hub)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
             [
                 *widget.routes(),
                 *RestDoor(dispatcher, doors, _rest_limits(settings)).routes(),
-                *ModelDoor(language.understander, doors, settings.message_chars, settings.json_depth).routes(),
+                *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),
-                *Console(journal, agents, SignIn(signer, sessions), language.page).routes(),
+                *Console(journal, agents, SignIn(signer, sessions), lambda: language.page).routes(),
                 *HelpPages(settings.bot_name, settings.language, language.articles).routes(),
                 *Demo(actions, assistant.domain).routes(),
                 *widget_files.routes(),
             ]
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FAREWELL_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, listener).start()
-        stack.push_async_callback(widget.drain, DRAIN_SECONDS)
-        stack.callback(health.draining.set)
+        assert runner.server is not None
+        close_doors = stack.enter_context(accepting(listener, runner.server))
+        stack.push_async_callback(_drain, close_doors, health, widget, dispatcher)
+        starting = asyncio.create_task(_answer_when_loaded(language, dispatcher), name="answering")
+        stack.callback(starting.cancel)
         url = address(*listener.getsockname()[:2])
         yield Service(url, journal, sessions, signer, _redis_in_words(settings), _database_in_words(settings))
 
 
+async def _answer_when_loaded(language: Language, dispatcher: Dispatcher) -> None:
+    await language.loaded.wait()
+    await dispatcher.start()
+
+
+async def _drain(close_doors: Callable[[], None], health: Health, widget: WidgetDoor, dispatcher: Dispatcher) -> None:
+    """Nobody new; widgets go to other servers, turns under way end, and what is left is handed over."""
+    health.draining.set()
+    close_doors()
+    await asyncio.gather(widget.drain(DRAIN_SECONDS), dispatcher.close(GRACE_SECONDS))
+
+
 def check_port(settings: Settings) -> None:
     """Raises CannotServe if the port is taken, before anything long begins."""
-    _listen(settings.host, settings.port).close()
+    listen(settings.host, settings.port).close()
 
 
 async def check_stores(settings: Settings) -> None:
@@ -154,20 +159,6 @@ async def until_stopped() -> None:
 
 def database_path(settings: Settings) -> str:
     return str(settings.home / "frontdesk.db")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises CannotServe when the port is taken or the address is not ours."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except socket.gaierror:
-        raise CannotServe(f"There is no address '{host}' to listen on; correct FRONTDESK_HOST.") from None
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)  # its own text repeats the address
-        raise CannotServe(
-            f"Cannot listen on {host}:{port} ({reason}); stop what uses it, or choose another FRONTDESK_PORT."
-        ) from None
 
 
 def _actions(settings: Settings) -> ActionRunner:

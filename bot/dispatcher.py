@@ -66,6 +66,7 @@ class Dispatcher:
         self._closing = False
 
     async def start(self) -> None:
+        """From now on turns are taken, those of messages that were accepted before first."""
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="sweeper")
 
     async def close(self, grace: float) -> None:
@@ -112,6 +113,8 @@ class Dispatcher:
     # -- one worker a conversation
 
     def _wake(self, conversation_id: str) -> None:
+        if self._sweeper is None:  # its first look at the journal finds the message
+            return
         if conversation_id not in self._workers:
             news = asyncio.Event()
             task = asyncio.create_task(self._work(conversation_id, news), name=f"worker {conversation_id}")
@@ -271,10 +274,12 @@ class Dispatcher:
             self._workers[conversation_id].news.set()
 
     async def _sweep_forever(self) -> None:
+        patience = 0.0 if not self._sessions.degraded else _ORPHAN_SECONDS  # at the start nobody may be at work on them
         while True:
             try:
-                for conversation_id in await self._journal.orphans(time.time() - _ORPHAN_SECONDS):
+                for conversation_id in await self._journal.orphans(time.time() - patience):
                     self._wake(conversation_id)
+                patience = _ORPHAN_SECONDS
             except Unavailable as away:
                 log.warning("the sweeper found no database: %s", away)
             except Exception:

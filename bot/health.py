@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.journal.journal import Journal
+from bot.language import Language
 from bot.sessions import Sessions
-from nlu.types import Understander
 
 _QUESTION = "where is my order"
 _SECONDS = 2.0
@@ -22,7 +22,7 @@ _SECONDS = 2.0
 class Health:
     journal: Journal
     sessions: Sessions
-    understander: Understander
+    language: Language
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def routes(self) -> list[web.RouteDef]:
@@ -34,21 +34,28 @@ class Health:
     async def ready(self, request: web.Request) -> web.Response:
         """503 when messages could not be answered. Redis away only makes it slower: `degraded`, still ready."""
         database, redis, model = await asyncio.gather(
-            _check(self.journal.ping()),
-            _check(self.sessions.ping()),
-            _check(self.understander.understand([_QUESTION])),
+            _check(self.journal.ping()), _check(self.sessions.ping()), self._model()
         )
         ready = database["ok"] and model["ok"] and not self.draining.is_set()
-        status = (
-            "ok" if ready and redis["ok"] else "degraded" if ready else "draining" if self.draining.is_set() else "down"
-        )
         body = {
-            "status": status,
+            "status": self._status(ready, redis["ok"]),
             "database": database,
             "redis": redis,
-            "model": model | {"id": self.understander.model},
+            "model": model | {"id": self.language.model},
         }
         return web.json_response(body, status=200 if ready else 503)
+
+    async def _model(self) -> dict[str, Any]:
+        if not self.language.loaded.is_set():
+            return {"ok": False, "message": "The model is loading."}
+        return await _check(self.language.understand([_QUESTION]))
+
+    def _status(self, ready: bool, redis: bool) -> str:
+        if ready:
+            return "ok" if redis else "degraded"
+        if self.draining.is_set():
+            return "draining"
+        return "down" if self.language.loaded.is_set() else "loading"
 
 
 async def _check(question: Awaitable[Any]) -> dict[str, Any]:

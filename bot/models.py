@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console as Screen
 from rich.markup import escape
@@ -15,16 +16,17 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from bot.config import Settings
 from bot.console.pages import ModelPage
-from nlu.base_model import BUILT_IN
 from nlu.data.reader import check_enough, data_hash, read_training_data
 from nlu.registry import Manifest, ModelError, Registry, read_manifest
 from nlu.source import Mendable
 from nlu.training.options import Step, TrainingOptions
-from nlu.training.train import train as train_model
-from nlu.understand import Model, load_model
+
+if TYPE_CHECKING:
+    from nlu.understand import Model  # torch takes seconds to import: the doors are open before
 
 ROOM = 150 * 1024 * 1024
 """Bytes that a model of the built-in base, its report and its logs take."""
+NONE_YET = "There is no model for this training data yet"
 QUIET_SECONDS = 10.0
 """Where nobody sees a bar, a line says after so long that training goes on."""
 _SCORES = (
@@ -45,18 +47,28 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
     Raises DataError, and ModelError if even the new one cannot be loaded.
     """
     registry = Registry(settings.home)
-    wanted = data_hash(settings.data)
-    chosen = _chosen(registry, wanted)
-    if chosen is not None and (found := _first_sound(registry, chosen, settings, screen)) is not None:
+    name = chosen(settings)
+    if name is not None and (found := _first_sound(registry, name, settings, screen)) is not None:
         return found
-    why = "There is no good one left" if chosen else "There is no model for this training data yet"
+    why = "There is no good one left" if name else NONE_YET
     made = train(settings.data, registry, options(settings), screen, f"{why}; training one.")
     screen.print(summary(made, registry.directory(made.id)), markup=False, highlight=False)
     return registry.directory(made.id), loaded(registry.directory(made.id), settings, screen)
 
 
-def _chosen(registry: Registry, wanted: str) -> str | None:
-    """The model to serve; None if none was trained on the data."""
+def sound(name: str, settings: Settings, screen: Screen) -> tuple[Path, Model]:
+    """The model of that name, else the last good one. Raises ModelError if there is none."""
+    registry = Registry(settings.home)
+    found = _first_sound(registry, name, settings, screen)
+    if found is None:
+        raise ModelError(f"No model in {registry.folder} can be served; make one with `frontdesk train`.")
+    return found
+
+
+def chosen(settings: Settings) -> str | None:
+    """The model to serve; None if none was trained on the data. Raises DataError."""
+    registry = Registry(settings.home)
+    wanted = data_hash(settings.data)
     current = registry.current_id()
     known = {manifest.id: manifest for manifest in registry.list()}
     fitting = next((manifest for manifest in known.values() if manifest.data_hash == wanted), None)
@@ -70,14 +82,14 @@ def _chosen(registry: Registry, wanted: str) -> str | None:
     return current if known[current].created < fitting.created else fitting.id
 
 
-def _first_sound(registry: Registry, chosen: str, settings: Settings, screen: Screen) -> tuple[Path, Model] | None:
-    for name in dict.fromkeys([chosen, *(manifest.id for manifest in registry.list())]):
+def _first_sound(registry: Registry, wanted: str, settings: Settings, screen: Screen) -> tuple[Path, Model] | None:
+    for name in dict.fromkeys([wanted, *(manifest.id for manifest in registry.list())]):
         try:
             model = loaded(registry.directory(name), settings, screen)
         except ModelError as problem:
             screen.print(f"[yellow]A model is refused.[/yellow] {escape(str(problem))}", highlight=False)
             continue
-        if name != chosen:
+        if name != wanted:
             screen.print(f"Serving the last good one, {name}; `frontdesk train` makes a new one.", highlight=False)
         elif name != registry.current_id():
             registry.promote(name)
@@ -88,11 +100,13 @@ def _first_sound(registry: Registry, chosen: str, settings: Settings, screen: Sc
 def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
     """Raises ModelError."""
     with screen.status("Loading the model"):
+        from nlu.understand import load_model
+
         return load_model(directory, device=settings.device, threads=settings.threads)
 
 
 def options(settings: Settings) -> TrainingOptions:
-    return TrainingOptions(base_model=settings.base_model or BUILT_IN, device=settings.device, threads=settings.threads)
+    return TrainingOptions(base_model=settings.base_model, device=settings.device, threads=settings.threads)
 
 
 def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> TrainingOptions:
@@ -105,6 +119,8 @@ def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen
     _check_room(out.folder if isinstance(out, Registry) else out)
     if why:
         screen.print(why)
+    from nlu.training.train import train as train_model
+
     with _progress(screen) as show:
         return train_model(data, out, how, show)
 

@@ -1,20 +1,45 @@
-"""From the command to a running service: data checked, model loaded, doors open, people told where to look."""
+"""From the command to a running service: data checked, doors open, model loaded, people told where to look."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console as Screen
 
 from bot import logs, models
-from bot.app import Language, Service, check_port, check_stores, serving, until_stopped
+from bot.app import Service, check_port, check_stores, serving, until_stopped
 from bot.config import Settings
+from bot.console.pages import ModelPage
 from bot.console.sign_in import one_time_link
 from bot.dialogue.assistant import Assistant
-from nlu.understand import Model, serve
+from bot.language import Language
+from nlu.types import Understander
+
+if TYPE_CHECKING:
+    from nlu.understand import Model
+
+Load: TypeAlias = AbstractAsyncContextManager[tuple[Understander, ModelPage]]
+"""Enters when the model is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a server process is started with."""
+
+    settings: Settings
+    assistant: Assistant
+    articles: Mapping[str, tuple[str, str]]
+    load: Load
+    listener: socket.socket | None = None
+    """A socket that other processes share; without one the settings' port is opened."""
+    patient: bool = False
+    """The doors open when the model is there: others serve meanwhile."""
 
 
 def run(settings: Settings) -> None:
@@ -24,25 +49,69 @@ def run(settings: Settings) -> None:
     check_port(settings)
     assistant = Assistant.load(settings.data)
     asyncio.run(check_stores(settings))
-    directory, model = models.ready(settings, screen)
-    asyncio.run(_serve(settings, assistant, model, directory, screen))
+    # A bot that says nothing while it is trained looks dead: without any model the doors stay closed.
+    trained = None if models.chosen(settings) else models.ready(settings, screen)
+    load = loading(lambda: trained or models.ready(settings, screen))
+    asyncio.run(_serve(Start(settings, assistant, models.articles(settings), load), screen))
 
 
-async def _serve(settings: Settings, assistant: Assistant, model: Model, directory: Path, screen: Screen) -> None:
+async def _serve(start: Start, screen: Screen) -> None:
+    def ready(service: Service, page: ModelPage) -> None:
+        announce(service, page, screen)
+
+    await serve_until(until_stopped(), start, ready)
+    screen.print("Stopping: turns under way are finished, widgets are told to come back.")
+
+
+async def serve_until(stopped: Awaitable[None], start: Start, ready: Callable[[Service, ModelPage], None]) -> None:
+    """Serves until `stopped` returns, and calls `ready` when messages are answered. Raises what loading raises."""
+    language = Language.to_come(start.articles)
+    end = asyncio.ensure_future(stopped)
+    async with _coming(start.load) as loaded:  # left last: the turns under way need the model
+        if start.patient and not await _before(loaded, end):
+            return
+        async with serving(start.settings, start.assistant, language, start.listener) as service:
+            if await _before(loaded, end):
+                language.use(*loaded.result())
+                ready(service, language.page)
+                await end
+
+
+@asynccontextmanager
+async def _coming(load: Load) -> AsyncIterator[asyncio.Task[tuple[Understander, ModelPage]]]:
+    async with AsyncExitStack() as stack:
+        loaded = asyncio.create_task(stack.enter_async_context(load), name="loading")
+        try:
+            yield loaded
+        finally:
+            loaded.cancel()
+            await asyncio.gather(loaded, return_exceptions=True)
+
+
+async def _before(loaded: asyncio.Task[tuple[Understander, ModelPage]], end: asyncio.Future[None]) -> bool:
+    """Waits for the model, and tells whether it came before the end."""
+    await asyncio.wait((loaded, end), return_when=asyncio.FIRST_COMPLETED)
+    if loaded.done():
+        loaded.result()
+    return not end.done()
+
+
+@asynccontextmanager
+async def loading(found: Callable[[], tuple[Path, Model]]) -> AsyncIterator[tuple[Understander, ModelPage]]:
+    """The model that `found` finds, looked for in a thread: torch alone takes seconds to import."""
+    directory, model = await asyncio.to_thread(found)
+    from nlu.understand import serve
+
     async with serve(model) as understander:
-        language = Language(understander, models.page(directory), models.articles(settings))
-        async with serving(settings, assistant, language) as service:
-            _announce(service, directory, screen)
-            await until_stopped()
-            screen.print("Stopping: turns under way are finished, widgets are told to come back.")
+        yield understander, models.page(directory)
 
 
-def _announce(service: Service, directory: Path, screen: Screen) -> None:
-    scores = ", ".join(f"{words} {value}" for words, value in models.page(directory).facts[3:])
+def announce(service: Service, page: ModelPage, screen: Screen) -> None:
+    scores = ", ".join(f"{words} {value}" for words, value in page.facts[3:])
     lines = (
         ("Demo page", f"{service.url}/"),
         ("Console", one_time_link(service.url, service.signer)),
-        ("Model", f"{directory.name}" + (f" ({scores})" if scores else "")),
+        ("Model", page.id + (f" ({scores})" if scores else "")),
         ("Redis", service.redis),
         ("Database", service.database),
     )
@@ -59,6 +128,8 @@ async def alone(settings: Settings) -> AsyncIterator[str]:
     assistant = Assistant.load(settings.data)
     await check_stores(settings)
     directory, model = models.ready(settings, screen)
+    from nlu.understand import serve
+
     async with serve(model) as understander:
         language = Language(understander, models.page(directory), {})
         async with serving(settings.model_copy(update={"port": 0}), assistant, language) as service:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot import models
-from bot.app import Language, Service, serving
+from bot.app import Service, serving
 from bot.config import Settings
 from bot.dialogue.assistant import Assistant
+from bot.language import Language
 from nlu.data.reader import data_hash
 from nlu.registry import Registry, check_directory
 from nlu.training.options import TrainingOptions

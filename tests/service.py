@@ -11,10 +11,11 @@ from uuid import uuid4
 
 import aiohttp
 
-from bot.app import Language, Service, serving
+from bot.app import Service, serving
 from bot.config import Settings
 from bot.console.pages import ModelPage
 from bot.dialogue.assistant import Assistant
+from bot.language import Language
 from nlu.types import Intent, Understanding, Verdict
 
 Json = dict[str, Any]

@@ -84,11 +84,8 @@ class WidgetDoor:
     async def drain(self, seconds: float) -> None:
         """Asks every client to come back, spread over some seconds so that they do not come all at once."""
         sockets = list(self.open_sockets)
-        for number, socket in enumerate(sockets):
-            pause = seconds * number / len(sockets)
-            await _send_or_give_up(socket, {"type": "drain", "reconnect_in": round(pause, 2)})
-        closings = (socket.close(code=WSCloseCode.SERVICE_RESTART) for socket in sockets)
-        await asyncio.gather(*closings, return_exceptions=True)
+        pauses = (seconds * number / len(sockets) for number in range(len(sockets)))
+        await asyncio.gather(*map(_send_away, sockets, pauses), return_exceptions=True)
 
 
 @dataclass(slots=True)
@@ -312,9 +309,11 @@ class _Connection:
 _AWAY = "The service cannot take messages at the moment."
 
 
-async def _send_or_give_up(socket: web.WebSocketResponse, frame: Json) -> None:
-    try:
-        async with asyncio.timeout(1):
-            await socket.send_str(orjson.dumps(frame).decode())
-    except (ConnectionError, TimeoutError, RuntimeError):
-        return
+_FAREWELL_SECONDS = 1.0
+
+
+async def _send_away(socket: web.WebSocketResponse, pause: float) -> None:
+    """One that does not read is not waited for."""
+    async with asyncio.timeout(_FAREWELL_SECONDS):
+        await socket.send_json({"type": "drain", "reconnect_in": round(pause, 2)})
+        await socket.close(code=WSCloseCode.SERVICE_RESTART)

@@ -65,7 +65,7 @@ class Console:
     journal: Journal
     agents: Agents
     sign_in: SignIn
-    model: ModelPage
+    model: Callable[[], ModelPage]
     templates: Environment = field(init=False, default_factory=_templates)
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -165,14 +165,15 @@ class Console:
         return web.Response(status=303, headers={"Location": request.path.rpartition("/")[0]})
 
     async def model_page(self, request: web.Request, agent: Agent) -> web.Response:
-        return await self._page("model.html", agent, "model", model=self.model)
+        return await self._page("model.html", agent, "model", model=self.model())
 
     async def report(self, request: web.Request, agent: Agent) -> web.StreamResponse:
-        if self.model.report is None:
+        report = self.model().report
+        if report is None:
             raise web.HTTPNotFound(text="This model has no report.")
         policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
         headers = {**_HEADERS, "Content-Security-Policy": policy}
-        return web.Response(text=self.model.report.read_text(), content_type="text/html", headers=headers)
+        return web.Response(text=report.read_text(), content_type="text/html", headers=headers)
 
     async def _page(self, template: str, agent: Agent, page: str, **values: Any) -> web.Response:
         counts = await self.journal.counts()
