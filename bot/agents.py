@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass
 
 from bot.dialogue.tracker import Tracker
-from bot.hub import Hub
+from bot.fanout import Fanout
 from bot.journal.errors import NotFound, StaleFence
 from bot.journal.journal import Journal
 from bot.messages import Author, Event, Outbound, Owner
-from bot.sessions import Sessions
 
 _TRIES = 5
 
@@ -18,8 +17,7 @@ _TRIES = 5
 @dataclass(frozen=True, slots=True)
 class Agents:
     journal: Journal
-    sessions: Sessions
-    hub: Hub
+    fanout: Fanout
 
     async def take(self, conversation_id: str, name: str) -> None:
         notice = Outbound(text=f"You are talking to {name} now.", author=Author.SYSTEM)
@@ -39,8 +37,8 @@ class Agents:
             await self.take(conversation_id, name)
         said = Event("agent", time.time(), {"text": text, "data": {"name": name}})
         message = Outbound(text=text, author=Author.AGENT)
-        await self.journal.append(conversation_id, message, events=(said,))
-        await self._tell(conversation_id, Owner.AGENT)
+        entry = await self.journal.append(conversation_id, message, events=(said,))
+        await self.fanout.grew(conversation_id, [entry])
 
     async def _change(self, conversation_id: str, message: Outbound, owner: Owner, event: Event) -> None:
         for _ in range(_TRIES):
@@ -51,7 +49,7 @@ class Agents:
             tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker(conversation_id)
             state = tracker.apply(event).to_json()
             try:
-                await self.journal.append(
+                entry = await self.journal.append(
                     conversation_id,
                     message,
                     owner=owner,
@@ -61,11 +59,7 @@ class Agents:
                 )
             except StaleFence:
                 continue
-            await self._tell(conversation_id, owner)
+            await self.fanout.owner_changed(conversation_id, owner)
+            await self.fanout.grew(conversation_id, [entry])
             return
         raise StaleFence("The conversation is busy; try again.")
-
-    async def _tell(self, conversation_id: str, owner: Owner) -> None:
-        self.hub.signal(conversation_id, {"type": "owner", "owner": owner.value})
-        self.hub.grew(conversation_id)
-        await self.sessions.publish(conversation_id, 0)

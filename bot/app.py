@@ -30,6 +30,7 @@ from bot.dispatcher import Bounds, Dispatcher
 from bot.doors import DoorPolicy, Doors
 from bot.embedded import embedded_valkey
 from bot.errors import answer_failures
+from bot.fanout import Fanout
 from bot.health import Health
 from bot.help_pages import HelpPages
 from bot.hub import Hub
@@ -81,7 +82,12 @@ async def serving(
         redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
         hub = Hub()
         sessions = await stack.enter_async_context(
-            Sessions(redis_url, journal.name, on_news=lambda name, seq: dispatcher.heard(name), on_gap=hub.wake_all)
+            Sessions(
+                redis_url,
+                journal.name,
+                on_news=lambda name, _, signal: dispatcher.heard(name, signal),
+                on_gap=hub.wake_all,
+            )
         )
         if settings.redis_url:
             await sessions.ping()
@@ -89,11 +95,12 @@ async def serving(
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
         turns = Turns(assistant, language, actions, journal)
-        dispatcher = Dispatcher(journal, sessions, turns, hub, _bounds(settings, assistant))
+        fanout = Fanout(hub, sessions, journal)
+        dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
         doors = Doors(_policy(settings), sessions)
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, hub, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
-        agents = Agents(journal, sessions, hub)
+        agents = Agents(journal, fanout)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
             [

@@ -7,13 +7,15 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot import metrics
-from bot.hub import Hub
+from bot.fanout import LEFT, Fanout
+from bot.hub import Follower, Signal
 from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, StaleFence, Unavailable
 from bot.journal.journal import Journal
-from bot.journal.values import Accepted, Conversation, Waiting
+from bot.journal.values import Accepted, Hold, Waiting
+from bot.line import Line
 from bot.messages import Entry, Inbound, Json, Outbound, Owner, Turn
 from bot.sessions import Held, Lease, Sessions
 from bot.turn import Turns
@@ -22,10 +24,11 @@ log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 1.0
 _ORPHAN_SECONDS = 2.0  # an accepted message older than this that nobody works on has lost its worker
-_MAX_ATTEMPTS = 3
+_CRASHES = 3
 _LEASE_TRIES = 40
 _LEASE_PAUSE = 0.05
 _LINGER_SECONDS = 2.0
+_TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
 
 
 class Busy(Exception):
@@ -42,10 +45,11 @@ class Bounds:
     """Said when a turn took too long or failed for the last time; the conversation then waits for a person."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Worker:
-    task: asyncio.Task[None]
-    news: asyncio.Event
+    line: Line = field(default_factory=Line)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -55,34 +59,40 @@ class _Ownership:
     fence: int
     state: Json
     owner: Owner
+    line: Line
 
 
 class Dispatcher:
-    def __init__(self, journal: Journal, sessions: Sessions, turns: Turns, hub: Hub, bounds: Bounds) -> None:
-        self._journal, self._sessions, self._turns, self._hub, self._bounds = journal, sessions, turns, hub, bounds
+    def __init__(self, journal: Journal, sessions: Sessions, turns: Turns, fanout: Fanout, bounds: Bounds) -> None:
+        self._journal, self._sessions, self._turns, self._fanout = journal, sessions, turns, fanout
+        self._bounds = bounds
         self._workers: dict[str, _Worker] = {}
-        self._in_hand: dict[str, set[int]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closing = False
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="sweeper")
+        for conversation_id in self._workers:
+            self._wake(conversation_id)
 
     async def close(self, grace: float) -> None:
-        """Finishes the turns under way, for at most `grace` seconds; what is left is taken up at the next start."""
+        """Finishes the turns under way, for at most `grace` seconds; what is left the other servers hear of, or the
+        next start finds it."""
         self._closing = True
         if self._sweeper:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
         for worker in self._workers.values():
             worker.news.set()
-        tasks = [worker.task for worker in self._workers.values()]
+        tasks = [worker.task for worker in self._workers.values() if worker.task]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace)
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        for conversation_id in self._workers:  # their turns had not begun: the model was not there yet
+            await self._fanout.left(conversation_id)
 
     async def receive(self, inbound: Inbound) -> Accepted:
         """Returns once the message is durably in the journal; the answer follows through the hub.
@@ -94,59 +104,90 @@ class Dispatcher:
         started = time.monotonic()
         accepted = await self._journal.accept(inbound)
         metrics.ACCEPT_SECONDS.observe(time.monotonic() - started)
-        if not accepted.duplicate:
+        if accepted.duplicate:
+            self._look_at(accepted.inbound.conversation_id)
+        else:
             metrics.ACCEPTED.labels(inbound.channel).inc()
-            self._in_hand.setdefault(inbound.conversation_id, set()).add(accepted.seq)
-        self._wake(inbound.conversation_id)
-        self._hub.grew(inbound.conversation_id)
+            self._take_on(accepted)
         return accepted
 
-    async def replies(self, conversation_id: str, seq: int, seconds: float) -> list[Entry]:
+    async def replies(self, accepted: Accepted, seconds: float) -> list[Entry]:
         """The replies to an accepted message, once its turn is done. Raises TimeoutError."""
-        with self._hub.follow(conversation_id) as follower:
+        conversation_id, seq = accepted.entry.conversation_id, accepted.seq
+        follower = Follower()
+        follower.news.grown = accepted.duplicate
+        with self._fanout.hub.follow(conversation_id, follower):
             async with asyncio.timeout(seconds):
-                while any(waiting.seq <= seq for waiting in await self._journal.waiting(conversation_id)):
-                    await follower.wait()
-            entries = await self._journal.entries(conversation_id, after=seq)
-            return [entry for entry in entries if entry.reply_to == seq]
+                found: list[Entry] = []
+                while True:
+                    news = await follower.wait()
+                    found += [entry for entry in news.entries if entry.reply_to == seq]
+                    if news.grown and not await self._waits(conversation_id, seq):
+                        entries = await self._journal.entries(conversation_id, after=seq)
+                        return [entry for entry in entries if entry.reply_to == seq]
+                    if news.answered >= seq:
+                        return found
+
+    async def _waits(self, conversation_id: str, seq: int) -> bool:
+        return any(waiting.seq <= seq for waiting in await self._journal.waiting(conversation_id))
 
     # -- one worker a conversation
 
-    def _wake(self, conversation_id: str) -> None:
-        if self._sweeper is None:  # its first look at the journal finds the message
-            return
-        if conversation_id not in self._workers:
-            news = asyncio.Event()
-            task = asyncio.create_task(self._work(conversation_id, news), name=f"worker {conversation_id}")
-            self._workers[conversation_id] = _Worker(task, news)
-        self._workers[conversation_id].news.set()
+    def _take_on(self, accepted: Accepted) -> None:
+        """The message goes from hand to hand: nobody has to read it back."""
+        conversation_id = accepted.inbound.conversation_id
+        self._worker(conversation_id).line.accepted(Waiting(accepted.seq, accepted.inbound))
+        self._wake(conversation_id)
+        self._fanout.hub.grew(conversation_id, [accepted.entry])
 
-    async def _work(self, conversation_id: str, news: asyncio.Event) -> None:
+    def _look_at(self, conversation_id: str) -> None:
+        """There may be messages in the journal that another process accepted."""
+        self._worker(conversation_id).line.unsure = True
+        self._wake(conversation_id)
+
+    def _worker(self, conversation_id: str) -> _Worker:
+        if conversation_id not in self._workers:
+            self._workers[conversation_id] = _Worker()
+        return self._workers[conversation_id]
+
+    def _wake(self, conversation_id: str) -> None:
+        worker = self._worker(conversation_id)
+        worker.news.set()
+        if worker.task is None and self._sweeper:
+            worker.task = asyncio.create_task(self._work(conversation_id, worker), name=f"worker {conversation_id}")
+
+    async def _work(self, conversation_id: str, worker: _Worker) -> None:
         try:
-            while await self._take_turns(conversation_id, news):
+            while await self._go_on(conversation_id, worker):
                 pass
-        except JournalError as problem:
-            log.warning("a conversation is left to the sweeper: %s", problem)
         except Exception:
             log.exception("a worker stopped; its conversation is left to the sweeper")
         finally:
-            del self._workers[conversation_id]
-            self._in_hand.pop(conversation_id, None)  # what is left of it is another server's, or the sweeper's
+            del self._workers[conversation_id]  # what is left of it is another server's, or the sweeper's
+            if self._closing and worker.line:
+                await self._fanout.left(conversation_id)
 
-    async def _take_turns(self, conversation_id: str, news: asyncio.Event) -> bool:
-        """Owns the conversation while there is something to do, and a little longer: people write again.
+    async def _go_on(self, conversation_id: str, worker: _Worker) -> bool:
+        """False when there is nothing to do any more, or another process does it."""
+        try:
+            return await self._take_turns(conversation_id, worker)
+        except (StaleFence, OutOfOrder):  # an agent or another server came between: everything is read anew
+            again = True
+        except Unavailable as away:
+            log.warning("a conversation waits for the database: %s", away)
+            await asyncio.sleep(away.retry_after)
+            again = not self._closing
+        worker.line.unsure = True
+        worker.news.set()
+        return again
 
-        True when an agent or another server came between: then everything has to be read anew.
-        """
-        async with self._owning(conversation_id) as owned:
-            try:
-                while owned and await self._news(news):
-                    for waiting in await self._journal.waiting(conversation_id):
-                        await self._answer(waiting, owned)
-            except (StaleFence, OutOfOrder):
-                news.set()
-                return True
-        return news.is_set() and owned is not None
+    async def _take_turns(self, conversation_id: str, worker: _Worker) -> bool:
+        """Owns the conversation while there is something to do, and a little longer: people write again."""
+        async with self._owning(conversation_id, worker.line) as owned:
+            while owned and await self._news(worker.news):
+                while waiting := await self._next(conversation_id, worker.line):
+                    await self._answer(waiting, owned)
+        return worker.news.is_set() and owned is not None
 
     async def _news(self, news: asyncio.Event) -> bool:
         try:
@@ -157,8 +198,15 @@ class Dispatcher:
         news.clear()
         return True
 
+    async def _next(self, conversation_id: str, line: Line) -> Waiting | None:
+        waiting = line.next()
+        if waiting is None and line.unsure:
+            line.read(await self._journal.backlog(conversation_id))
+            waiting = line.next()
+        return waiting
+
     @asynccontextmanager
-    async def _owning(self, conversation_id: str) -> AsyncIterator[_Ownership | None]:
+    async def _owning(self, conversation_id: str, line: Line) -> AsyncIterator[_Ownership | None]:
         """None when another process holds the conversation; its worker, or the sweeper, will answer.
 
         The lease keeps others from working in vain; the fence, raised before anything is read, keeps them from
@@ -169,10 +217,9 @@ class Dispatcher:
             yield None
             return
         try:
-            fence = await self._journal.fence(conversation_id)
-            conversation = await self._journal.conversation(conversation_id)
-            assert conversation is not None
-            yield _Ownership(fence, await self._state(conversation), conversation.owner)
+            hold = await self._journal.take(conversation_id)
+            line.begin(hold.settled)
+            yield _Ownership(hold.fence, await self._state(conversation_id, hold), hold.owner, line)
         finally:
             if lease:
                 await lease.release()
@@ -188,19 +235,23 @@ class Dispatcher:
             await asyncio.sleep(_LEASE_PAUSE)
         return Held()
 
-    async def _state(self, conversation: Conversation) -> Json:
-        return await self._sessions.load(conversation.id, conversation.version) or conversation.state
+    async def _state(self, conversation_id: str, hold: Hold) -> Json:
+        snapshot = await self._sessions.load(conversation_id, hold.version)
+        if snapshot is not None:
+            return snapshot
+        conversation = await self._journal.conversation(conversation_id)
+        assert conversation is not None
+        return conversation.state
 
     async def _answer(self, waiting: Waiting, owned: _Ownership) -> None:
         conversation_id = waiting.inbound.conversation_id
-        attempts = await self._journal.attempt(conversation_id, waiting.seq)
         try:
-            if attempts > _MAX_ATTEMPTS:
-                raise RuntimeError("the message crashed the service before")
+            if owned.line.take_up(waiting.seq):
+                await self._count_crash(conversation_id, waiting.seq)
             turn = await self._turn(waiting, owned)
             entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
-            self._done(conversation_id, waiting.seq)
+            owned.line.settle(waiting.seq, waiting.seq)
             return
         except JournalError:
             raise
@@ -210,28 +261,51 @@ class Dispatcher:
         owned.state = dict(turn.state)
         await self._settled(turn, owned, entries)
 
+    async def _count_crash(self, conversation_id: str, seq: int) -> None:
+        """Another process accepted the message and did not answer it: it may have crashed on it."""
+        if await self._journal.attempt(conversation_id, seq) >= _CRASHES:
+            raise RuntimeError("the message crashed the service before")
+
     async def _turn(self, waiting: Waiting, owned: _Ownership) -> Turn:
-        conversation_id = waiting.inbound.conversation_id
-        if owned.owner is Owner.BOT:
-            self._hub.signal(conversation_id, {"type": "typing", "on": True, "for": round(self._bounds.turn_seconds)})
-        try:
+        async with self._typing(waiting.inbound.conversation_id, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
                 return await self._turns.take(waiting.seq, waiting.inbound, owned.state)
+
+    @asynccontextmanager
+    async def _typing(self, conversation_id: str, owner: Owner) -> AsyncIterator[None]:
+        dots = asyncio.create_task(self._dots(conversation_id)) if owner is Owner.BOT else None
+        try:
+            yield
         finally:
-            if owned.owner is Owner.BOT:
-                self._hub.signal(conversation_id, {"type": "typing", "on": False})
+            if dots:
+                dots.cancel()
+                await asyncio.gather(dots, return_exceptions=True)
+
+    async def _dots(self, conversation_id: str) -> None:
+        await asyncio.sleep(_TYPING_AFTER)
+        shown: Signal = {"type": "typing", "on": True, "for": round(self._bounds.turn_seconds)}
+        try:
+            await self._fanout.signal(conversation_id, shown)
+            await asyncio.Event().wait()
+        finally:
+            await self._fanout.signal(conversation_id, {"type": "typing", "on": False})
 
     async def _settled(self, turn: Turn, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
         conversation_id = turn.inbound.conversation_id
-        self._done(conversation_id, turn.seq)
         metrics.TURNS.labels(turn.inbound.channel).inc()
         metrics.TURN_SECONDS.observe(turn.seconds)
         metrics.MODEL_SECONDS.observe(turn.model_seconds)
         if turn.owner is not owned.owner:
             owned.owner = turn.owner
             await self._owner_changed(conversation_id, turn.owner, turn.reason)
-        await self._changed(conversation_id, entries[-1].seq if entries else turn.seq)
+        await self._answered(conversation_id, turn.seq, owned, entries)
         await self._sessions.save(conversation_id, turn.seq, owned.state)
+
+    async def _answered(self, conversation_id: str, seq: int, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
+        owned.line.settle(seq, seq)
+        if entries:
+            owned.line.settle(entries[0].seq, entries[-1].seq)
+        await self._fanout.grew(conversation_id, entries, seq)
 
     async def _give_up(self, waiting: Waiting, owned: _Ownership, failure: Exception) -> None:
         """The message becomes a dead letter: an apology, and a person's turn."""
@@ -240,45 +314,35 @@ class Dispatcher:
         metrics.FAILED_TURNS.labels(kind).inc()
         conversation_id = waiting.inbound.conversation_id
         entries = await self._journal.bury(conversation_id, waiting.seq, kind, self._bounds.apology, owned.fence)
-        self._done(conversation_id, waiting.seq)
         await self._owner_changed(conversation_id, Owner.QUEUE, kind)
-        await self._changed(conversation_id, entries[-1].seq)
+        await self._answered(conversation_id, waiting.seq, owned, entries)
         raise StaleFence("The conversation changed hands.")
 
     async def _owner_changed(self, conversation_id: str, owner: Owner, reason: str | None) -> None:
-        signal: Json = {"type": "owner", "owner": owner.value}
         if owner is Owner.QUEUE:
             metrics.HAND_OVERS.labels(reason or "unknown").inc()
-            signal["position"] = await self._journal.queue_position(conversation_id)
-        self._hub.signal(conversation_id, signal)
-
-    async def _changed(self, conversation_id: str, seq: int) -> None:
-        self._hub.grew(conversation_id)
-        await self._sessions.publish(conversation_id, seq)
+        await self._fanout.owner_changed(conversation_id, owner)
 
     def _waiting(self) -> int:
-        """Messages that this process has accepted and still has to answer."""
-        waiting = sum(map(len, self._in_hand.values()))
+        """Messages in this process's hands that still have to be answered."""
+        waiting = sum(len(worker.line) for worker in self._workers.values())
         metrics.WAITING.set(waiting)
         return waiting
 
-    def _done(self, conversation_id: str, seq: int) -> None:
-        self._in_hand.get(conversation_id, set()).discard(seq)
-
     # -- other processes, and what a crash left behind
 
-    def heard(self, conversation_id: str) -> None:
-        """Another process has written to the conversation."""
-        self._hub.grew(conversation_id)
-        if conversation_id in self._workers:
-            self._workers[conversation_id].news.set()
+    def heard(self, conversation_id: str, signal: Signal | None) -> None:
+        """Another process has news of the conversation."""
+        self._fanout.heard(conversation_id, signal)
+        if signal == LEFT or (signal is None and conversation_id in self._workers):
+            self._look_at(conversation_id)
 
     async def _sweep_forever(self) -> None:
         patience = 0.0 if not self._sessions.degraded else _ORPHAN_SECONDS  # at the start nobody may be at work on them
         while True:
             try:
                 for conversation_id in await self._journal.orphans(time.time() - patience):
-                    self._wake(conversation_id)
+                    self._look_at(conversation_id)
                 patience = _ORPHAN_SECONDS
             except Unavailable as away:
                 log.warning("the sweeper found no database: %s", away)

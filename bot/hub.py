@@ -1,52 +1,71 @@
-"""Who follows which conversation: wakes them when it has grown."""
+"""Who follows which conversation on this server: wakes them when it has grown."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.messages import Entry
+
 Signal = dict[str, Any]
 """A passing fact that no log keeps: typing, an acknowledgement, who owns the conversation."""
 
-_SIGNALS_KEPT = 256
+_KEPT = 256
 
 
 class TooSlow(Exception):
     """The follower does not read; close it and let it come back, the journal has everything."""
 
 
+@dataclass(slots=True)
+class News:
+    """What came since the follower looked last."""
+
+    signals: list[Signal] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    """Committed on this server. They may lack what other servers wrote: the numbers tell."""
+    grown: bool = False
+    """There may be more in the journal than `entries`."""
+    answered: int = 0
+    """The last message that has had its turn on this server."""
+
+
 @dataclass(slots=True, eq=False)
 class Follower:
     """One pair of eyes on one conversation."""
 
-    grown: bool = True
-    """There may be something new in the journal; at the beginning there may."""
-    signals: list[Signal] = field(default_factory=list)
+    news: News = field(default_factory=lambda: News(grown=True))
+    queued: bool = False
+    """Its customer waits for a person, and wants to know when the queue moves."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wake(self) -> None:
-        self.grown = True
+    def grew(self, entries: Sequence[Entry] = (), answered: int = 0) -> None:
+        news = self.news
+        news.grown = news.grown or not (entries or answered)
+        news.answered = max(news.answered, answered)
+        news.entries += entries
+        if len(news.entries) > _KEPT:
+            news.entries, news.grown = [], True
         self.woken.set()
 
     def tell(self, signal: Signal) -> None:
-        if len(self.signals) <= _SIGNALS_KEPT:  # one too many marks the follower as too slow
-            self.signals.append(signal)
+        if len(self.news.signals) <= _KEPT:  # one too many marks the follower as too slow
+            self.news.signals.append(signal)
         self.woken.set()
 
-    async def wait(self) -> tuple[list[Signal], bool]:
-        """Returns when signals came or the conversation has grown: the signals, and whether it has. Raises TooSlow."""
-        if not self.grown:
+    async def wait(self) -> News:
+        """Returns when there is news. Raises TooSlow."""
+        if not self.news.grown:
             await self.woken.wait()
         self.woken.clear()
-        signals, grown = self.signals, self.grown
-        self.signals, self.grown = [], False
-        if len(signals) > _SIGNALS_KEPT:
+        news, self.news = self.news, News()
+        if len(news.signals) > _KEPT:
             raise TooSlow
-        return signals, grown
+        return news
 
 
 class Hub:
@@ -64,13 +83,20 @@ class Hub:
             if not self._followers[conversation_id]:
                 del self._followers[conversation_id]
 
-    def grew(self, conversation_id: str) -> None:
+    def grew(self, conversation_id: str, entries: Sequence[Entry] = (), answered: int = 0) -> None:
+        """With `entries`, or `answered`, it grew by these; without, by whatever the journal says."""
         for follower in self._followers.get(conversation_id, ()):
-            follower.wake()
+            follower.grew(entries, answered)
 
     def signal(self, conversation_id: str, signal: Signal) -> None:
         for follower in self._followers.get(conversation_id, ()):
             follower.tell(signal)
+
+    def queue_moved(self, signal: Signal) -> None:
+        for followers in self._followers.values():
+            for follower in followers:
+                if follower.queued:
+                    follower.tell(signal)
 
     def wake_all(self) -> None:
         """After a gap in the notifications everybody looks for himself."""

@@ -116,7 +116,8 @@ class Lease:
 class Sessions:
     """`async with Sessions(url, journal.name) as sessions`: the namespace keeps another journal's state out.
 
-    `on_news` hears of conversations that grew in other processes, `on_gap` that such news may have been missed.
+    `on_news` hears of conversations that grew in other processes, or of a passing signal in one; `on_gap` that such
+    news may have been missed.
     Raises SessionsError for a URL that is none. Whether somebody answers there, `ping` tells.
     """
 
@@ -125,7 +126,7 @@ class Sessions:
         url: str,
         namespace: str = "",
         *,
-        on_news: Callable[[str, int], None] = lambda conversation_id, seq: None,
+        on_news: Callable[[str, int, Json | None], None] = lambda conversation_id, seq, signal: None,
         on_gap: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -236,13 +237,13 @@ class Sessions:
 
     # Wake-ups
 
-    async def publish(self, conversation_id: str, seq: int) -> None:
-        """Tells the other processes that the conversation has entries up to `seq`."""
-        told = await self._tell(conversation_id, seq)
+    async def publish(self, conversation_id: str, seq: int, signal: Json | None = None) -> None:
+        """Tells the other processes that the conversation has entries up to `seq`, or else a passing signal."""
+        told = await self._tell(conversation_id, seq, signal)
         self._untold = self._untold or not told
 
-    async def _tell(self, conversation_id: str, seq: int) -> bool:
-        news = dumps([self._process, conversation_id, seq])
+    async def _tell(self, conversation_id: str, seq: int, signal: Json | None = None) -> bool:
+        news = dumps([self._process, conversation_id, seq, signal])
         return await self._ask(lambda: self._writes.publish(self._news, news), None) is not None
 
     def _missed(self) -> None:
@@ -273,11 +274,11 @@ class Sessions:
                     self._missed()
 
     def _heard(self, news: bytes) -> None:
-        process, conversation_id, seq = orjson.loads(news)
+        process, conversation_id, seq, signal = orjson.loads(news)
         if process == self._process:
             return
-        if conversation_id:
-            self._on_news(conversation_id, seq)
+        if conversation_id or signal:
+            self._on_news(conversation_id, seq, signal)
         else:
             self._missed()
 

@@ -81,6 +81,7 @@ class Widget:
         self.entries: list[Json] = []
         self.answers: dict[int | None, list[Json]] = {}
         self.frames: list[Json] = []
+        self.typings: list[Json] = []
 
     @classmethod
     @asynccontextmanager
@@ -116,6 +117,11 @@ class Widget:
     async def until(self, kind: str) -> Json:
         return await self._next(lambda frame: frame["type"] == kind)
 
+    async def typing(self) -> Json:
+        if not self.typings:
+            await self.until("typing")
+        return self.typings.pop(0)
+
     async def replies(self, seq: int, count: int = 1) -> list[Json]:
         """The first `count` replies to the message with that number."""
         while len(self.answers.get(seq, ())) < count:
@@ -140,6 +146,8 @@ class Widget:
                     self.entries += come["entries"]
                     for entry in come["entries"]:
                         self.answers.setdefault(entry["reply_to"], []).append(entry)
+                if come["type"] == "typing":
+                    self.typings.append(come)
                 if wanted(come):
                     return come
                 if come["type"] not in ("entries", "typing"):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis.asyncio as redis
@@ -178,11 +179,11 @@ async def test_who_lost_a_lease_is_told(
 class Ears:
     """What a process is told by the others."""
 
-    news: list[tuple[str, int]] = field(default_factory=list)
+    news: list[tuple[Any, ...]] = field(default_factory=list)
     gaps: int = 0
 
-    def on_news(self, conversation_id: str, seq: int) -> None:
-        self.news.append((conversation_id, seq))
+    def on_news(self, conversation_id: str, seq: int, signal: dict[str, Any] | None) -> None:
+        self.news.append((conversation_id, seq) if signal is None else (conversation_id, seq, signal))
 
     def on_gap(self) -> None:
         self.gaps += 1
@@ -198,9 +199,10 @@ async def test_other_processes_hear_of_news(sessions: Sessions, valkey_url: str,
         await listening(valkey, 2)
         await other.publish("c2", 1)  # its own is no news
         await sessions.publish("c1", 7)
+        await sessions.publish("c1", 0, {"type": "typing", "on": True})
 
-        await until(lambda: bool(ears.news))
-        assert ears.news == [("c1", 7)]
+        await until(lambda: len(ears.news) == 2)
+        assert ears.news == [("c1", 7), ("c1", 0, {"type": "typing", "on": True})]
 
 
 async def test_who_begins_to_listen_looks_for_itself(valkey_url: str) -> None:

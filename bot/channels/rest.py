@@ -50,7 +50,7 @@ class RestDoor:
         if not inbound.text:
             return web.json_response([])
         accepted = await self.dispatcher.receive(inbound)
-        entries = await self.dispatcher.replies(inbound.conversation_id, accepted.seq, self.limits.seconds)
+        entries = await self.dispatcher.replies(accepted, self.limits.seconds)
         items = [item for entry in entries for item in render(sender, entry)]
         if request.query.get("stream") == "true":
             return _stream(items)

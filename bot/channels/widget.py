@@ -16,11 +16,12 @@ from bot.channels import frames
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
 from bot.dispatcher import Busy, Dispatcher
 from bot.doors import Doors
+from bot.fanout import QUEUE_MOVED
 from bot.hub import Follower, Hub, TooSlow
 from bot.journal.errors import IdConflict, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
-from bot.messages import Author, Button, Inbound
+from bot.messages import Author, Button, Entry, Inbound, Owner
 from bot.rates import Buckets
 from bot.tokens import BadToken, Signer, new_conversation_id
 
@@ -98,6 +99,8 @@ class _Connection:
     conversation_id: str = ""
     sent: int = 0
     """`seq` of the newest entry that was sent."""
+    position: int = 0
+    """Place in the queue, as the client knows it."""
     context: Json = field(default_factory=dict)
     follower: Follower = field(default_factory=Follower)
     frames_allowed: Buckets = field(default_factory=Buckets)
@@ -141,6 +144,8 @@ class _Connection:
         conversation = await self._conversation(hello.token)
         self.conversation_id = conversation.id
         self.sent = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0
+        self.follower.queued = conversation.owner is Owner.QUEUE
+        self.position = await self._position() if self.follower.queued else 0
         await self._send(
             {
                 "type": "welcome",
@@ -149,12 +154,19 @@ class _Connection:
                 "epoch": conversation.epoch,
                 "seq": conversation.last_seq,
                 "owner": conversation.owner.value,
+                "position": self.position,
                 "name": self.door.name,
                 "ping": _PING_SECONDS,
                 "limits": {"text": self.door.limits.text},
             }
         )
         return conversation
+
+    async def _position(self) -> int:
+        try:
+            return await self.door.journal.queue_position(self.conversation_id)
+        except Unavailable as away:
+            raise Refused("unavailable", _AWAY, away.retry_after) from None
 
     async def _conversation(self, token: str | None) -> Conversation:
         conversation_id = self._known(token) if token is not None else await self._new()
@@ -276,10 +288,12 @@ class _Connection:
     async def _write(self) -> None:
         try:
             while True:
-                signals, grown = await self.follower.wait()
-                for signal in signals:
-                    await self._send(signal)
-                if grown:
+                news = await self.follower.wait()
+                for signal in news.signals:
+                    await self._pass_on(signal)
+                if not news.grown:
+                    await self._send_fresh(news.entries)
+                else:
                     await self._catch_up()
         except TooSlow:
             await self.socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
@@ -291,14 +305,36 @@ class _Connection:
             log.exception("a widget could not be written to")
             await self.socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
+    async def _pass_on(self, signal: Json) -> None:
+        if signal == QUEUE_MOVED:
+            before, self.position = self.position, await self.door.journal.queue_position(self.conversation_id)
+            if self.position not in (0, before):
+                await self._send({"type": "owner", "owner": Owner.QUEUE.value, "position": self.position})
+            return
+        if signal["type"] == "owner":
+            self.follower.queued = signal["owner"] == Owner.QUEUE.value
+            self.position = signal.get("position", 0)
+        await self._send(signal)
+
+    async def _send_fresh(self, entries: list[Entry]) -> None:
+        """Entries as they were committed, if the numbers say that no other is missing; else from the journal."""
+        fresh = sorted((entry for entry in entries if entry.seq > self.sent), key=lambda entry: entry.seq)
+        if [entry.seq for entry in fresh] == list(range(self.sent + 1, self.sent + 1 + len(fresh))):
+            await self._send_entries(fresh, more=False)
+        else:
+            await self._catch_up()
+
     async def _catch_up(self) -> None:
         more = True
         while more:
             entries = await self.door.journal.entries(self.conversation_id, after=self.sent, limit=_PAGE)
             more = len(entries) == _PAGE
-            if entries:
-                await self._send({"type": "entries", "entries": [frames.entry(e) for e in entries], "more": more})
-                self.sent = entries[-1].seq
+            await self._send_entries(entries, more)
+
+    async def _send_entries(self, entries: list[Entry], more: bool) -> None:
+        if entries:
+            await self._send({"type": "entries", "entries": [frames.entry(e) for e in entries], "more": more})
+            self.sent = entries[-1].seq
 
     async def _send(self, frame: Json) -> None:
         if self.socket.closed:

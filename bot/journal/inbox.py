@@ -11,7 +11,7 @@ from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
 from bot.journal.tables import conversations, entries
 from bot.journal.text import storable
-from bot.journal.values import Accepted, Beginning, Conversation, Waiting
+from bot.journal.values import Accepted, Backlog, Beginning, Conversation, Waiting
 from bot.messages import Inbound, Owner
 
 ID_CHARS = 255
@@ -35,6 +35,7 @@ NEXT = (
 )
 NEW_CONVERSATION = insert(conversations)
 NEW_ENTRY = insert(entries)
+LAST = select(conversations.c.last_seq).where(conversations.c.id == _this)
 WAITING = (
     select(entries)
     .where(entries.c.conversation_id == _this, entries.c.pending_since.is_not(None))
@@ -119,18 +120,24 @@ def accept(connection: Connection, inbound: Inbound, now: float) -> Accepted:
         return _repeated(connection.execute(KNOWN, key).mappings().one(), inbound)
     row = rows.from_inbound(inbound, seq, now)
     connection.execute(NEW_ENTRY, row)
-    return Accepted(seq, False, rows.entry(row))
+    return Accepted(seq, False, rows.entry(row), inbound)
 
 
 def _repeated(known: rows.Row, inbound: Inbound) -> Accepted:
     if known["digest"] != inbound.digest():
         raise IdConflict("Another message came under this id before.")
-    return Accepted(known["seq"], True, rows.entry(known))
+    return Accepted(known["seq"], True, rows.entry(known), inbound)
 
 
 def waiting(connection: Connection, conversation_id: str) -> list[Waiting]:
     found = connection.execute(WAITING, {"conversation": conversation_id}).mappings()
     return [rows.waiting(row) for row in found]
+
+
+def backlog(connection: Connection, conversation_id: str) -> Backlog:
+    # In this order: a message accepted between the two statements is then among those that wait.
+    last = connection.execute(LAST, {"conversation": conversation_id}).scalar()
+    return Backlog(last or 0, waiting(connection, conversation_id))
 
 
 def orphans(connection: Connection, before: float, now: float) -> list[str]:

@@ -22,11 +22,13 @@ from bot.journal.store import Store, T
 from bot.journal.values import (
     Accepted,
     ActionRun,
+    Backlog,
     Beginning,
     Conversation,
     Counts,
     Delivery,
     DeliveryState,
+    Hold,
     Notice,
     Settled,
     Step,
@@ -108,19 +110,29 @@ class Journal:
         """Messages without their turn, in order."""
         return await self._read(inbox.waiting, conversation_id)
 
+    async def backlog(self, conversation_id: str) -> Backlog:
+        return await self._read(inbox.backlog, conversation_id)
+
     async def orphans(self, before: float) -> list[str]:
         """Conversations with messages that were accepted before that time and have no answer."""
         return await self._read(inbox.orphans, before, self._clock())
 
     async def attempt(self, conversation_id: str, seq: int) -> int:
-        """Counts the start of a turn; returns which one this is, from 1. Raises AlreadyProcessed."""
+        """Counts a turn that begins after another process failed to end one; returns how many, from 1.
+
+        Raises AlreadyProcessed.
+        """
         return await self._note(inbox.attempt, conversation_id, seq)
 
     # What follows
 
+    async def take(self, conversation_id: str) -> Hold:
+        """Raises the fence: everybody with a lower one is shut out. Raises NotFound."""
+        return await self._write(outcome.take, conversation_id)
+
     async def fence(self, conversation_id: str) -> int:
-        """Shuts out everybody with a lower fence. Raises NotFound."""
-        return await self._write(outcome.raise_fence, conversation_id)
+        """The fence alone of `take`."""
+        return (await self.take(conversation_id)).fence
 
     async def commit(self, turn: Turn, fence: int) -> tuple[Entry, ...]:
         """Writes all that the turn did; returns its replies.

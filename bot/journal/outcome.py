@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
 from bot.journal.tables import conversations, deliveries, entries, turns
-from bot.journal.values import Notice
+from bot.journal.values import Hold, Notice
 from bot.messages import Entry, Event, Json, Outbound, Owner, Turn
 
 _this: BindParameter[str] = bindparam("conversation")
@@ -48,11 +48,21 @@ _fenced = _unfenced.where(conversations.c.fence <= _mine)
 
 COMMIT = _fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP)
 BURY = _fenced.values(**GROW, **OWN, **HOLD, **COVER)
-RAISE_FENCE = (
+_first_waiting = (
+    select(func.min(_earlier.c.seq))
+    .where(_earlier.c.conversation_id == _this, _earlier.c.pending_since.is_not(None))
+    .scalar_subquery()
+)
+TAKE = (
     update(conversations)
     .where(conversations.c.id == _this)
     .values(fence=conversations.c.fence + 1)
-    .returning(conversations.c.fence)
+    .returning(
+        conversations.c.fence,
+        conversations.c.version,
+        conversations.c.owner,
+        func.coalesce(_first_waiting - 1, conversations.c.last_seq).label("settled"),
+    )
 )
 KNOWN = select(conversations.c.fence).where(conversations.c.id == _this)
 PROCESSED = (
@@ -247,8 +257,8 @@ def _growth(given: Notice) -> ReturningUpdate[tuple[int, str, Any, int, str]]:
     return statement.returning(*_told, conversations.c.fence, conversations.c.owner)
 
 
-def raise_fence(connection: Connection, conversation_id: str) -> int:
-    fence = connection.execute(RAISE_FENCE, {"conversation": conversation_id}).scalar()
-    if fence is None:
+def take(connection: Connection, conversation_id: str) -> Hold:
+    row = connection.execute(TAKE, {"conversation": conversation_id}).first()
+    if row is None:
         raise NotFound("There is no such conversation.")
-    return int(fence)
+    return Hold(row.fence, row.version, Owner(row.owner), row.settled)

@@ -38,7 +38,7 @@ def _message(row: Row) -> Outbound:
 
 def waiting(row: Row) -> Waiting:
     inbound = Inbound(row["conversation_id"], row["message_id"], row["text"], at=row["at"], **row["body"])
-    return Waiting(row["seq"], inbound, row["attempts"])
+    return Waiting(row["seq"], inbound)
 
 
 def from_inbound(inbound: Inbound, seq: int, now: float) -> Json:

@@ -48,6 +48,19 @@ class Accepted:
     seq: int
     duplicate: bool
     entry: Entry
+    inbound: Inbound
+    """The message as it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A conversation taken in hand: nobody with a lower fence can commit to it any more."""
+
+    fence: int
+    version: int
+    owner: Owner
+    settled: int
+    """Up to here every message had its turn when the fence was raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,14 @@ class Waiting:
 
     seq: int
     inbound: Inbound
-    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in a conversation, in order, and the number of the last entry when that was read."""
+
+    last_seq: int
+    waiting: list[Waiting]
 
 
 @dataclass(frozen=True, slots=True)

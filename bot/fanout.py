@@ -1,0 +1,52 @@
+"""Tells who follows a conversation what became of it, on this server and through Redis on the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.hub import Hub, Signal
+from bot.journal.journal import Journal
+from bot.messages import Entry, Owner
+from bot.sessions import Sessions
+
+QUEUE_MOVED: Signal = {"type": "queue"}
+"""Somebody entered or left the queue: whoever waits in it has another place. For followers, not for customers."""
+LEFT: Signal = {"type": "left"}
+"""A server goes away and leaves messages without an answer. For servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fanout:
+    hub: Hub
+    sessions: Sessions
+    journal: Journal
+
+    async def grew(self, conversation_id: str, entries: Sequence[Entry], answered: int = 0) -> None:
+        """`entries` were committed; `answered` is the number of the message that has had its turn by that."""
+        self.hub.grew(conversation_id, entries, answered)
+        await self.sessions.publish(conversation_id, entries[-1].seq if entries else answered)
+
+    async def signal(self, conversation_id: str, signal: Signal) -> None:
+        self.hub.signal(conversation_id, signal)
+        await self.sessions.publish(conversation_id, 0, signal)
+
+    async def owner_changed(self, conversation_id: str, owner: Owner) -> None:
+        signal: Signal = {"type": "owner", "owner": owner.value}
+        if owner is Owner.QUEUE:
+            signal["position"] = await self.journal.queue_position(conversation_id)
+        await self.signal(conversation_id, signal)
+        self.hub.queue_moved(QUEUE_MOVED)
+        await self.sessions.publish("", 0, QUEUE_MOVED)
+
+    async def left(self, conversation_id: str) -> None:
+        await self.sessions.publish(conversation_id, 0, LEFT)
+
+    def heard(self, conversation_id: str, signal: Signal | None) -> None:
+        """Another server's news."""
+        if signal is None:
+            self.hub.grew(conversation_id)
+        elif signal == QUEUE_MOVED:
+            self.hub.queue_moved(signal)
+        elif signal != LEFT:
+            self.hub.signal(conversation_id, signal)

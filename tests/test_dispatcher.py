@@ -1,0 +1,138 @@
+"""Turns across crashes, take-overs and servers: the dispatcher between a real journal and a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+from bot.agents import Agents
+from bot.app import database_path
+from bot.config import Settings
+from bot.fanout import Fanout
+from bot.hub import Hub
+from bot.journal.journal import Journal
+from bot.messages import Inbound, Owner
+from tests.service import KeywordUnderstander, Widget, running
+
+
+class Gate:
+    """Holds back every question until it is opened, and counts them."""
+
+    def __init__(self) -> None:
+        self.asked, self._open = asyncio.Semaphore(0), asyncio.Event()
+
+    async def __call__(self, text: str) -> None:
+        if "ask" in text:  # not the health page's
+            self.asked.release()
+            await self._open.wait()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def left_behind(home: Path, times: int, text: str = "ask") -> None:
+    """A message that was accepted by a server which is gone, after so many other servers crashed on it."""
+    path = database_path(Settings(home=home))
+    async with await Journal.open(path, clock=lambda: time.time() - 60) as journal:
+        accepted = await journal.accept(Inbound("rest-u", "m1", text, "rest", time.time()))
+        for _ in range(times):
+            await journal.attempt("rest-u", accepted.seq)
+
+
+async def answered(journal: Journal) -> list[str]:
+    async with asyncio.timeout(20):
+        while await journal.waiting("rest-u"):
+            await asyncio.sleep(0.02)
+    return [entry.message.text for entry in await journal.entries("rest-u", after=1)]
+
+
+async def test_a_message_that_two_servers_crashed_on_is_tried_again(tmp_path: Path) -> None:
+    await left_behind(tmp_path, times=1)
+    async with running(tmp_path) as service:
+        assert await answered(service.journal) == ["answer"]
+
+
+async def test_a_message_that_three_servers_crashed_on_gets_an_apology_and_a_person(tmp_path: Path) -> None:
+    await left_behind(tmp_path, times=2)
+    async with running(tmp_path) as service:
+        (apology,) = await answered(service.journal)
+        assert "sorry" in apology.lower()
+        conversation = await service.journal.conversation("rest-u")
+        assert conversation is not None
+        assert (conversation.owner, conversation.reason) == (Owner.QUEUE, "crash")
+        assert (await service.journal.counts()).dead == 1
+
+
+async def test_turns_that_agents_overtake_are_no_crashes(tmp_path: Path) -> None:
+    gate = Gate()
+    async with running(tmp_path, KeywordUnderstander(before=gate)) as service, Widget.open(service.url) as widget:
+        conversation_id = widget.welcome["conversation"]
+        agents = Agents(service.journal, Fanout(Hub(), service.sessions, service.journal))
+        acknowledged = await widget.say("ask")
+        await gate.asked.acquire()
+        for _ in range(5):
+            await agents.take(conversation_id, "Ada")
+            await agents.release(conversation_id, "Ada")
+        gate.open()
+        (answer,) = await widget.replies(acknowledged["seq"])
+        assert answer["text"] == "answer"
+        assert (await service.journal.counts()).dead == 0
+
+
+async def test_who_waits_for_a_person_hears_of_every_move_of_the_queue(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path) as service,
+        Widget.open(service.url) as first,
+        Widget.open(service.url) as second,
+    ):
+        for place, widget in enumerate((first, second), 1):
+            await widget.command("human")
+            assert await widget.until("owner") == {"type": "owner", "owner": "queue", "position": place}
+        async with Widget.open(service.url, token=second.welcome["token"]) as laptop:
+            assert (laptop.welcome["owner"], laptop.welcome["position"]) == ("queue", 2)
+            await first.command("restart")
+            assert (await first.until("owner"))["owner"] == "bot"
+            for widget in (second, laptop):
+                assert await widget.until("owner") == {"type": "owner", "owner": "queue", "position": 1}
+
+
+async def test_typing_and_owner_reach_the_widgets_of_other_servers(tmp_path: Path, valkey_url: str) -> None:
+    gate = Gate()
+    shared: dict[str, Any] = {"redis_url": valkey_url, "database_url": f"sqlite:///{tmp_path}/one.db", "secret": "s"}
+    async with (
+        running(tmp_path / "a", KeywordUnderstander(before=gate), **shared) as first,
+        running(tmp_path / "b", **shared) as second,
+        Widget.open(first.url) as phone,
+        Widget.open(second.url, token=phone.welcome["token"]) as laptop,
+    ):
+        await phone.say("ask")
+        for widget in (phone, laptop):
+            assert (await widget.typing())["on"] is True
+        gate.open()
+        for widget in (phone, laptop):
+            assert (await widget.typing())["on"] is False
+        await phone.command("human")
+        for widget in (phone, laptop):
+            assert await widget.until("owner") == {"type": "owner", "owner": "queue", "position": 1}
+
+
+async def test_a_quick_answer_shows_no_typing(tmp_path: Path) -> None:
+    async with running(tmp_path) as service, Widget.open(service.url) as widget:
+        for _ in range(10):
+            await widget.ask("ask")
+        assert widget.typings == []
+
+
+async def test_a_server_that_stops_hands_its_conversations_over_at_once(tmp_path: Path, valkey_url: str) -> None:
+    gate = Gate()
+    shared: dict[str, Any] = {"redis_url": valkey_url, "database_url": f"sqlite:///{tmp_path}/one.db", "secret": "s"}
+    async with running(tmp_path / "b", **shared) as second:
+        async with running(tmp_path / "a", KeywordUnderstander(before=gate), **shared) as first:
+            async with Widget.open(first.url) as phone:
+                token, epoch = phone.welcome["token"], phone.welcome["epoch"]
+                await phone.say("ask")
+                await gate.asked.acquire()
+        async with Widget.open(second.url, token=token, epoch=epoch, last_seq=1) as phone:
+            assert (await phone.replies(1))[0]["text"] == "answer"
