@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 
+from bot.models import serving_threads
 from nlu.registry import Registry
 from nlu.understand import load_model
 from tests.demo import running_demo
@@ -25,7 +26,7 @@ async def measured(directory: Path, messages: int) -> tuple[list[float], list[fl
     """Seconds of whole answers, and of the model alone."""
     whole: list[float] = []
     alone: list[float] = []
-    model = load_model(directory, device="cpu")
+    model = load_model(directory, device="cpu", threads=serving_threads())
     with tempfile.TemporaryDirectory() as home:
         async with running_demo(Path(home), directory, model) as service, Widget.open(service.url) as widget:
             for number in range(messages + 20):

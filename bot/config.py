@@ -79,7 +79,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where models run; `auto`: a GPU if there is one."
     )
-    threads: int = Field(0, ge=0, description="Threads of the model on a CPU; `0`: one per core.")
+    threads: int = Field(
+        0,
+        ge=0,
+        description="Threads of the model on a CPU; `0`: half of the cores in the service, all of them in training.",
+    )
     base_model: str = Field(
         "", description="Hugging Face BERT name or folder to train from; empty: the built-in MiniLM."
     )

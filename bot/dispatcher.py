@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bot import metrics
+from bot.dialogue.tracker import Tracker
 from bot.fanout import LEFT, Fanout
 from bot.hub import Follower, Signal
 from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, StaleFence, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Accepted, Hold, Waiting
 from bot.line import Line
-from bot.messages import Entry, Inbound, Json, Outbound, Owner, Turn
+from bot.messages import Entry, Inbound, Outbound, Owner, Turn
 from bot.sessions import Held, Lease, Sessions
 from bot.turn import Turns
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 1.0
 _ORPHAN_SECONDS = 2.0  # an accepted message older than this that nobody works on has lost its worker
 _CRASHES = 3
-_LEASE_TRIES = 40
+_LEASE_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
 _LEASE_PAUSE = 0.05
 _LINGER_SECONDS = 2.0
 _TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
@@ -57,7 +58,7 @@ class _Ownership:
     """A conversation in this process's hands: nobody else may commit to it under a lower fence."""
 
     fence: int
-    state: Json
+    tracker: Tracker
     owner: Owner
     line: Line
 
@@ -183,15 +184,15 @@ class Dispatcher:
 
     async def _take_turns(self, conversation_id: str, worker: _Worker) -> bool:
         """Owns the conversation while there is something to do, and a little longer: people write again."""
-        async with self._owning(conversation_id, worker.line) as owned:
-            while owned and await self._news(worker.news):
+        async with self._owning(conversation_id, worker) as owned:
+            while owned and await self._news(worker.news, _LINGER_SECONDS):
                 while waiting := await self._next(conversation_id, worker.line):
                     await self._answer(waiting, owned)
         return worker.news.is_set() and owned is not None
 
-    async def _news(self, news: asyncio.Event) -> bool:
+    async def _news(self, news: asyncio.Event, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(0 if self._closing and not news.is_set() else _LINGER_SECONDS):
+            async with asyncio.timeout(0 if self._closing and not news.is_set() else seconds):
                 await news.wait()
         except TimeoutError:
             return False
@@ -200,55 +201,64 @@ class Dispatcher:
 
     async def _next(self, conversation_id: str, line: Line) -> Waiting | None:
         waiting = line.next()
-        if waiting is None and line.unsure:
-            line.read(await self._journal.backlog(conversation_id))
+        if waiting is None and await self._read(conversation_id, line):
             waiting = line.next()
         return waiting
 
+    async def _read(self, conversation_id: str, line: Line) -> bool:
+        """Whether the journal had to be asked."""
+        asked = line.unsure
+        if asked:
+            line.read(await self._journal.backlog(conversation_id))
+        return asked
+
     @asynccontextmanager
-    async def _owning(self, conversation_id: str, line: Line) -> AsyncIterator[_Ownership | None]:
+    async def _owning(self, conversation_id: str, worker: _Worker) -> AsyncIterator[_Ownership | None]:
         """None when another process holds the conversation; its worker, or the sweeper, will answer.
 
         The lease keeps others from working in vain; the fence, raised before anything is read, keeps them from
         committing. It is the journal's, so that no two owners ever have the same one.
         """
-        lease = await self._lease(conversation_id)
+        lease = await self._lease(conversation_id, worker)
         if isinstance(lease, Held):
             yield None
             return
         try:
             hold = await self._journal.take(conversation_id)
-            line.begin(hold.settled)
-            yield _Ownership(hold.fence, await self._state(conversation_id, hold), hold.owner, line)
+            worker.line.begin(hold.settled)
+            yield _Ownership(hold.fence, await self._tracker(conversation_id, hold), hold.owner, worker.line)
         finally:
             if lease:
                 await lease.release()
 
-    async def _lease(self, conversation_id: str) -> Lease | Held | None:
-        """None without Redis: then the journal's fence decides alone."""
-        for attempt in range(_LEASE_TRIES):
+    async def _lease(self, conversation_id: str, worker: _Worker) -> Lease | Held | None:
+        """None without Redis: then the journal's fence decides alone. Held: another process answers, or has."""
+        until, told = time.monotonic() + _LEASE_SECONDS, False
+        while time.monotonic() < until and not self._closing:
             lease = await self._sessions.lease(conversation_id)
             if not isinstance(lease, Held):
+                worker.news.set()
                 return lease
-            if attempt == 0:
+            if await self._read(conversation_id, worker.line) and not worker.line:
+                break
+            if not told:
                 await self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
-            await asyncio.sleep(_LEASE_PAUSE)
+            told = not await self._news(worker.news, _LEASE_PAUSE)
         return Held()
 
-    async def _state(self, conversation_id: str, hold: Hold) -> Json:
-        snapshot = await self._sessions.load(conversation_id, hold.version)
-        if snapshot is not None:
-            return snapshot
-        conversation = await self._journal.conversation(conversation_id)
-        assert conversation is not None
-        return conversation.state
+    async def _tracker(self, conversation_id: str, hold: Hold) -> Tracker:
+        state = await self._sessions.load(conversation_id, hold.version)
+        if state is None:
+            conversation = await self._journal.conversation(conversation_id)
+            state = conversation.state if conversation else {}
+        return Tracker.from_json(state) if state else Tracker(conversation_id)
 
     async def _answer(self, waiting: Waiting, owned: _Ownership) -> None:
         conversation_id = waiting.inbound.conversation_id
         try:
             if owned.line.take_up(waiting.seq):
                 await self._count_crash(conversation_id, waiting.seq)
-            turn = await self._turn(waiting, owned)
+            turn, tracker = await self._turn(waiting, owned)
             entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
             owned.line.settle(waiting.seq, waiting.seq)
@@ -258,7 +268,7 @@ class Dispatcher:
         except Exception as failure:
             await self._give_up(waiting, owned, failure)
             return
-        owned.state = dict(turn.state)
+        owned.tracker = tracker
         await self._settled(turn, owned, entries)
 
     async def _count_crash(self, conversation_id: str, seq: int) -> None:
@@ -266,10 +276,10 @@ class Dispatcher:
         if await self._journal.attempt(conversation_id, seq) >= _CRASHES:
             raise RuntimeError("the message crashed the service before")
 
-    async def _turn(self, waiting: Waiting, owned: _Ownership) -> Turn:
+    async def _turn(self, waiting: Waiting, owned: _Ownership) -> tuple[Turn, Tracker]:
         async with self._typing(waiting.inbound.conversation_id, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
-                return await self._turns.take(waiting.seq, waiting.inbound, owned.state)
+                return await self._turns.take(waiting.seq, waiting.inbound, owned.tracker)
 
     @asynccontextmanager
     async def _typing(self, conversation_id: str, owner: Owner) -> AsyncIterator[None]:
@@ -299,7 +309,7 @@ class Dispatcher:
             owned.owner = turn.owner
             await self._owner_changed(conversation_id, turn.owner, turn.reason)
         await self._answered(conversation_id, turn.seq, owned, entries)
-        await self._sessions.save(conversation_id, turn.seq, owned.state)
+        await self._sessions.save(conversation_id, turn.seq, turn.state)
 
     async def _answered(self, conversation_id: str, seq: int, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
         owned.line.settle(seq, seq)

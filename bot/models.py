@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -98,11 +99,16 @@ def _first_sound(registry: Registry, wanted: str, settings: Settings, screen: Sc
 
 
 def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
-    """Raises ModelError."""
+    """The model for serving. Raises ModelError."""
     with screen.status("Loading the model"):
         from nlu.understand import load_model
 
-        return load_model(directory, device=settings.device, threads=settings.threads)
+        return load_model(directory, device=settings.device, threads=settings.threads or serving_threads())
+
+
+def serving_threads() -> int:
+    """Short texts gain little from many threads, and the service beside the model needs some of the cores too."""
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def options(settings: Settings) -> TrainingOptions:

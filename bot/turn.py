@@ -26,14 +26,13 @@ class Turns:
     actions: ActionRunner
     journal: Journal
 
-    async def take(self, seq: int, inbound: Inbound, state: Json) -> Turn:
-        """`state` is the tracker's snapshot before the message; empty in a new conversation."""
+    async def take(self, seq: int, inbound: Inbound, tracker: Tracker) -> tuple[Turn, Tracker]:
+        """The turn, and the tracker after it."""
         started = time.monotonic()
-        tracker = Tracker.from_json(state) if state else Tracker(inbound.conversation_id)
         heard = await self._understand(inbound, tracker)
         understood = time.monotonic()
         outcome = await self._converse(seq, inbound, tracker, heard)
-        return Turn(
+        turn = Turn(
             inbound=inbound,
             seq=seq,
             events=outcome.events,
@@ -45,6 +44,7 @@ class Turns:
             seconds=time.monotonic() - started,
             model_seconds=understood - started,
         )
+        return turn, outcome.tracker
 
     async def _understand(self, inbound: Inbound, tracker: Tracker) -> Understanding | None:
         text = _question(inbound, tracker)

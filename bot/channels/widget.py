@@ -225,7 +225,7 @@ class _Connection:
 
     async def _accept(self, message: Message) -> int:
         limits = self.door.limits
-        wait = await self.door.doors.pace(self.conversation_id, limits.rate, limits.burst)
+        wait = self.door.doors.pace(self.conversation_id, limits.rate, limits.burst)
         if wait > 0:
             raise Refused("rate_limited", "Too many messages; wait a moment.", wait, message.id)
         try:
