@@ -215,6 +215,7 @@ def test_a_question_in_the_middle_does_not_change_what_the_form_was_told(play: P
         < Cancel LW-1? [Yes] [No]
         > how long did lw-2 take | ask_time order=lw-2
         < Three days. (Delivery)
+        < Back to it.
         < Cancel LW-1? [Yes] [No]
     """)
 

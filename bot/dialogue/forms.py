@@ -47,16 +47,23 @@ def hear(run: Run, form: Form, found: Mapping[str, Any], *, strict: bool) -> Ste
     if not ours and not _says_anything(result, asked):
         return False
     if strict and asked is not None and _refuses(result, asked):
-        run.set_slot(asked, None)
+        for name in ours:
+            run.set_slot(name, run.before.get(name))
         return False
     run.did(form.name, "form")
     run.absorb(result)
     if run.over:
         return True
-    if asked is not None and run.tracker.slots.get(asked) is None and active(run):
+    if asked is not None and not _got_on(run, form) and active(run):
         run.record("slot_refused", name=asked)
     yield from ask(run, form, _forced(result.events))
     return True
+
+
+def _got_on(run: Run, form: Form) -> bool:
+    """Whether the message answered the question, or told or corrected something else."""
+    slots = run.tracker.slots
+    return any(slots.get(name) not in (None, run.before.get(name)) for name in form.required)
 
 
 def activate(run: Run, form: Form) -> Steps[None]:
@@ -70,8 +77,11 @@ def activate(run: Run, form: Form) -> Steps[None]:
     if outer:
         kept = {name: run.before[name] for name in outer.required if run.before.get(name) is not None}
         run.record("form_suspended", name=outer.name, slots=kept)
-    if any(waiting.form == form.name for waiting in run.tracker.suspended):
-        run.record("form_resumed", name=form.name)
+    waits = any(waiting.form == form.name for waiting in run.tracker.suspended)
+    if waits:
+        _remember(run, form)
+    if outer or waits:
+        _set(run, {name: value for name, value in run.found.items() if name in form.required})
     run.record("active_loop", name=form.name)
     yield from _begin(run, form)
 
@@ -82,17 +92,25 @@ def resume(run: Run) -> Steps[None]:
     The form in between may have changed what the first one's check had worked out.
     """
     waiting = run.tracker.suspended[-1]
-    run.record("form_resumed", name=waiting.form)
     form = run.domain.forms.get(waiting.form)
     if form is None:
+        run.record("form_resumed", name=waiting.form)
         return
-    for name, value in waiting.slots.items():
-        if run.tracker.slots.get(name) != value:
-            run.set_slot(name, value)
-    run.utter("utter_resume_form")
+    _remember(run, form)
+    _forget_confirmation(run, form)
+    _introduce(run, form)
     run.did(form.name, "form")
     run.record("active_loop", name=form.name)
     yield from _check_and_ask(run, form)
+
+
+def come_back(run: Run, form: Form) -> Steps[None]:
+    """After something else the question is put again; one for a yes with its subject named, so that the yes is to
+    nothing else."""
+    slot = run.domain.slots.get(run.tracker.requested or "")
+    if slot and slot.confirms and run.replies and not run.tracker.missed:
+        _introduce(run, form)
+    yield from ask_again(run, form)
 
 
 def refuse(run: Run, form: Form) -> Steps[None]:
@@ -127,13 +145,37 @@ def ask(run: Run, form: Form, forced: Sequence[str | None] = ()) -> Steps[None]:
 
 
 def _begin(run: Run, form: Form) -> Steps[None]:
+    _forget_confirmation(run, form)
+    for name, value in trigger_slots(run.domain, form.name, run.meaning).items():
+        run.set_slot(name, value)
+    yield from _check_and_ask(run, form)
+
+
+def _remember(run: Run, form: Form) -> None:
+    """What the form was told before it had to wait."""
+    told = next(waiting.slots for waiting in run.tracker.suspended if waiting.form == form.name)
+    run.record("form_resumed", name=form.name)
+    _set(run, told)
+
+
+def _set(run: Run, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if run.tracker.slots.get(name) != value:
+            run.set_slot(name, value)
+
+
+def _forget_confirmation(run: Run, form: Form) -> None:
+    """A yes that was given to something else."""
     for name in form.required:
         slot = run.domain.slots.get(name)
         if slot and slot.confirms and run.tracker.slots.get(name) is not None:
             run.set_slot(name, None)
-    for name, value in trigger_slots(run.domain, form.name, run.meaning).items():
-        run.set_slot(name, value)
-    yield from _check_and_ask(run, form)
+
+
+def _introduce(run: Run, form: Form) -> None:
+    """Say what the next question is about."""
+    if not run.utter(f"utter_resume_{form.name}"):
+        run.utter("utter_resume_form")
 
 
 def _check_and_ask(run: Run, form: Form) -> Steps[None]:

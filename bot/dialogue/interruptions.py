@@ -18,7 +18,7 @@ CONTROLS = frozenset({"stop", "restart", "repeat", "back", "resume_bot"})
 
 def heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
     """Whether the form takes the message as an answer. Otherwise it stays as it was told."""
-    meaning = run.meaning
+    meaning, asked = run.meaning, run.tracker.requested
     if meaning.sure and meaning.intent in CONTROLS:
         return False
     prediction = run.assistant.policy.predict(run.tracker) if meaning.sure else None
@@ -30,11 +30,13 @@ def heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
     elsewhere = prediction.action if prediction and prediction.action != form.name else None
     certain = found_slots(run.domain, run.tracker, replace(meaning, text="")).keys()
     if elsewhere and _passes_by(run, form, found, certain, elsewhere):
-        yield from forms.take(run, found if elsewhere in run.domain.forms else _beside(run, form, found))
+        yield from forms.take(run, _beside(run, form, found))
         return False
     otherwise = elsewhere is not None or meaning.answer is not None or meaning.verdict is Verdict.AMBIGUOUS
-    strict = otherwise and run.tracker.requested not in certain
-    return (yield from forms.hear(run, form, found, strict=strict))
+    if otherwise and meaning.intent != "inform":
+        free = _beside(run, form, found).keys() | {asked}
+        found = {name: value for name, value in found.items() if name in free}
+    return (yield from forms.hear(run, form, found, strict=otherwise and asked not in certain))
 
 
 def _passes_by(run: Run, form: Form, found: Mapping[str, Any], certain: Set[str], elsewhere: str) -> bool:
@@ -49,7 +51,6 @@ def _passes_by(run: Run, form: Form, found: Mapping[str, Any], certain: Set[str]
 
 
 def _beside(run: Run, form: Form, found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a question in the middle of a form may fill: nothing that the form has been told already."""
-    kept, asked = run.tracker.slots, run.tracker.requested
-    free = {name for name in found if name not in form.required or kept.get(name) is None} - {asked}
-    return {name: value for name, value in found.items() if name in free}
+    """What a message that means something else may fill: nothing that the form has been told, nor what it asks."""
+    told = {name for name in form.required if run.tracker.slots.get(name) is not None}
+    return {name: value for name, value in found.items() if name not in told | {run.tracker.requested}}

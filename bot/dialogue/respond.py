@@ -131,21 +131,19 @@ def _to_person(run: Run) -> Steps[None]:
 
 
 def _answer(run: Run) -> Steps[None]:
-    found = found_slots(run.domain, run.tracker, run.meaning)
     form = forms.active(run)
-    if run.tracker.loop and run.tracker.loop.name == two_stage.LOOP:
-        if (yield from two_stage.hear(run)):
-            return
-        found = found_slots(run.domain, run.tracker, run.meaning)
+    if run.tracker.loop and run.tracker.loop.name == two_stage.LOOP and (yield from two_stage.hear(run)):
+        return
+    run.found = found_slots(run.domain, run.tracker, run.meaning)
     if form is None:
-        yield from forms.take(run, found)
-    elif (yield from heard_by(run, form, found)):
+        yield from forms.take(run, run.found)
+    elif (yield from heard_by(run, form, run.found)):
         yield from _go_on(run)
         return
     if run.over:
         return
     if run.meaning.verdict is Verdict.SURE:
-        yield from _sure(run, bool(found))
+        yield from _sure(run, bool(run.found))
     elif run.meaning.verdict is Verdict.AMBIGUOUS:
         answers.clarify(run)
     else:
@@ -260,7 +258,7 @@ def _close(run: Run, last: Prediction | None) -> Steps[None]:
             run.leaving = False
             run.leave_loop()
         elif form:
-            yield from forms.ask_again(run, form)
+            yield from forms.come_back(run, form)
             yield from _predicted(run)
         elif run.tracker.suspended and not awaits:
             yield from forms.resume(run)

@@ -82,6 +82,8 @@ class Run:
     """Actions that did not want to run in this turn."""
     before: Mapping[str, Any] = field(default_factory=dict)
     """The slots as they were when the message came."""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """Values for slots in the message."""
     calls: int = 0
 
     @property
