@@ -8,6 +8,7 @@ from random import Random
 
 from bot.actions import ActionRunner
 from bot.dialogue.assistant import Assistant
+from bot.dialogue.presses import as_press
 from bot.dialogue.respond import ActionCall, ActionFailure, ActionResult, Outcome, respond
 from bot.dialogue.tracker import Tracker
 from bot.journal.journal import Journal
@@ -29,9 +30,10 @@ class Turns:
     async def take(self, seq: int, inbound: Inbound, tracker: Tracker) -> tuple[Turn, Tracker]:
         """The turn, and the tracker after it."""
         started = time.monotonic()
-        heard = await self._understand(inbound, tracker)
+        meant = as_press(inbound, tracker)
+        heard = await self._understand(meant, tracker)
         understood = time.monotonic()
-        outcome = await self._converse(seq, inbound, tracker, heard)
+        outcome = await self._converse(seq, meant, tracker, heard)
         turn = Turn(
             inbound=inbound,
             seq=seq,

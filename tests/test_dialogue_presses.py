@@ -1,0 +1,64 @@
+"""Typing what a button says is pressing it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.dialogue.bot_events import bot_event
+from bot.dialogue.presses import as_press
+from bot.dialogue.tracker import Tracker
+from bot.messages import Button, Card, Event, Inbound, Outbound
+
+TRACKER = Tracker("c1").apply(
+    bot_event(
+        Outbound(
+            text="Which?",
+            buttons=(
+                Button("Yes, cancel it", "/affirm"),
+                Button("I don't have it", "/list"),
+                Button("?!", "/x"),
+            ),
+            cards=tuple(
+                Card(title=n, buttons=(Button("Details", f'/order{{"order": "{n}"}}'), Button("More", "/more")))
+                for n in "12"
+            ),
+        ),
+        0.0,
+        None,
+    )
+)
+
+
+def typed(text: str, tracker: Tracker = TRACKER, payload: str | None = None) -> str | None:
+    return as_press(Inbound("c1", "m1", text, "web", 0.0, payload), tracker).payload
+
+
+@pytest.mark.parametrize(
+    ("text", "payload"),
+    [
+        ("Yes, cancel it", "/affirm"),
+        ("  yes,  CANCEL it! ", "/affirm"),
+        ("I don’t have it.", "/list"),
+        ("more", "/more"),
+        ("Details", None),
+        ("yes", None),
+        ("/affirm", None),
+        ("?!", None),
+        ("", None),
+    ],
+)
+def test_a_title_typed_is_the_button_if_no_other_has_it(text: str, payload: str | None) -> None:
+    assert typed(text) == payload
+
+
+def test_a_press_stays_what_it_is() -> None:
+    assert typed("Yes, cancel it", payload="/deny") == "/deny"
+
+
+def test_a_button_offered_earlier_is_no_longer_meant() -> None:
+    later = TRACKER.apply(Event("user", 1.0, {"text": "hm"}))
+    assert typed("Yes, cancel it", later) is None
+
+
+def test_what_is_written_to_a_person_presses_nothing() -> None:
+    assert typed("Yes, cancel it", TRACKER.apply(Event("pause", 1.0, {"owner": "agent"}))) is None
