@@ -16,8 +16,13 @@ from aiohttp import web
 from bot import metrics
 from bot.actions import ActionRunner, InProcess, OverHttp
 from bot.agents import Agents
+from bot.channels.calls import Caller
+from bot.channels.connector import Connector
 from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
+from bot.channels.signed import Limits as SignedLimits
+from bot.channels.signed import Signed
+from bot.channels.webhooks import WebhookDoor
 from bot.channels.widget import WidgetDoor, WidgetLimits
 from bot.config import Settings, address
 from bot.console.pages import Console
@@ -38,6 +43,8 @@ from bot.journal.journal import Journal
 from bot.language import Language
 from bot.listening import accepting, listen
 from bot.messages import Button, Outbound
+from bot.outbox import Outbox, Patience
+from bot.secrets import read_secrets
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
 from bot.turn import Turns
@@ -94,6 +101,12 @@ async def serving(
         actions = _actions(settings)
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
+        connectors = _connectors(settings)
+        calls = Caller(settings.delivery_timeout)
+        stack.push_async_callback(calls.close)
+        outbox = Outbox(journal, calls, connectors, _patience(settings))
+        outbox.start()
+        stack.push_async_callback(outbox.close, GRACE_SECONDS)
         turns = Turns(assistant, language, actions, journal)
         fanout = Fanout(hub, sessions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
@@ -106,6 +119,7 @@ async def serving(
             [
                 *widget.routes(),
                 *RestDoor(dispatcher, doors, _rest_limits(settings)).routes(),
+                *WebhookDoor(dispatcher, connectors).routes(),
                 *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),
@@ -174,6 +188,19 @@ def _actions(settings: Settings) -> ActionRunner:
     # Actions are somebody else's program: they know the home folder from the environment, as an action server does.
     os.environ["FRONTDESK_HOME"] = str(settings.home.absolute())
     return InProcess(settings.actions, settings.action_timeout)
+
+
+def _connectors(settings: Settings) -> dict[str, Connector]:
+    """The messaging channels that are set up, by their names."""
+    found: list[Connector] = []
+    if settings.webhook_url:
+        keys = read_secrets(secret.get_secret_value() for secret in settings.webhook_secrets)
+        found.append(Signed(settings.webhook_url, keys, SignedLimits(settings.message_chars, settings.json_depth)))
+    return {connector.name: connector for connector in found}
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(settings.deliveries_at_once, settings.delivery_timeout, settings.delivery_hours * 3600)
 
 
 def _bounds(settings: Settings, assistant: Assistant) -> Bounds:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bot.secrets import read_secrets
 from nlu.source import Mendable
 
 SETTINGS_FILE = Path("frontdesk.toml")
@@ -101,6 +102,17 @@ class Settings(BaseSettings):
     queue_size: int = Field(
         1000, ge=1, description="Messages waiting for an answer before new ones are refused as busy."
     )
+    webhook_url: str | None = Field(
+        None, description="Where replies to signed webhooks are sent, `https://...`; unset: the channel is off."
+    )
+    webhook_secrets: tuple[SecretStr, ...] = Field(
+        (), description="Secrets of signed webhooks, `whsec_...`, as a JSON list; more than one while they change."
+    )
+    delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")
+    delivery_hours: float = Field(
+        24.0, gt=0, description="Hours for which a reply that a provider does not take is offered again."
+    )
+    deliveries_at_once: int = Field(20, ge=1, description="Calls to messaging providers under way at once.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
 
@@ -117,6 +129,27 @@ class Settings(BaseSettings):
         if url is not None and not re.match(r"https?://[^/]", url):
             raise ValueError("must be a URL such as http://127.0.0.1:5055/webhook")
         return url
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/]", url):
+            raise ValueError("must be a URL such as https://example.com/replies")
+        return url
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        read_secrets(secret.get_secret_value() for secret in secrets)
+        return secrets
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.webhook_url) != bool(self.webhook_secrets):
+            raise ValueError(
+                "signed webhooks need FRONTDESK_WEBHOOK_URL and FRONTDESK_WEBHOOK_SECRETS: set both or neither"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

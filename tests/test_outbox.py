@@ -1,0 +1,461 @@
+"""Replies reach their provider once, in order, through every kind of failure; on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from time import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import outbox as module
+from bot.channels.calls import Caller
+from bot.channels.connector import Answer, Call, Capabilities, Fate, Outcome, Verdict
+from bot.channels.signed import Limits, Signed
+from bot.journal.errors import Unavailable
+from bot.journal.journal import Journal
+from bot.journal.values import Delivery, DeliveryState
+from bot.messages import Entry, Inbound, Json, Outbound, Owner, Turn
+from bot.outbox import LONGEST_PAUSE, Outbox, Patience
+from bot.secrets import read_secrets
+from tests.receiver import SECRET, Receiver
+
+PATIENCE = Patience(at_once=8, seconds=5.0, age=3600, first_pause=0.01)
+FORGETFUL = Capabilities(deduplicates=False)
+DEAD = (DeliveryState.GIVEN_UP, DeliveryState.UNKNOWN)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.02)
+
+
+def signed(url: str, capabilities: Capabilities | None = None) -> Signed:
+    connector = Signed(url, read_secrets([SECRET]), Limits(4000, 16))
+    return replace(connector, capabilities=capabilities) if capabilities else connector
+
+
+@asynccontextmanager
+async def sending(
+    journal: Journal, connector: Any, patience: Patience = PATIENCE, grace: float = 5.0, **more: Any
+) -> AsyncIterator[Outbox]:
+    caller = Caller(patience.seconds)
+    outbox = Outbox(journal, caller, {"signed": connector}, patience, **more)
+    outbox.start()
+    try:
+        yield outbox
+    finally:
+        await outbox.close(grace)
+        await caller.close()
+
+
+async def answered(journal: Journal, conversation: str, *replies: str, message: str = "m1") -> None:
+    inbound = Inbound(conversation, message, "hello", "signed", 1.0, address={"conversation": conversation})
+    accepted = await journal.accept(inbound)
+    await journal.commit(Turn(inbound, accepted.seq, (), tuple(map(Outbound, replies)), Owner.BOT), 0)
+
+
+async def settled(journal: Journal, *states: DeliveryState, number: int = 1) -> list[Delivery]:
+    """Once so many deliveries are in those states."""
+    async with asyncio.timeout(20):
+        while len(found := await journal.deliveries(states)) < number:
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def delivered(journal: Journal, number: int = 1) -> list[Delivery]:
+    return await settled(journal, DeliveryState.DELIVERED, number=number)
+
+
+# What goes well
+
+
+async def test_replies_arrive_signed_in_order_and_once(journal: Journal) -> None:
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url)):
+        for number in range(5):
+            await answered(journal, f"c{number}", "one", "two", "three")
+        await answered(journal, "c0", "four", message="m2")
+        done = await delivered(journal, 16)
+
+        assert receiver.seen == {f"c{n}": ["one", "two", "three"] + ["four"] * (n == 0) for n in range(5)}
+        assert len(receiver.calls) == 16
+        assert {(d.attempts, d.parts, d.error) for d in done} == {(1, 1, None)}
+        assert {d.entry.seq for d in done if d.entry.conversation_id == "c1"} == {2, 3, 4}
+
+
+async def test_what_was_there_before_it_started_is_sent(journal: Journal) -> None:
+    await answered(journal, "c1", "one")
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url)):
+        await delivered(journal)
+        assert receiver.seen == {"c1": ["one"]}
+
+
+async def test_a_commit_wakes_it(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 3600)
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url)):
+        await answered(journal, "c1", "one", "two")
+        await receiver.until(lambda: receiver.seen == {"c1": ["one", "two"]})
+
+
+async def test_no_more_calls_are_under_way_than_allowed(journal: Journal) -> None:
+    for number in range(12):
+        await answered(journal, f"c{number}", "one")
+    async with Receiver.open() as receiver:
+        receiver.hold.clear()
+        async with sending(journal, signed(receiver.url), replace(PATIENCE, at_once=3)):
+            await receiver.until(lambda: len(receiver.calls) == 3)
+            receiver.hold.set()
+            await delivered(journal, 12)
+        assert receiver.most_at_once == 3
+
+
+# The three classes of failure
+
+
+@pytest.mark.parametrize("failure", ["429", "503", "425"])
+async def test_what_did_not_arrive_is_sent_again(journal: Journal, failure: str) -> None:
+    async with Receiver.open(failure, failure) as receiver, sending(journal, signed(receiver.url, FORGETFUL)):
+        await answered(journal, "c1", "one", "two")
+        done = await delivered(journal, 2)
+
+        assert receiver.seen == {"c1": ["one", "two"]}
+        assert [d.attempts for d in done] == [3, 1]
+        assert len({key for key, _ in receiver.calls}) == 2
+
+
+async def test_who_is_not_there_is_asked_again(journal: Journal) -> None:
+    async with Receiver.open() as receiver:
+        gone = signed("http://127.0.0.1:9/replies", FORGETFUL)
+        async with sending(journal, gone):
+            await answered(journal, "c1", "one")
+            (waiting,) = await settled(journal, DeliveryState.WAITING)
+            async with asyncio.timeout(20):
+                while (await journal.deliveries())[0].attempts < 3:
+                    await asyncio.sleep(0.01)
+            assert (await journal.deliveries())[0].id == waiting.id
+        async with sending(journal, signed(receiver.url, FORGETFUL)):
+            (done,) = await delivered(journal)
+        assert (receiver.seen, done.doubt) == ({"c1": ["one"]}, False)
+
+
+@pytest.mark.parametrize("failure", ["late 500", "cut", "lost", "hang", "502"])
+async def test_what_may_have_arrived_is_sent_again_under_its_id_to_who_remembers(
+    journal: Journal, failure: str
+) -> None:
+    patience = replace(PATIENCE, seconds=0.3)
+    async with Receiver.open(failure) as receiver, sending(journal, signed(receiver.url), patience):
+        await answered(journal, "c1", "one", "two")
+        await delivered(journal, 2)
+
+        assert receiver.seen == {"c1": ["one", "two"]}
+        (first, _), (again, _), (second, _) = receiver.calls
+        assert first == again != second
+
+
+@pytest.mark.parametrize("failure", ["late 500", "cut", "lost", "hang", "502"])
+async def test_what_may_have_arrived_is_for_a_person_to_decide_where_nobody_remembers(
+    journal: Journal, failure: str
+) -> None:
+    patience = replace(PATIENCE, seconds=0.3)
+    async with Receiver.open(failure) as receiver, sending(journal, signed(receiver.url, FORGETFUL), patience):
+        await answered(journal, "c1", "one", "two")
+        await delivered(journal)
+        (letter,) = await journal.deliveries(DEAD)
+
+        assert (letter.entry.message.text, letter.state, letter.attempts) == ("one", DeliveryState.UNKNOWN, 1)
+        assert letter.error
+        assert [key[-3:] for key, _ in receiver.calls] == ["2-0", "3-0"], "the next one goes on"
+
+        await journal.offer_again([letter.id])
+        receiver._last.clear()  # a person wants it although a later one was shown
+        await delivered(journal, 2)
+
+
+@pytest.mark.parametrize("status", ["400", "401", "403", "404", "410", "422", "301"])
+async def test_what_never_will_arrive_is_a_dead_letter(journal: Journal, status: str) -> None:
+    async with Receiver.open(status) as receiver, sending(journal, signed(receiver.url)):
+        await answered(journal, "c1", "my secret words", "two")
+        await delivered(journal)
+        (letter,) = await journal.deliveries(DEAD)
+
+        assert (letter.state, letter.attempts) == (DeliveryState.GIVEN_UP, 1)
+        assert letter.error
+        assert letter.error.startswith(f"The provider answered {status}")
+        assert "secret" not in letter.error
+        assert receiver.seen == {"c1": ["two"]}
+
+
+async def test_the_provider_says_when_to_come_back(journal: Journal) -> None:
+    async with Receiver.open("429") as receiver, sending(journal, signed(receiver.url)):
+        receiver.retry_after = "40"
+        began = time()
+        await answered(journal, "c1", "one", "two")
+        await answered(journal, "c2", "other")
+        await delivered(journal)
+
+        (held, _) = await settled(journal, DeliveryState.WAITING, number=2)
+        async with asyncio.timeout(20):
+            while not held.error:
+                held = (await journal.deliveries())[0]
+                await asyncio.sleep(0.01)
+        assert began + 40 <= held.due_at <= time() + 44
+        assert receiver.seen == {"c2": ["other"]}
+
+
+@pytest.mark.parametrize(
+    ("failures", "state"), [(["503"] * 99, DeliveryState.GIVEN_UP), (["502"] + ["503"] * 99, DeliveryState.UNKNOWN)]
+)
+async def test_nothing_is_tried_for_ever(journal: Journal, failures: list[str], state: DeliveryState) -> None:
+    async with Receiver.open(*failures) as receiver, sending(journal, signed(receiver.url), replace(PATIENCE, age=0.3)):
+        await answered(journal, "c1", "one")
+        (letter,) = await settled(journal, *DEAD)
+        assert letter.state is state
+        assert letter.attempts >= 2
+
+
+@given(attempts=st.integers(1, 10_000), asked=st.none() | st.floats(0, 1e6))
+def test_pauses_grow_to_a_limit_and_are_never_shorter_than_asked(attempts: int, asked: float | None) -> None:
+    pause = Patience(1, 1, 1).pause(attempts, asked)
+    assert pause >= (asked or 0)
+    assert 0.5 <= pause <= max(LONGEST_PAUSE, (asked or 0) * 1.1)
+
+
+# Crashes and other processes
+
+
+async def test_who_takes_over_from_the_dead_repeats_under_the_same_id(journal: Journal) -> None:
+    async with Receiver.open("hang") as receiver:
+        async with sending(journal, signed(receiver.url), replace(PATIENCE, seconds=30), grace=0):
+            await answered(journal, "c1", "one", "two")
+            await receiver.until(lambda: len(receiver.calls) == 1)
+        later = Journal(journal._store, journal.name, lambda: time() + 100)
+        async with sending(later, signed(receiver.url), clock=lambda: time() + 100):
+            await delivered(journal, 2)
+
+        assert receiver.seen == {"c1": ["one", "two"]}
+        assert receiver.calls[0][0] == receiver.calls[1][0]
+
+
+async def test_who_takes_over_does_not_repeat_where_nobody_remembers(journal: Journal) -> None:
+    async with Receiver.open("hang") as receiver:
+        async with sending(journal, signed(receiver.url, FORGETFUL), replace(PATIENCE, seconds=30), grace=0):
+            await answered(journal, "c1", "one", "two")
+            await receiver.until(lambda: len(receiver.calls) == 1)
+        later = Journal(journal._store, journal.name, lambda: time() + 100)
+        async with sending(later, signed(receiver.url, FORGETFUL), clock=lambda: time() + 100):
+            await delivered(journal)
+
+        (letter,) = await journal.deliveries(DEAD)
+        assert letter.error == "The server stopped while it sent this; it may have arrived."
+        assert len(receiver.calls) == 2
+
+
+SENDER = """
+import asyncio, sys
+from bot.channels.calls import Caller
+from bot.journal.journal import Journal
+from bot.outbox import Outbox
+from tests.test_outbox import PATIENCE, signed
+
+async def main():
+    journal = await Journal.open(sys.argv[1])
+    Outbox(journal, Caller(30), {"signed": signed(sys.argv[2])}, PATIENCE).start()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_loses_no_reply_and_shows_none_twice(database_url: str, journal: Journal) -> None:
+    for number in range(6):
+        await answered(journal, f"c{number}", "one", "two", "three")
+    async with Receiver.open("ok", "late 500", "ok", "cut", "ok", "ok", "hang", "hang") as receiver:
+        command = [sys.executable, "-c", SENDER, database_url, receiver.url]
+        with closing(_process(command)) as killed:
+            next(killed)
+            await receiver.until(lambda: "hang" in [kind for _, kind in receiver.calls])
+        later = Journal(journal._store, journal.name, lambda: time() + 100)
+        async with sending(later, signed(receiver.url), clock=lambda: time() + 100):
+            await delivered(journal, 18)
+
+        assert receiver.seen == {f"c{n}": ["one", "two", "three"] for n in range(6)}
+
+
+def _process(command: list[str]) -> Generator[None]:
+    process = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_many_senders_on_one_database_send_everything_once_and_in_order(
+    database_url: str, journal: Journal, seed: int
+) -> None:
+    chance = random.Random(seed)
+    kinds = ["ok"] * 6 + ["429", "503", "late 500", "cut", "lost", "502"]
+    async with (
+        Receiver.open(*(chance.choice(kinds) for _ in range(100))) as receiver,
+        await Journal.open(database_url) as second,
+        await Journal.open(database_url) as third,
+        sending(journal, signed(receiver.url)),
+        sending(second, signed(receiver.url)),
+        sending(third, signed(receiver.url)),
+    ):
+        expected = {f"c{n}": [f"{part}" for part in range(chance.randint(1, 6))] for n in range(20)}
+        for name, replies in expected.items():
+            await answered(chance.choice([journal, second, third]), name, *replies)
+        await delivered(journal, sum(map(len, expected.values())))
+
+        assert receiver.seen == expected
+        assert {kind for _, kind in receiver.calls} == set(kinds)
+
+
+async def test_closing_lets_calls_end_and_leaves_the_rest(journal: Journal) -> None:
+    async with Receiver.open() as receiver:
+        receiver.hold.clear()
+        async with sending(journal, signed(receiver.url)) as outbox:
+            await answered(journal, "c1", "one", "two", "three")
+            await receiver.until(lambda: len(receiver.calls) == 1)
+            closing_time = asyncio.create_task(outbox.close(grace=10))
+            await asyncio.sleep(0)
+            receiver.hold.set()
+            await closing_time
+        assert receiver.seen == {"c1": ["one"]}
+        assert [d.entry.message.text for d in await journal.deliveries()] == ["two", "three"]
+        later = await journal.claim(outbox._claimant, 10)
+        assert [d.doubt for d in later] == [False]
+
+
+# A database that is away for a moment
+
+
+async def test_what_arrived_is_remembered_though_the_database_was_away(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = iter([True, True, False])
+    settle = journal.settle
+
+    async def flaky(*given: Any) -> bool:
+        if next(away, False):
+            raise Unavailable("away", retry_after=0.01)
+        return await settle(*given)
+
+    monkeypatch.setattr(journal, "settle", flaky)
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url, FORGETFUL)):
+        await answered(journal, "c1", "one")
+        await delivered(journal)
+        assert len(receiver.calls) == 1
+
+
+async def test_a_claim_whose_answer_was_lost_delays_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = iter([True, False])
+    claim = journal.claim
+
+    async def flaky(*given: Any) -> list[Delivery]:
+        claimed = await claim(*given)
+        if next(lost, False):
+            raise Unavailable("the answer was lost")
+        return claimed
+
+    monkeypatch.setattr(journal, "claim", flaky)
+    await answered(journal, "c1", "one")
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url, FORGETFUL)):
+        (done,) = await delivered(journal)
+        assert (len(receiver.calls), done.attempts, done.doubt) == (1, 1, False)
+
+
+# Channels of other kinds
+
+
+@dataclass
+class InParts:
+    """A channel that needs three calls for an entry, played by a list of verdicts."""
+
+    verdicts: list[Verdict | Exception]
+    capabilities: Capabilities = FORGETFUL
+    name: str = "signed"
+    calls: list[tuple[str, str]] | None = None
+
+    def verify(self, request: object) -> bool:
+        return False
+
+    def parse(self, request: object) -> tuple[Inbound, ...]:
+        return ()
+
+    def render(self, address: Json, entry: Entry) -> tuple[Call, ...]:
+        if entry.message.text == "unspeakable":
+            raise ValueError("what the customer said")
+        return tuple(Call("", f"{entry.message.text} {part}".encode()) for part in range(3))
+
+    def sign(self, call: Call, key: str, now: float) -> dict[str, str]:
+        return {"key": key.partition("-")[2]}
+
+    def classify(self, outcome: Outcome) -> Verdict:
+        verdict = self.verdicts.pop(0)
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
+
+    async def call(self, call: Call, headers: dict[str, str]) -> Outcome:
+        self.calls = [*(self.calls or []), (headers["key"], call.body.decode())]
+        return Answer(200, {}, b"", time())
+
+
+def arrived(name: str) -> Verdict:
+    return Verdict(Fate.ARRIVED, provider_id=name)
+
+
+async def test_a_part_that_arrived_is_not_sent_again(journal: Journal) -> None:
+    channel = InParts([arrived("p0"), Verdict(Fate.RETRY, "busy"), arrived("p1"), arrived("p2")])
+    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE)
+    outbox.start()
+    await answered(journal, "c1", "hello")
+    (done,) = await delivered(journal)
+    await outbox.close(1)
+
+    assert channel.calls == [("2-0", "hello 0"), ("2-1", "hello 1"), ("2-1", "hello 1"), ("2-2", "hello 2")]
+    assert (done.parts, done.provider_ids, done.attempts) == (3, ("p0", "p1", "p2"), 2)
+
+
+async def test_a_channel_that_fails_holds_up_nobody(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    channel = InParts([RuntimeError("a bug"), *[arrived("p")] * 3])
+    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE)
+    outbox.start()
+    await answered(journal, "c1", "unspeakable", "misunderstood", "fine")
+    await delivered(journal)
+    await outbox.close(1)
+
+    letters = await journal.deliveries(DEAD)
+    assert [(d.state, d.error) for d in letters] == [
+        (DeliveryState.GIVEN_UP, "It cannot be put into the channel's form; the log says why."),
+        (DeliveryState.UNKNOWN, "The channel failed while it was sent; the log says why."),
+    ]
+
+
+async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: Journal) -> None:
+    channel = InParts([arrived("p")] * 3)
+    times = iter([1000.0])
+    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, clock=lambda: next(times, 2000.0))
+    await answered(journal, "c1", "hello")
+    outbox.start()
+    (waiting,) = await settled(journal, DeliveryState.WAITING)
+    async with asyncio.timeout(20):
+        while (await journal.deliveries(tuple(DeliveryState)))[0].attempts < 2:
+            await asyncio.sleep(0.01)
+    await delivered(journal)
+    await outbox.close(1)
+
+    assert [key for key, _ in channel.calls or []] == ["2-0", "2-1", "2-2"]
+    assert not waiting.doubt
