@@ -16,6 +16,7 @@ import typer
 
 from bot import failures
 from bot.config import Settings, address
+from bot.letters.verbs import dead_cli, outbox_cli
 from nlu.registry import Manifest, ModelError, Registry, check_directory
 from nlu.source import DataError, Mendable
 
@@ -27,6 +28,8 @@ cli = typer.Typer(
 )
 models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=True)
 cli.add_typer(models_cli, name="models")
+cli.add_typer(outbox_cli, name="outbox")
+cli.add_typer(dead_cli, name="dead")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Rasa NLU YAML (file or folder) or a CSV `text,intent`.")]
 Model = Annotated[Path | None, typer.Option("--model", help="A model directory; else the registry's current one.")]

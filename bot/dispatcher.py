@@ -17,7 +17,7 @@ from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, Stale
 from bot.journal.journal import Journal
 from bot.journal.values import Accepted, Hold, Waiting
 from bot.line import Line
-from bot.messages import Entry, Inbound, Outbound, Owner, Turn
+from bot.messages import Entry, Event, Inbound, Outbound, Owner, Turn
 from bot.sessions import Held, Lease, Sessions
 from bot.turn import Turns
 
@@ -323,7 +323,16 @@ class Dispatcher:
         log.error("message %s of a conversation is given up (%s)", waiting.seq, kind, exc_info=failure)
         metrics.FAILED_TURNS.labels(kind).inc()
         conversation_id = waiting.inbound.conversation_id
-        entries = await self._journal.bury(conversation_id, waiting.seq, kind, self._bounds.apology, owned.fence)
+        pause = Event("pause", time.time(), {"owner": Owner.QUEUE.value, "reason": kind})
+        entries = await self._journal.bury(
+            conversation_id,
+            waiting.seq,
+            kind,
+            self._bounds.apology,
+            owned.fence,
+            state=owned.tracker.apply(pause).to_json(),
+            events=(pause,),
+        )
         await self._owner_changed(conversation_id, Owner.QUEUE, kind)
         await self._answered(conversation_id, waiting.seq, owned, entries)
         raise StaleFence("The conversation changed hands.")

@@ -11,7 +11,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import deliveries, inbox, outcome, queries, runs
+from bot.journal import dead, deliveries, inbox, outcome, queries, runs
+from bot.journal.dead import Revival
 from bot.journal.deliveries import Claimant
 from bot.journal.errors import CannotOpen, Unavailable
 from bot.journal.outcome import Answer, Written
@@ -26,6 +27,7 @@ from bot.journal.values import (
     Beginning,
     Conversation,
     Counts,
+    DeadLetter,
     Delivery,
     DeliveryState,
     Hold,
@@ -142,9 +144,21 @@ class Journal:
         """
         return self._told(await self._write(outcome.answer, outcome.of_turn(turn, fence), self._clock()))
 
-    async def bury(self, conversation_id: str, seq: int, reason: str, reply: Outbound, fence: int) -> tuple[Entry, ...]:
+    async def bury(
+        self,
+        conversation_id: str,
+        seq: int,
+        reason: str,
+        reply: Outbound,
+        fence: int,
+        *,
+        state: Json | None = None,
+        events: tuple[Event, ...] = (),
+    ) -> tuple[Entry, ...]:
         """Gives a message up: an apology, and a person takes the conversation. Raises as `commit` does."""
-        given = Answer(conversation_id, seq, fence, (reply,), Owner.QUEUE, reason, failure=reason)
+        given = Answer(
+            conversation_id, seq, fence, (reply,), Owner.QUEUE, reason, failure=reason, state=state, events=events
+        )
         return self._told(await self._write(outcome.answer, given, self._clock()))
 
     async def append(
@@ -213,6 +227,20 @@ class Journal:
 
     async def counts(self) -> Counts:
         return await self._read(queries.counts)
+
+    # Dead letters
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """The oldest first."""
+        return await self._read(dead.letters)
+
+    async def revive(self, revival: Revival) -> None:
+        """The message gets a turn anew, as if it had just come. Raises NotFound and StaleFence."""
+        await self._write(dead.revive, revival, self._clock())
+
+    async def bury_for_good(self, conversation_id: str, seq: int) -> bool:
+        """A person has dealt with the message; False if there is no such dead letter."""
+        return await self._write(dead.bury_for_good, conversation_id, seq)
 
     # To the providers
 

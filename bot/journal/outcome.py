@@ -133,7 +133,7 @@ def answer(connection: Connection, given: Answer, now: float) -> Written:
     written = _replies(given, row.last_seq - len(given.replies) + 1, now)
     if written:
         connection.execute(NEW_ENTRIES, [rows.from_outbound(entry) for entry in written])
-    _record(connection, given, now)
+    record(connection, given, now)
     return _written(connection, row, written, now)
 
 
@@ -181,7 +181,7 @@ def _replies(given: Answer, first: int, now: float) -> tuple[Entry, ...]:
     )
 
 
-def _record(connection: Connection, given: Answer, now: float) -> None:
+def record(connection: Connection, given: Answer, now: float) -> None:
     values = {
         "conversation_id": given.conversation_id,
         "seq": given.seq,
@@ -232,7 +232,7 @@ def notice(connection: Connection, conversation_id: str, given: Notice, now: flo
     connection.execute(NEW_ENTRIES, rows.from_outbound(entry))
     if given.owner or given.events:
         owner = Owner(row.owner)
-        _record(
+        record(
             connection,
             Answer(conversation_id, entry.seq, row.fence, (), owner, given.reason, events=given.events),
             now,
