@@ -41,7 +41,7 @@ from bot.help_pages import HelpPages
 from bot.hub import Hub
 from bot.journal.journal import Journal
 from bot.language import Language
-from bot.listening import accepting, listen
+from bot.listening import REST_SECONDS, accepting, listen
 from bot.messages import Button, Outbound
 from bot.outbox import Outbox, Patience
 from bot.secrets import read_secrets
@@ -84,6 +84,7 @@ async def serving(
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
+        rest = REST_SECONDS if listener else 0.0
         listener = stack.enter_context(listener or listen(settings.host, settings.port))
         journal = await stack.enter_async_context(await Journal.open(settings.database_url or database_path(settings)))
         redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
@@ -133,12 +134,12 @@ async def serving(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         assert runner.server is not None
-        close_doors = stack.enter_context(accepting(listener, runner.server))
+        close_doors = stack.enter_context(accepting(listener, runner.server, rest))
         stack.push_async_callback(_drain, close_doors, health, widget, dispatcher)
         starting = asyncio.create_task(_answer_when_loaded(language, dispatcher), name="answering")
         stack.callback(starting.cancel)
         url = address(*listener.getsockname()[:2])
-        yield Service(url, journal, sessions, signer, _redis_in_words(settings), _database_in_words(settings))
+        yield Service(url, journal, sessions, signer, redis_in_words(settings), database_in_words(settings))
 
 
 async def _answer_when_loaded(language: Language, dispatcher: Dispatcher) -> None:
@@ -232,11 +233,11 @@ def _rest_limits(settings: Settings) -> RestLimits:
     return RestLimits(settings.message_chars, settings.json_depth, settings.turn_timeout + GRACE_SECONDS)
 
 
-def _redis_in_words(settings: Settings) -> str:
+def redis_in_words(settings: Settings) -> str:
     return _without_password(settings.redis_url) if settings.redis_url else "embedded Valkey"
 
 
-def _database_in_words(settings: Settings) -> str:
+def database_in_words(settings: Settings) -> str:
     return _without_password(settings.database_url) if settings.database_url else f"SQLite, {database_path(settings)}"
 
 

@@ -70,12 +70,16 @@ def _debugging() -> bool:
 def run(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Server processes that share the port.")] = None,
 ) -> None:
     """Start the service; trains a model first if there is none for this training data."""
-    from bot.start import run as run_service
-
-    asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    run_service(Settings.read().model_copy(update=asked))
+    asked = {"host": host, "port": port, "workers": workers}
+    settings = Settings.read().model_copy(update={name: value for name, value in asked.items() if value is not None})
+    if settings.workers > 1:
+        from bot.several import run as run_service
+    else:
+        from bot.start import run as run_service
+    run_service(settings)
 
 
 @cli.command()

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every interface.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; `0` for any free one.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes that share the port.")
     home: Path = Field(
         Path(".frontdesk"),
         description="Folder for everything Frontdesk writes: models, database, embedded Valkey, keys.",
@@ -83,7 +84,8 @@ class Settings(BaseSettings):
     threads: int = Field(
         0,
         ge=0,
-        description="Threads of the model on a CPU; `0`: half of the cores in the service, all of them in training.",
+        description="Threads of the model on a CPU; `0`: half of the cores in the service, shared by its workers, "
+        "all of them in training.",
     )
     base_model: str = Field(
         "", description="Hugging Face BERT name or folder to train from; empty: the built-in MiniLM."

@@ -13,6 +13,8 @@ from nlu.source import Mendable
 
 BACKLOG = 1024
 """Connections that may wait to be taken: those of a shop's customers who all come back at once."""
+REST_SECONDS = 0.002
+"""After each connection a process leaves the next to the others for so long; else the first to wake takes all."""
 PAUSE_SECONDS = 0.5
 """Without a free file handle, taking connections rests for so long."""
 
@@ -38,9 +40,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def accepting(listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> Iterator[Callable[[], None]]:
-    """Takes connections until the context is left or what it yields is called."""
-    door = _Door(listener, protocol)
+def accepting(
+    listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], rest: float = 0.0
+) -> Iterator[Callable[[], None]]:
+    """Takes connections until the context is left or what it yields is called; rests for so long after each."""
+    door = _Door(listener, protocol, rest)
     door.open()
     try:
         yield door.close
@@ -49,23 +53,26 @@ def accepting(listener: socket.socket, protocol: Callable[[], asyncio.BaseProtoc
 
 
 class _Door:
-    """Takes one connection each time the loop comes round, so that processes which share the socket share the crowd:
-    asyncio's own server takes all that wait at once."""
+    """Takes one connection at a time: asyncio's own server takes all that wait, though other processes are idle."""
 
-    def __init__(self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        self._listener, self._protocol = listener, protocol
+    def __init__(self, listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol], rest: float) -> None:
+        self._listener, self._protocol, self._rest = listener, protocol, rest
         self._loop = asyncio.get_running_loop()
         self._greetings: set[asyncio.Task[object]] = set()
-        self._rest: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         self._listener.setblocking(False)
         self._loop.add_reader(self._listener, self._take)
 
     def close(self) -> None:
-        if self._rest:
-            self._rest.cancel()
+        if self._again:
+            self._again.cancel()
         self._loop.remove_reader(self._listener)
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listener)
+        self._again = self._loop.call_later(seconds, self.open)
 
     def _take(self) -> None:
         try:
@@ -74,10 +81,11 @@ class _Door:
             return
         except OSError as error:
             logger.warning("Connections have to wait: %s.", error.strerror)
-            self._loop.remove_reader(self._listener)
-            self._rest = self._loop.call_later(PAUSE_SECONDS, self.open)
+            self._pause(PAUSE_SECONDS)
             return
         connection.setblocking(False)
         greeting = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._greetings.add(greeting)
         greeting.add_done_callback(self._greetings.discard)
+        if self._rest:
+            self._pause(self._rest)

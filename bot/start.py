@@ -19,10 +19,13 @@ from bot.console.pages import ModelPage
 from bot.console.sign_in import one_time_link
 from bot.dialogue.assistant import Assistant
 from bot.language import Language
+from bot.tokens import Signer
 from nlu.types import Understander
 
 if TYPE_CHECKING:
     from nlu.understand import Model
+
+STOPPING = "Stopping: turns under way are finished, widgets are told to come back."
 
 Load: TypeAlias = AbstractAsyncContextManager[tuple[Understander, ModelPage]]
 """Enters when the model is there."""
@@ -57,10 +60,10 @@ def run(settings: Settings) -> None:
 
 async def _serve(start: Start, screen: Screen) -> None:
     def ready(service: Service, page: ModelPage) -> None:
-        announce(service, page, screen)
+        announce(screen, service.url, service.signer, page, (service.redis, service.database))
 
     await serve_until(until_stopped(), start, ready)
-    screen.print("Stopping: turns under way are finished, widgets are told to come back.")
+    screen.print(STOPPING)
 
 
 async def serve_until(stopped: Awaitable[None], start: Start, ready: Callable[[Service, ModelPage], None]) -> None:
@@ -106,14 +109,15 @@ async def loading(found: Callable[[], tuple[Path, Model]]) -> AsyncIterator[tupl
         yield understander, models.page(directory)
 
 
-def announce(service: Service, page: ModelPage, screen: Screen) -> None:
+def announce(screen: Screen, url: str, signer: Signer, page: ModelPage, stores: tuple[str, str]) -> None:
+    """Tells where to look; `stores` are Redis and the database, in words."""
     scores = ", ".join(f"{words} {value}" for words, value in page.facts[3:])
     lines = (
-        ("Demo page", f"{service.url}/"),
-        ("Console", one_time_link(service.url, service.signer)),
+        ("Demo page", f"{url}/"),
+        ("Console", one_time_link(url, signer)),
         ("Model", page.id + (f" ({scores})" if scores else "")),
-        ("Redis", service.redis),
-        ("Database", service.database),
+        ("Redis", stores[0]),
+        ("Database", stores[1]),
     )
     screen.print("\n[bold green]Frontdesk is running.[/bold green] Ctrl-C stops it.", highlight=False)
     for name, value in lines:

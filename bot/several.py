@@ -1,0 +1,121 @@
+"""`frontdesk run --workers N`: what the server processes share, and the processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+from rich.console import Console as Screen
+
+from bot import logs, models
+from bot.app import check_port, check_stores, database_in_words, database_path, redis_in_words, until_stopped
+from bot.config import Settings, address
+from bot.dialogue.assistant import Assistant
+from bot.embedded import embedded_valkey
+from bot.journal.journal import Journal
+from bot.listening import listen
+from bot.metrics import FOLDER_VARIABLE, forget
+from bot.start import STOPPING, announce
+from bot.supervisor import Command, Plan, Supervisor
+from bot.tokens import Signer, load_key
+from nlu.registry import Registry
+from nlu.source import Mendable
+
+WORKER = (sys.executable, "-P", "-m", "bot.worker")  # -P: a folder `bot` beside the person is not ours
+TRAINING = (sys.executable, "-P", "-m", "bot.cli", "train")
+
+
+class NotTrained(Mendable):
+    """There is no model to serve."""
+
+
+def run(settings: Settings) -> None:
+    """Serves with several processes until it is stopped. This one holds what they share, and never a model."""
+    logs.set_up(settings.log_level, settings.log_format)
+    screen = Screen(stderr=True, soft_wrap=True)
+    check_port(settings)
+    Assistant.load(settings.data)  # what is wrong with it is told once, not by every worker
+    asyncio.run(check_stores(settings))
+    model = asyncio.run(_model(settings, screen))
+
+    def ready(url: str, signer: Signer) -> None:
+        page = models.page(Registry(settings.home).directory(model))
+        announce(screen, url, signer, page, (redis_in_words(settings), database_in_words(settings)))
+
+    asyncio.run(serve(settings, _Commands(model, screen), ready))
+    screen.print(STOPPING)
+
+
+async def serve(settings: Settings, command: Command, ready: Callable[[str, Signer], None]) -> None:
+    """Serves until it is stopped; SIGHUP replaces the workers. `ready` is called once all of them serve."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, settings.port))
+        redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
+        async with await Journal.open(settings.database_url or database_path(settings)):
+            pass  # its tables are there before the workers are
+        signer = Signer(load_key(settings.home, settings.secret))
+        metrics = _empty(settings.home / "metrics")
+        shared = environment(settings, redis_url, metrics)
+        plan = Plan(settings.workers, command, shared, lambda process: forget(process, metrics))
+        supervisor = Supervisor(plan, listener)
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.replace)
+        await supervisor.run(until_stopped(), lambda: ready(address(*listener.getsockname()[:2]), signer))
+
+
+def environment(settings: Settings, redis_url: str, metrics: Path) -> dict[str, str]:
+    """The workers read the settings as we did; what they share is added."""
+    threads = settings.threads or max(1, models.serving_threads() // settings.workers)
+    return {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "FRONTDESK_THREADS": str(threads),
+        FOLDER_VARIABLE: str(metrics.absolute()),
+    }
+
+
+def _empty(folder: Path) -> Path:
+    """The figures of the processes of an earlier run are no longer ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+class _Commands:
+    """A worker's command line. Asked for again, it names the model that is current then."""
+
+    def __init__(self, model: str, screen: Screen) -> None:
+        self._model, self._screen = model, screen
+
+    async def __call__(self) -> Sequence[str]:
+        model, self._model = self._model or await _model(Settings.read(), self._screen), ""
+        return (*WORKER, "--model", model)
+
+
+async def _model(settings: Settings, screen: Screen) -> str:
+    """The model to serve; one is trained if there is none for the data. Raises NotTrained."""
+    if (found := models.chosen(settings)) is not None:
+        return found
+    screen.print(f"{models.NONE_YET}; training one.")
+    await _train()
+    if (made := models.chosen(settings)) is None:
+        raise NotTrained(f"The training data in {settings.data} changed while it was read; start again.")
+    return made
+
+
+async def _train() -> None:
+    """In a process of its own, so that torch stays out of this one."""
+    training = await asyncio.create_subprocess_exec(*TRAINING, stdout=sys.stderr)
+    try:
+        if await training.wait() != 0:
+            raise NotTrained("No model could be trained, so there is none to serve; see above.")
+    finally:
+        with suppress(ProcessLookupError):
+            training.kill()
+            await training.wait()

@@ -1,0 +1,48 @@
+"""A worker with everything real but the model: `python -m tests.stub_worker`, started by the supervisor.
+
+Its name in `welcome` is its number. `hold` holds a turn until the file `go` is in the home folder; `held` tells who.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot import logs
+from bot.config import Settings
+from bot.console.pages import ModelPage
+from bot.start import Start
+from bot.worker import Post, work
+from nlu.registry import ModelError
+from nlu.types import Understander
+from tests.service import KeywordUnderstander, echo_assistant
+
+
+def _start(post: Post) -> Start:
+    settings = Settings.read()
+    logs.set_up(settings.log_level, settings.log_format)
+    named = settings.model_copy(update={"bot_name": f"{post.number}"})
+    assistant = echo_assistant(settings.home / "assistant")
+    return Start(named, assistant, {}, _load(post, settings.home), post.listener, post.patient)
+
+
+@asynccontextmanager
+async def _load(post: Post, home: Path) -> AsyncIterator[tuple[Understander, ModelPage]]:
+    if post.model == "broken":
+        raise ModelError("The model is broken.")
+
+    async def before(text: str) -> None:
+        if "hold" in text:
+            (home / "held").write_text(str(os.getpid()))
+            while not (home / "go").exists():
+                await asyncio.sleep(0.01)
+
+    yield KeywordUnderstander(before=before), ModelPage(post.model, (), None)
+
+
+if __name__ == "__main__":
+    work(Post.read(sys.argv[1:]), _start)
