@@ -38,7 +38,7 @@ class Agents:
         said = Event("agent", time.time(), {"text": text, "data": {"name": name}})
         message = Outbound(text=text, author=Author.AGENT)
         entry = await self.journal.append(conversation_id, message, events=(said,))
-        await self.fanout.grew(conversation_id, [entry])
+        self.fanout.grew(conversation_id, [entry])
 
     async def _change(self, conversation_id: str, message: Outbound, owner: Owner, event: Event) -> None:
         for _ in range(_TRIES):
@@ -60,6 +60,6 @@ class Agents:
             except StaleFence:
                 continue
             await self.fanout.owner_changed(conversation_id, owner)
-            await self.fanout.grew(conversation_id, [entry])
+            self.fanout.grew(conversation_id, [entry])
             return
         raise StaleFence("The conversation is busy; try again.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from bot import metrics
@@ -70,6 +70,8 @@ class Dispatcher:
         self._workers: dict[str, _Worker] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._closing = False
+        self._at_most = 0
+        """Messages that may be waiting."""
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
@@ -93,14 +95,14 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for conversation_id in self._workers:  # their turns had not begun: the model was not there yet
-            await self._fanout.left(conversation_id)
+            self._fanout.left(conversation_id)
 
     async def receive(self, inbound: Inbound) -> Accepted:
         """Returns once the message is durably in the journal; the answer follows through the hub.
 
         Raises Busy or Unavailable when it is not, and IdConflict for another message under a known id.
         """
-        if self._closing or self._waiting() >= self._bounds.queue_size:
+        if self._closing or self._full():
             raise Busy
         started = time.monotonic()
         accepted = await self._journal.accept(inbound)
@@ -166,7 +168,7 @@ class Dispatcher:
         finally:
             del self._workers[conversation_id]  # what is left of it is another server's, or the sweeper's
             if self._closing and worker.line:
-                await self._fanout.left(conversation_id)
+                self._fanout.left(conversation_id)
 
     async def _go_on(self, conversation_id: str, worker: _Worker) -> bool:
         """False when there is nothing to do any more, or another process does it."""
@@ -229,7 +231,7 @@ class Dispatcher:
             yield _Ownership(hold.fence, await self._tracker(conversation_id, hold), hold.owner, worker.line)
         finally:
             if lease:
-                await lease.release()
+                lease.release()
 
     async def _lease(self, conversation_id: str, worker: _Worker) -> Lease | Held | None:
         """None without Redis: then the journal's fence decides alone. Held: another process answers, or has."""
@@ -242,7 +244,7 @@ class Dispatcher:
             if await self._read(conversation_id, worker.line) and not worker.line:
                 break
             if not told:
-                await self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
+                self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
             told = not await self._news(worker.news, _LEASE_PAUSE)
         return Held()
 
@@ -277,28 +279,24 @@ class Dispatcher:
             raise RuntimeError("the message crashed the service before")
 
     async def _turn(self, waiting: Waiting, owned: _Ownership) -> tuple[Turn, Tracker]:
-        async with self._typing(waiting.inbound.conversation_id, owned.owner):
+        with self._typing(waiting.inbound.conversation_id, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
                 return await self._turns.take(waiting.seq, waiting.inbound, owned.tracker)
 
-    @asynccontextmanager
-    async def _typing(self, conversation_id: str, owner: Owner) -> AsyncIterator[None]:
-        dots = asyncio.create_task(self._dots(conversation_id)) if owner is Owner.BOT else None
+    @contextmanager
+    def _typing(self, conversation_id: str, owner: Owner) -> Iterator[None]:
+        if owner is not Owner.BOT:
+            yield
+            return
+        on: Signal = {"type": "typing", "on": True, "for": round(self._bounds.turn_seconds)}
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(_TYPING_AFTER, self._fanout.signal, conversation_id, on)
         try:
             yield
         finally:
-            if dots:
-                dots.cancel()
-                await asyncio.gather(dots, return_exceptions=True)
-
-    async def _dots(self, conversation_id: str) -> None:
-        await asyncio.sleep(_TYPING_AFTER)
-        shown: Signal = {"type": "typing", "on": True, "for": round(self._bounds.turn_seconds)}
-        try:
-            await self._fanout.signal(conversation_id, shown)
-            await asyncio.Event().wait()
-        finally:
-            await self._fanout.signal(conversation_id, {"type": "typing", "on": False})
+            timer.cancel()
+            if loop.time() >= timer.when():
+                self._fanout.signal(conversation_id, {"type": "typing", "on": False})
 
     async def _settled(self, turn: Turn, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
         conversation_id = turn.inbound.conversation_id
@@ -308,14 +306,14 @@ class Dispatcher:
         if turn.owner is not owned.owner:
             owned.owner = turn.owner
             await self._owner_changed(conversation_id, turn.owner, turn.reason)
-        await self._answered(conversation_id, turn.seq, owned, entries)
-        await self._sessions.save(conversation_id, turn.seq, turn.state)
+        self._answered(conversation_id, turn.seq, owned, entries)
+        self._sessions.save(conversation_id, turn.seq, turn.state)
 
-    async def _answered(self, conversation_id: str, seq: int, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
+    def _answered(self, conversation_id: str, seq: int, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
         owned.line.settle(seq, seq)
         if entries:
             owned.line.settle(entries[0].seq, entries[-1].seq)
-        await self._fanout.grew(conversation_id, entries, seq)
+        self._fanout.grew(conversation_id, entries, seq)
 
     async def _give_up(self, waiting: Waiting, owned: _Ownership, failure: Exception) -> None:
         """The message becomes a dead letter: an apology, and a person's turn."""
@@ -334,13 +332,20 @@ class Dispatcher:
             events=(pause,),
         )
         await self._owner_changed(conversation_id, Owner.QUEUE, kind)
-        await self._answered(conversation_id, waiting.seq, owned, entries)
+        self._answered(conversation_id, waiting.seq, owned, entries)
         raise StaleFence("The conversation changed hands.")
 
     async def _owner_changed(self, conversation_id: str, owner: Owner, reason: str | None) -> None:
         if owner is Owner.QUEUE:
             metrics.HAND_OVERS.labels(reason or "unknown").inc()
         await self._fanout.owner_changed(conversation_id, owner)
+
+    def _full(self) -> bool:
+        """Whether the queue is full. Counting costs something, so it is put off while it cannot be."""
+        self._at_most += 1
+        if 2 * self._at_most > self._bounds.queue_size:
+            self._at_most = self._waiting()
+        return self._at_most >= self._bounds.queue_size
 
     def _waiting(self) -> int:
         """Messages in this process's hands that still have to be answered."""
@@ -367,4 +372,5 @@ class Dispatcher:
                 log.warning("the sweeper found no database: %s", away)
             except Exception:
                 log.exception("the sweeper stumbled")
+            self._waiting()
             await asyncio.sleep(_SWEEP_SECONDS)

@@ -22,25 +22,25 @@ class Fanout:
     sessions: Sessions
     journal: Journal
 
-    async def grew(self, conversation_id: str, entries: Sequence[Entry], answered: int = 0) -> None:
+    def grew(self, conversation_id: str, entries: Sequence[Entry], answered: int = 0) -> None:
         """`entries` were committed; `answered` is the number of the message that has had its turn by that."""
         self.hub.grew(conversation_id, entries, answered)
-        await self.sessions.publish(conversation_id, entries[-1].seq if entries else answered)
+        self.sessions.publish(conversation_id, entries[-1].seq if entries else answered)
 
-    async def signal(self, conversation_id: str, signal: Signal) -> None:
+    def signal(self, conversation_id: str, signal: Signal) -> None:
         self.hub.signal(conversation_id, signal)
-        await self.sessions.publish(conversation_id, 0, signal)
+        self.sessions.publish(conversation_id, 0, signal)
 
     async def owner_changed(self, conversation_id: str, owner: Owner) -> None:
         signal: Signal = {"type": "owner", "owner": owner.value}
         if owner is Owner.QUEUE:
             signal["position"] = await self.journal.queue_position(conversation_id)
-        await self.signal(conversation_id, signal)
+        self.signal(conversation_id, signal)
         self.hub.queue_moved(QUEUE_MOVED)
-        await self.sessions.publish("", 0, QUEUE_MOVED)
+        self.sessions.publish("", 0, QUEUE_MOVED)
 
-    async def left(self, conversation_id: str) -> None:
-        await self.sessions.publish(conversation_id, 0, LEFT)
+    def left(self, conversation_id: str) -> None:
+        self.sessions.publish(conversation_id, 0, LEFT)
 
     def heard(self, conversation_id: str, signal: Signal | None) -> None:
         """Another server's news."""

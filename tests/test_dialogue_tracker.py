@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from bot.dialogue.bot_events import bot_event, reply_of
 from bot.dialogue.history import LENGTH
+from bot.dialogue.replacing import replace as quick_replace
 from bot.dialogue.tracker import EVENTS, Tracker
 from bot.messages import Button, Card, Event, Json, Outbound, Owner, Source
 from tests.dialogue_play import slot
@@ -136,3 +138,10 @@ def test_an_agent_owns_the_conversation_until_it_is_given_back() -> None:
     assert tracker.apply(Event("agent", 1.0, {"text": "hello"})).owner is Owner.AGENT
     back = tracker.apply(Event("resume", 1.0))
     assert (back.owner, back.loop) == (Owner.BOT, None)
+
+
+def test_the_quick_replace_does_what_dataclasses_does() -> None:
+    tracker = Tracker("c").apply(Event("slot", 1.0, {"name": "order", "value": "LW-1"}))
+    assert quick_replace(tracker, fallbacks=2, said=()) == dataclasses.replace(tracker, fallbacks=2, said=())
+    with pytest.raises(TypeError, match="nothing"):
+        quick_replace(tracker, nothing=1)

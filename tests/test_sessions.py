@@ -48,6 +48,11 @@ async def until(true: Callable[[], bool | Awaitable[bool]], seconds: float = 10.
             await asyncio.sleep(0.01)
 
 
+async def saved(sessions: Sessions, name: str, version: int, state: dict[str, Any]) -> None:
+    sessions.save(name, version, state)
+    await sessions.flushed()
+
+
 def taken(lease: Lease | Held | None) -> Lease:
     assert isinstance(lease, Lease)
     return lease
@@ -57,7 +62,7 @@ def taken(lease: Lease | Held | None) -> Lease:
 
 
 async def test_a_snapshot_is_found_under_its_version_alone(sessions: Sessions, other: Sessions) -> None:
-    await sessions.save("c1", 3, {"slots": {"order": "LW-1"}})
+    await saved(sessions, "c1", 3, {"slots": {"order": "LW-1"}})
 
     assert await other.load("c1", 3) == {"slots": {"order": "LW-1"}}
     assert [await sessions.load("c1", version) for version in (2, 4, 0)] == [None, None, None]
@@ -65,27 +70,27 @@ async def test_a_snapshot_is_found_under_its_version_alone(sessions: Sessions, o
 
 
 async def test_an_older_snapshot_never_replaces_a_newer_one(sessions: Sessions) -> None:
-    await sessions.save("c1", 10, {"n": 10})
-    await sessions.save("c1", 9, {"n": 9})
+    await saved(sessions, "c1", 10, {"n": 10})
+    await saved(sessions, "c1", 9, {"n": 9})
 
     assert await sessions.load("c1", 10) == {"n": 10}
 
 
 async def test_a_version_that_no_snapshot_may_have_is_never_found(sessions: Sessions) -> None:
-    await sessions.save("c1", 0, {"n": 0})
+    await saved(sessions, "c1", 0, {"n": 0})
 
     assert await sessions.load("c1", 0) is None
 
 
 async def test_another_journals_snapshot_is_not_ours(sessions: Sessions, valkey_url: str) -> None:
-    await sessions.save("c1", 3, {"n": 3})
+    await saved(sessions, "c1", 3, {"n": 3})
 
     async with Sessions(valkey_url, "another") as foreign:
         assert await foreign.load("c1", 3) is None
 
 
 async def test_nothing_stays_in_redis_for_ever(sessions: Sessions, valkey: redis.Redis) -> None:
-    await sessions.save("c1", 3, {"n": 3})
+    await saved(sessions, "c1", 3, {"n": 3})
     await sessions.lease("c1")
     await sessions.allow("address", 1, 5)
 
@@ -96,7 +101,7 @@ async def test_nothing_stays_in_redis_for_ever(sessions: Sessions, valkey: redis
 
 @pytest.mark.parametrize("name", ["c1", "{x}y", "}", "a b\r\n", "\ud800", "你好", "x" * 200])
 async def test_a_conversations_keys_share_one_slot(sessions: Sessions, valkey: redis.Redis, name: str) -> None:
-    await sessions.save(name, 3, {"n": 3})
+    await saved(sessions, name, 3, {"n": 3})
     await sessions.lease(name)
 
     assert await sessions.load(name, 3) == {"n": 3}
@@ -113,7 +118,8 @@ async def test_a_conversation_has_one_owner(sessions: Sessions, other: Sessions)
 
     assert isinstance(await other.lease("c1"), Held)
     assert isinstance(await other.lease("c2"), Lease)
-    await lease.release()
+    lease.release()
+    await sessions.flushed()
     taken(await other.lease("c1"))
 
 
@@ -128,10 +134,10 @@ async def test_only_the_owner_releases(sessions: Sessions, other: Sessions, valk
     await valkey.delete(*await valkey.keys("*:lease"))  # it ran out while its owner slept
     theirs = taken(await other.lease("c1"))
 
-    await lease.release()
+    lease.release()
 
     assert isinstance(await sessions.lease("c1"), Held)
-    await theirs.release()
+    theirs.release()
 
 
 async def test_a_lease_is_renewed_while_it_is_held(
@@ -197,9 +203,9 @@ async def test_other_processes_hear_of_news(sessions: Sessions, valkey_url: str,
     ears = Ears()
     async with hearing(valkey_url, ears) as other:
         await listening(valkey, 2)
-        await other.publish("c2", 1)  # its own is no news
-        await sessions.publish("c1", 7)
-        await sessions.publish("c1", 0, {"type": "typing", "on": True})
+        other.publish("c2", 1)  # its own is no news
+        sessions.publish("c1", 7)
+        sessions.publish("c1", 0, {"type": "typing", "on": True})
 
         await until(lambda: len(ears.news) == 2)
         assert ears.news == [("c1", 7), ("c1", 0, {"type": "typing", "on": True})]
@@ -257,8 +263,8 @@ async def until_allowed(sessions: Sessions) -> None:
 
 async def everything(sessions: Sessions) -> tuple[object, ...]:
     """One of each, as a turn asks for them."""
-    await sessions.save("c1", 3, {"n": 3})
-    await sessions.publish("c1", 7)
+    await saved(sessions, "c1", 3, {"n": 3})
+    sessions.publish("c1", 7)
     return (
         await sessions.load("c1", 3),
         await sessions.lease("c9"),
@@ -267,15 +273,16 @@ async def everything(sessions: Sessions) -> tuple[object, ...]:
 
 
 async def test_a_flush_loses_nothing_that_matters(sessions: Sessions, other: Sessions, valkey: redis.Redis) -> None:
-    await sessions.save("c1", 3, {"n": 3})
+    await saved(sessions, "c1", 3, {"n": 3})
     lease = taken(await sessions.lease("c1"))
     await valkey.flushall()
     await valkey.script_flush()
 
     assert await sessions.load("c1", 3) is None
     taken(await other.lease("c1"))  # the journal's fence decides which of the two may commit
-    await lease.release()
-    await sessions.save("c1", 3, {"n": 3})
+    lease.release()
+    await sessions.flushed()
+    await saved(sessions, "c1", 3, {"n": 3})
     assert await sessions.load("c1", 3) == {"n": 3}
     assert not sessions.degraded
 
@@ -347,13 +354,13 @@ def _alive(process: int) -> bool:
 
 async def test_news_of_others_arrive_again_after_redis_was_dead(tmp_path: Path) -> None:
     async with own_valkey(tmp_path) as (sessions, process):
-        path, ears = sessions._reads.connection_pool.connection_kwargs["path"], Ears()
+        path, ears = sessions._client.connection_pool.connection_kwargs["path"], Ears()
         async with hearing(f"unix://{path}", ears):
             os.kill(process, signal.SIGKILL)
             await until(lambda: not _alive(process))
 
             async def heard_of() -> bool:
-                await sessions.publish("c1", 99)
+                sessions.publish("c1", 99)
                 return ("c1", 99) in ears.news
 
             await until(heard_of, 20)
@@ -367,17 +374,16 @@ async def test_news_that_could_not_be_told_wake_everybody_later(
         await listening(valkey, 2)
         await until(lambda: ears.gaps > 0)
         before = ears.gaps
-        sessions._breaker.failed()  # this process alone lost sight of Redis
-        await sessions.publish("c1", 7)
+        sessions._away.set()  # this process alone lost sight of Redis
+        sessions.publish("c1", 7)
         assert not ears.news
-        sessions._failed.set()
 
         await until(lambda: ears.gaps > before)
 
 
 async def test_everybody_looks_again_and_again_while_redis_is_away(tmp_path: Path) -> None:
     async with own_valkey(tmp_path) as (sessions, process):
-        path, ears = sessions._reads.connection_pool.connection_kwargs["path"], Ears()
+        path, ears = sessions._client.connection_pool.connection_kwargs["path"], Ears()
         async with hearing(f"unix://{path}", ears) as other:
             await until(lambda: ears.gaps > 0)
             os.kill(process, signal.SIGSTOP)
@@ -390,7 +396,7 @@ async def test_everybody_looks_again_and_again_while_redis_is_away(tmp_path: Pat
 
 
 async def test_a_redis_that_takes_no_writes_is_read(sessions: Sessions, valkey: redis.Redis) -> None:
-    await sessions.save("c1", 3, {"n": 3})
+    await saved(sessions, "c1", 3, {"n": 3})
     await valkey.config_set("maxmemory", 1)
     try:
         assert await everything(sessions) == ({"n": 3}, None, 0.0)
@@ -403,7 +409,7 @@ async def test_a_redis_that_takes_no_writes_is_read(sessions: Sessions, valkey: 
 
 async def test_a_call_given_up_never_answers_the_next_one(sessions: Sessions) -> None:
     for n in range(1, 101):
-        await sessions.save(f"c{n}", n, {"n": n})
+        await saved(sessions, f"c{n}", n, {"n": n})
 
     async def impatient(n: int) -> None:
         asking = asyncio.create_task(sessions.load(f"c{n}", n))
@@ -424,7 +430,7 @@ async def test_nothing_is_counted_twice_across_a_stall(tmp_path: Path) -> None:
         os.kill(process, signal.SIGCONT)
         await until(lambda: not sessions.degraded)
 
-        path = sessions._reads.connection_pool.connection_kwargs["path"]
+        path = sessions._client.connection_pool.connection_kwargs["path"]
         async with redis.Redis(unix_socket_path=path, decode_responses=True) as client:
             left = [await client.hget(key, "tokens") for key in await client.keys("*{d*}:rate")]
         assert all(tokens is not None and float(tokens) > 3.9 for tokens in left)

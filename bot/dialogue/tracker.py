@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from bot.dialogue.bot_events import reply_of
 from bot.dialogue.history import LENGTH, Loop, Move, Suspended
 from bot.dialogue.slots import REQUESTED
 from bot.messages import Event, Json, Outbound, Owner
+
+if TYPE_CHECKING:  # whose changes mypy checks
+    from dataclasses import replace
+else:
+    from bot.dialogue.replacing import replace
 
 EVENTS = 50
 """Events kept since the last restart."""
