@@ -267,7 +267,7 @@ async def test_chinese_pages_have_a_chinese_widget(visitors: Visitors, service: 
 async def test_every_text_is_there_in_both_languages(visitors: Visitors, service: FakeService) -> None:
     chat = await visitors.visitor()
     english, chinese = await chat.page.evaluate(
-        "import('/widget/texts.js').then(({texts}) => ['en', 'zh-TW'].map((l) => Object.keys(texts(l)[0]).sort()))"
+        "import('/widget/frontdesk.js').then(({texts}) => ['en', 'zh-TW'].map((l) => Object.keys(texts(l)[0]).sort()))"
     )
     assert english == chinese
 

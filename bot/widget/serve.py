@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
+
+from bot.widget.script import script
 
 HERE = Path(__file__).parent
 DEMO = HERE / "demo"
@@ -18,8 +19,7 @@ CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Pages of other origins load the script; `no-cache` asks each time whether it changed, so that modules of two
-# versions never meet. Unchanged, it is a 304.
+# Pages of other origins load the script; `no-cache` asks each time whether it changed. Unchanged, it is a 304.
 EVERYWHERE = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 CACHE = {hdrs.CACHE_CONTROL: "no-cache", "X-Content-Type-Options": "nosniff", hdrs.VARY: hdrs.ACCEPT_ENCODING}
 PAGE_POLICY = "; ".join(
@@ -39,9 +39,6 @@ PAGE_POLICY = "; ".join(
 PAGE = {"Content-Security-Policy": PAGE_POLICY, "Referrer-Policy": "strict-origin-when-cross-origin"}
 # Drawings are documents of their own when somebody opens one.
 DRAWING = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-
-_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/[ \t]*)$|(?<=[;,{)\]]) // [^'\"`\n]*$", re.MULTILINE | re.DOTALL)
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +61,18 @@ class StaticFile:
 
 def routes() -> list[web.RouteDef]:
     """Every file under its address; what is not a file here has none, so no path leads anywhere else."""
-    scripts = [(f"/widget/{path.name}", read_script(path)) for path in sorted(HERE.glob("*.js"))]
+    widget = [("/widget/frontdesk.js", _static(script(HERE / "frontdesk.js").encode(), ".js", EVERYWHERE))]
     demo = [
         (f"/demo/{path.relative_to(DEMO).as_posix()}", read(path, DRAWING if path.suffix == ".svg" else {}))
         for path in sorted(DEMO.rglob("*"))
         if path.suffix in CONTENT_TYPES and path.suffix != ".html"
     ]
     page = [("/", read(DEMO / "index.html", PAGE))]
-    return [web.get(address, file.send) for address, file in (*scripts, *demo, *page)]
+    return [web.get(address, file.send) for address, file in (*widget, *demo, *page)]
 
 
 def read(path: Path, headers: dict[str, str]) -> StaticFile:
     return _static(path.read_bytes(), path.suffix, headers)
-
-
-def read_script(path: Path) -> StaticFile:
-    """Without its comments and indentation, which visitors would only wait for; line numbers stay."""
-    return _static(lean(path.read_text("utf-8")).encode(), path.suffix, EVERYWHERE)
-
-
-def lean(script: str) -> str:
-    """Comments that fill lines or end them become empty; nothing else is touched but indentation."""
-    blank = _COMMENT.sub(lambda comment: "\n" * comment.group().count("\n"), script)
-    return _INDENT.sub("", blank)
 
 
 def _static(body: bytes, suffix: str, headers: dict[str, str]) -> StaticFile:
