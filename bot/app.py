@@ -112,7 +112,7 @@ async def serving(
         fanout = Fanout(hub, sessions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
         doors = Doors(_policy(settings), sessions)
-        widget = WidgetDoor(settings.bot_name, journal, dispatcher, hub, doors, signer, _widget_limits(settings))
+        widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
         agents = Agents(journal, fanout)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)

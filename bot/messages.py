@@ -201,6 +201,8 @@ class Entry:
     """`seq` of the customer's message that this answers."""
     part: int = 0
     """0, 1, 2 ... among the replies to one message."""
+    rating: str | None = None
+    """The customer's thumb: up, down, or none given."""
 
     def to_json(self) -> Json:
         return {
@@ -212,6 +214,7 @@ class Entry:
             "message_id": self.message_id,
             "reply_to": self.reply_to,
             "part": self.part,
+            "rating": self.rating,
         }
 
 

@@ -519,6 +519,7 @@ async def test_thumbs_can_be_taken_back(journal: Journal) -> None:
     await journal.rate("c1", 2, "none")
 
     assert await journal.ratings("c1") == {3: "down"}
+    assert [entry.rating for entry in await journal.entries("c1")] == [None, None, "down"]
     with pytest.raises(NotFound):
         await journal.rate("c1", 9, "up")
 

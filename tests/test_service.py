@@ -153,6 +153,22 @@ async def test_thumbs_are_kept(service: Service) -> None:
         assert (await widget.until("error"))["code"] == "bad_frame"
 
 
+async def test_every_device_of_a_customer_knows_the_thumbs(service: Service) -> None:
+    async with Widget.open(service.url) as first:
+        await first.ask("ask")
+        async with Widget.open(service.url, token=first.welcome["token"]) as second:
+            await second.send(type="feedback", seq=2, value="up")
+            assert await first.until("noted") == {"type": "noted", "seq": 2, "value": "up"}
+            assert await second.until("noted") == {"type": "noted", "seq": 2, "value": "up"}
+        token, epoch = first.welcome["token"], first.welcome["epoch"]
+        async with Widget.open(service.url, token=token) as fresh:
+            await fresh.until("entries")
+            assert [entry["rating"] for entry in fresh.entries] == [None, "up"]
+            assert "ratings" not in fresh.welcome
+        async with Widget.open(service.url, token=token, epoch=epoch, last_seq=2) as back:
+            assert back.welcome["ratings"] == {"2": "up"}
+
+
 @pytest.mark.parametrize("token", ["", "1.x.y", "nonsense", "1.d2ViLTE.AAAA"])
 async def test_a_forged_token_opens_nothing(service: Service, token: str, http: aiohttp.ClientSession) -> None:
     async with http.ws_connect(f"{service.url}/widget/ws") as socket:

@@ -40,6 +40,7 @@ class Conversation:
     log: list[Json] = field(default_factory=list)
     ids: dict[str, tuple[Json, int]] = field(default_factory=dict)
     owner: str = "bot"
+    position: int = 0
 
 
 @dataclass(eq=False)
@@ -188,6 +189,8 @@ class FakeService:
                 "epoch": conversation.epoch,
                 "seq": len(conversation.log),
                 "owner": conversation.owner,
+                "position": conversation.position,
+                **({"ratings": _ratings(conversation.log)} if seen else {}),
                 **self.welcome,
             }
         )
@@ -222,7 +225,9 @@ class FakeService:
         await peer.send({"type": "ack", "id": frame["id"], "seq": known[1]})
 
     async def _on_feedback(self, peer: Peer, frame: Json) -> None:
-        await peer.send({"type": "noted", "seq": frame["seq"], "value": frame["value"]})
+        value = frame["value"]
+        self._of(peer).log[frame["seq"] - 1]["rating"] = None if value == "none" else value
+        await self.tell({"type": "noted", "seq": frame["seq"], "value": value})
 
     async def _on_history(self, peer: Peer, frame: Json) -> None:
         older = self._of(peer).log[: frame["before"] - 1]
@@ -253,7 +258,7 @@ class FakeService:
     def _append(self, conversation: Conversation, entry: Json) -> Json:
         whole = {
             "seq": len(conversation.log) + 1, "at": time.time(), "reply_to": None, "part": 0, "text": "",
-            "buttons": [], "image": "", "cards": [], "source": None, "rateable": False, **entry,
+            "buttons": [], "image": "", "cards": [], "source": None, "rateable": False, "rating": None, **entry,
         }  # fmt: skip
         conversation.log.append(whole)
         return whole
@@ -273,6 +278,10 @@ class FakeService:
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+def _ratings(log: list[Json]) -> Json:
+    return {str(entry["seq"]): entry["rating"] for entry in log if entry["rating"]}
 
 
 def _problem(frame: Json, peer: Peer) -> str | None:

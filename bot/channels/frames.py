@@ -127,6 +127,7 @@ def entry(entry: Entry) -> Json:
         ],
         "source": {"title": message.source.title, "url": message.source.url} if message.source else None,
         "rateable": message.rateable,
+        "rating": entry.rating,
     }
     if entry.author is Author.USER:
         seen["id"] = entry.message_id

@@ -16,8 +16,8 @@ from bot.channels import frames
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
 from bot.dispatcher import Busy, Dispatcher
 from bot.doors import Doors
-from bot.fanout import QUEUE_MOVED
-from bot.hub import Follower, Hub, TooSlow
+from bot.fanout import QUEUE_MOVED, Fanout
+from bot.hub import Follower, TooSlow
 from bot.journal.errors import IdConflict, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
@@ -56,7 +56,7 @@ class WidgetDoor:
     name: str
     journal: Journal
     dispatcher: Dispatcher
-    hub: Hub
+    fanout: Fanout
     doors: Doors
     signer: Signer
     limits: WidgetLimits
@@ -115,7 +115,7 @@ class _Connection:
             await self._send(frames.error(refusal))
             await self.socket.close(code=WSCloseCode.POLICY_VIOLATION)
             return
-        with self.door.hub.follow(conversation.id, self.follower):
+        with self.door.fanout.hub.follow(conversation.id, self.follower):
             writer = asyncio.create_task(self._write())
             try:
                 await self._read()
@@ -146,6 +146,7 @@ class _Connection:
         self.sent = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0
         self.follower.queued = conversation.owner is Owner.QUEUE
         self.position = await self._position() if self.follower.queued else 0
+        thumbs = {"ratings": await self._ratings()} if self.sent else {}
         await self._send(
             {
                 "type": "welcome",
@@ -158,6 +159,7 @@ class _Connection:
                 "name": self.door.name,
                 "ping": _PING_SECONDS,
                 "limits": {"text": self.door.limits.text},
+                **thumbs,
             }
         )
         return conversation
@@ -167,6 +169,14 @@ class _Connection:
             return await self.door.journal.queue_position(self.conversation_id)
         except Unavailable as away:
             raise Refused("unavailable", _AWAY, away.retry_after) from None
+
+    async def _ratings(self) -> Json:
+        """The thumbs by number: entries that the client has do not come again to tell theirs."""
+        try:
+            ratings = await self.door.journal.ratings(self.conversation_id)
+        except Unavailable as away:
+            raise Refused("unavailable", _AWAY, away.retry_after) from None
+        return {str(seq): value for seq, value in ratings.items()}
 
     async def _conversation(self, token: str | None) -> Conversation:
         conversation_id = self._known(token) if token is not None else await self._new()
@@ -203,19 +213,22 @@ class _Connection:
     async def _read(self) -> None:
         while True:
             try:
-                self.follower.tell(await self._answer(await self._receive()))
+                answer = await self._answer(await self._receive())
+                if answer:
+                    self.follower.tell(answer)
             except Unavailable as away:
                 self.follower.tell(frames.error(Refused("unavailable", _AWAY, away.retry_after)))
             except Refused as refusal:
                 metrics.REFUSED.labels(refusal.code).inc()
                 self.follower.tell(frames.error(refusal))
 
-    async def _answer(self, frame: Frame) -> Json:
+    async def _answer(self, frame: Frame) -> Json | None:
         match frame:
             case Say() | Press() | Control():
                 return {"type": "ack", "id": frame.id, "seq": await self._accept(frame)}
             case Rate():
-                return await self._rate(frame)
+                await self._rate(frame)
+                return None  # the client is told with everybody else
             case Look():
                 return await self._look(frame)
             case Ping():
@@ -267,12 +280,13 @@ class _Connection:
         later = await self.door.journal.entries(self.conversation_id, after=seq, limit=_PAGE)
         return any(entry.author is Author.USER for entry in later)
 
-    async def _rate(self, rate: Rate) -> Json:
+    async def _rate(self, rate: Rate) -> None:
         entry = await self.door.journal.entry(self.conversation_id, rate.seq)
         if entry is None or entry.author is Author.USER:
             raise Refused("bad_frame", "There is no such answer.")
         await self.door.journal.rate(self.conversation_id, rate.seq, rate.value)
-        return {"type": "noted", "seq": rate.seq, "value": rate.value}
+        noted: Json = {"type": "noted", "seq": rate.seq, "value": rate.value}
+        await self.door.fanout.signal(self.conversation_id, noted)
 
     async def _look(self, look: Look) -> Json:
         first = max(0, look.before - 1 - look.limit)

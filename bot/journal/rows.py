@@ -27,6 +27,7 @@ def entry(row: Row) -> Entry:
         message_id=row["message_id"],
         reply_to=row["reply_to"],
         part=row["part"],
+        rating=row.get("rating"),  # a new one has none
     )
 
 
