@@ -78,7 +78,8 @@ async def test_the_demo_page_allows_only_its_own_and_nobody_frames_it(client: Cl
 @pytest.mark.parametrize(
     "path",
     ["/widget/serve.py", "/widget/client.js", "/widget/__init__.py", "/widget/../serve.py",
-     "/widget/%2e%2e/__init__.py", "/demo/", "/demo/index.html", "/demo/..%2fserve.py", "/demo/products/", "/demo/products/..%2f..%2f..%2fserve.py"],
+     "/widget/%2e%2e/__init__.py", "/demo/", "/demo/index.html", "/demo/..%2fserve.py",
+     "/demo/products/", "/demo/products/..%2f..%2f..%2fserve.py"],
 )  # fmt: skip
 async def test_no_address_leads_to_another_file(client: Client, path: str) -> None:
     response, _ = await raw(client, path)
@@ -148,9 +149,7 @@ if(one!==two&&!three)five((six)=>six??'a = b');
 
 
 def test_a_style_sheet_keeps_what_it_means() -> None:
-    written = (
-        "sheet(`\n  .a :is(.b, .c) > p {\n    margin: calc(1px + 2px) auto;\n  }\n  .d { color: red; }\n`);\n"
-    )
+    written = "sheet(`\n  .a :is(.b, .c) > p {\n    margin: calc(1px + 2px) auto;\n  }\n  .d { color: red; }\n`);\n"
     assert lean_style(written) == "sheet(`\n  .a :is(.b,.c)>p{margin:calc(1px + 2px) auto;}.d{color:red;}`);"
 
 

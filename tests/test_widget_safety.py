@@ -198,11 +198,11 @@ async def test_an_address_that_could_run_code_is_not_followed(visitors: Visitors
 async def test_markup_from_the_service_itself_is_text(visitors: Visitors, service: FakeService) -> None:
     payload = MARKUP[1]
     service.welcome["name"] = payload
-    service.refusals = [{"code": payload, "message": payload}]
+    service.refusals = [{"code": payload, "message": payload}, {"code": payload, "message": payload, "retry_after": 60}]
     chat = await opened(visitors, service)
     await chat.write(payload)
     await expect(chat[".failed"]).to_be_visible()
-    await service.tell({"type": "error", "code": payload, "message": payload, "retry_after": 1})
+    await chat.write(payload)
     await expect(chat[".notice"]).to_have_text(payload)
     await expect(chat["h2"]).to_have_text(payload)
     await is_harmless(chat)

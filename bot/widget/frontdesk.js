@@ -14,6 +14,9 @@ const SERVICE = new URL('..', import.meta.url).href;
 const PHONE = matchMedia('(max-width: 480px), (max-height: 420px)'); // as in style.js
 const TOUCH = matchMedia('(pointer: coarse)');
 const GROUP = 300; // seconds within which messages of one author stand together
+const ROWS = 200; // messages on the page at most; more are held and drawn when somebody scrolls to them
+const STEP = 50; // messages by which that part moves
+const FINAL = ['too_long', 'empty', 'unknown_button']; // a second try would end as the first
 
 export class FrontdeskChat extends HTMLElement {
   static observedAttributes = ['server', 'title', 'locale', 'open', 'greeting'];
@@ -24,11 +27,14 @@ export class FrontdeskChat extends HTMLElement {
   #ui = {};
   #setting;
   #nodes = new Map();
-  #first = 1;
+  #top = 0; // number of the first message that is drawn
+  #drawn = 0; // and as it was
+  #whole = true; // drawn to the newest
   #pinned = true; // the newest message is in sight, and is to stay so
   #opener = null;
   #unread = 0;
   #due = false;
+  #tick;
 
   get open() {
     return this.hasAttribute('open');
@@ -45,13 +51,13 @@ export class FrontdeskChat extends HTMLElement {
   }
 
   connectedCallback() {
-    const locale = this.getAttribute('locale') || document.documentElement.lang || navigator.language;
+    const locale = spelled(this.getAttribute('locale') || document.documentElement.lang);
     const [t, lang] = texts(locale);
     const base = new URL(this.getAttribute('server') || SERVICE, location.href).href;
     const page = location.origin + location.pathname;
     const client = (this.#client = new Client(base, { locale, page }, () => this.#later()));
     const region = navigator.languages.find((one) => one.split('-')[0] === locale) ?? locale; // how it writes dates
-    this.#setting = { t, base, locale: region, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
+    this.#setting = { t, lang, base, locale: region, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
     this.#nodes.clear();
     this.#build(t, lang, direction(locale));
     PHONE.addEventListener('change', this.#reopen);
@@ -99,9 +105,9 @@ export class FrontdeskChat extends HTMLElement {
       again: button({ click: () => this.#client.connect() }, t.now),
       list: h('div', { class: 'list' }),
       greeting: h('div', { class: 'row bot' }, h('p', { class: 'said', dir: 'auto' })),
-      earlier: button({ class: 'earlier', click: () => this.#client.earlier() }, t.earlier),
+      earlier: button({ class: 'earlier', click: () => this.#earlier() }, t.earlier),
       typing: h('div', { class: 'typing' }, h('span', { class: 'sr' }), h('i'), h('i'), h('i')),
-      newest: button({ class: 'newest', click: () => this.#bottom() }, t.newest, ' ↓'),
+      newest: button({ class: 'newest', click: () => this.#newest() }, t.newest, ' ↓'),
       text: h('textarea', {
         rows: 1,
         placeholder: t.write,
@@ -265,6 +271,8 @@ export class FrontdeskChat extends HTMLElement {
     const problem = client.notice?.code ?? (client.late && 'late');
     say(notice, problem ? (t[problem] ?? client.notice.message) : '', client.late && again);
     this.#list(t, client);
+    clearTimeout(this.#tick);
+    if (client.wait) this.#tick = setTimeout(() => this.#later(), 1000);
     if (this.open && !document.hidden) client.see();
     this.#count(t, client.unread);
   }
@@ -284,9 +292,11 @@ export class FrontdeskChat extends HTMLElement {
 
   #list(t, client) {
     const { log, list, greeting, earlier, typing } = this.#ui;
-    const shown = [...client.entries, ...client.outbox.map(sketch)];
-    const older = client.first < this.#first;
-    const below = log.scrollHeight - log.scrollTop;
+    const [top, shown, next] = this.#part(client);
+    const moved = top !== this.#drawn;
+    const reach = (row) => row.getBoundingClientRect().bottom - log.getBoundingClientRect().top;
+    const anchor = moved && !this.#pinned && [...list.querySelectorAll('.row')].find((row) => reach(row) > 0);
+    const stood = anchor && reach(anchor);
     const nodes = [];
     const kept = new Map();
     const keep = (key, make) => {
@@ -294,11 +304,12 @@ export class FrontdeskChat extends HTMLElement {
       nodes.push(kept.get(key));
       return kept.get(key);
     };
-    if (client.first > 1 && !client.exhausted && client.ready) nodes.push(earlier);
+    if (top > client.first || (client.first > 1 && !client.exhausted && client.ready)) nodes.push(earlier);
     if (!shown.length && (client.ready ? !client.loading : !client.known)) nodes.push(greeting);
     say(greeting.firstChild, this.getAttribute('greeting') || t.greeting);
 
-    const replies = repliesTo(shown);
+    const { votes } = client;
+    const replies = repliesTo(shown, next);
     const last = shown.findLast((entry) => entry.author === 'user');
     shown.forEach((entry, index) => {
       const before = shown[index - 1];
@@ -307,44 +318,77 @@ export class FrontdeskChat extends HTMLElement {
       if (newDay) keep(day, () => h('p', { class: 'day' }, dayName(day, this.#setting.locale)));
       const node = keep(entry.id ?? entry.seq, () => draw(entry, this.#setting));
       node.classList.toggle('next', !newDay && before.author === entry.author && entry.at - before.at < GROUP);
-      update(node, replies[index], client.votes[entry.seq]?.[0]);
+      update(node, replies[index], votes[entry.seq] ?? entry.rating);
       if (entry.author === 'user') this.#state(node, entry.message, entry === last);
     });
-    if (client.typing) nodes.push(typing);
+    if (client.typing && this.#whole) nodes.push(typing);
     this.#nodes = kept;
-    this.#first = client.first;
+    this.#drawn = top;
 
-    log.setAttribute('aria-live', older || client.loading ? 'off' : 'polite'); // history is not news
+    log.setAttribute('aria-live', moved || client.loading ? 'off' : 'polite'); // history is not news
     place(list, nodes);
-    if (older) log.scrollTop = log.scrollHeight - below;
+    if (anchor?.isConnected) log.scrollTop += reach(anchor) - stood;
     else if (this.#pinned) this.#bottom();
     this.#scrolled();
   }
 
+  /** What is drawn of the conversation: from which number, the messages, and what the visitor said next after them. */
+  #part({ entries, outbox, first, last }) {
+    const newest = Math.max(first, last - STEP + 1);
+    if (this.#pinned && last - this.#top >= ROWS) this.#top = newest;
+    const top = Math.min(Math.max(this.#top, first), newest);
+    const end = this.#pinned ? last + 1 : top + ROWS;
+    const shown = entries.slice(top - first, end - first);
+    this.#whole = end > last;
+    if (this.#whole) return [top, [...shown, ...outbox.map(sketch)]];
+    return [top, shown, entries.slice(end - first).find(({ author }) => author === 'user')?.text];
+  }
+
+  #earlier() {
+    this.#pinned = false;
+    this.#top = Math.max(this.#drawn - STEP, 1);
+    if (this.#top < this.#client.first) this.#client.earlier();
+    this.#render();
+  }
+
+  #newest() {
+    this.#pinned = true;
+    this.#render();
+  }
+
   /** What became of a message the visitor wrote, under it. */
   #state(node, message, last) {
-    const { t } = this.#setting;
+    const { t, lang } = this.#setting;
     const client = this.#client;
     const line = node.querySelector('.state');
     const state = message?.state ?? 'sent';
     const failed = state === 'failed';
-    const shown = state === 'waiting' && client.ready ? 'sending' : state;
+    const held = state === 'waiting' && client.wait;
+    const shown = held ? 'held' : state === 'waiting' && client.ready ? 'sending' : state;
     node.classList.toggle('pending', state !== 'sent');
     node.classList.toggle('failed', failed);
     const words = last || message ? t[shown] + (failed ? `: ${t[message.code] ?? message.code}` : '') : '';
     const act = (label, click) => h('button', { type: 'button', click }, label);
     const late = client.late && shown === 'waiting';
-    if (line.dataset.of === words + late) return;
-    line.dataset.of = words + late;
-    line.replaceChildren(words);
-    if (failed || late) line.append(act(failed ? t.retry : t.now, () => client.retry(message)));
-    if (failed) line.append(act(t.remove, () => client.remove(message)));
+    if (line.dataset.of !== words + late) {
+      line.dataset.of = words + late;
+      line.replaceChildren(words, held ? h('span', { 'aria-hidden': 'true' }) : '');
+      if (late || (failed && !FINAL.includes(message.code))) line.append(act(failed ? t.retry : t.now, () => client.retry(message)));
+      if (failed) line.append(act(t.remove, () => client.remove(message)));
+    }
+    if (held) line.lastChild.textContent = new Intl.RelativeTimeFormat(lang, { style: 'short' }).format(held, 'second');
   }
 
+  /** Further down, when the end of what is drawn is in sight. */
   #scrolled = () => {
     const { log, newest } = this.#ui;
-    this.#pinned = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    const below = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    this.#pinned = below && this.#whole;
     newest.hidden = this.#pinned;
+    if (below && !this.#whole) {
+      this.#top = this.#drawn + STEP;
+      this.#later();
+    }
   };
 
   #bottom() {
@@ -358,9 +402,8 @@ function sketch(message) {
   return { id: message.id, author: 'user', at: message.at / 1000, text: message.title, message };
 }
 
-/** For each entry what the visitor said next. */
-function repliesTo(entries) {
-  let reply;
+/** For each entry what the visitor said next; `reply` is what they said after all of them. */
+function repliesTo(entries, reply) {
   return entries.map((_, index) => {
     const said = reply;
     const entry = entries[entries.length - 1 - index];
@@ -382,7 +425,8 @@ function dayName(day, locale) {
 
 /** The children become these nodes, in this order; whatever is in its place is not touched. */
 function place(parent, nodes) {
-  for (const node of [...parent.childNodes]) if (!nodes.includes(node)) node.remove();
+  const kept = new Set(nodes);
+  for (const node of [...parent.childNodes]) if (!kept.has(node)) node.remove();
   let next = parent.firstChild;
   for (const node of nodes) {
     if (node === next) next = next.nextSibling;
@@ -395,6 +439,15 @@ function say(node, words, action) {
   node.hidden = !words;
   if (node.firstChild?.data !== words) node.replaceChildren(words);
   if (action && words) node.append(action);
+}
+
+/** The locale as Intl takes it: pages write en_US, too. */
+function spelled(locale) {
+  try {
+    return Intl.getCanonicalLocales(locale.replaceAll('_', '-'))[0];
+  } catch {
+    return navigator.language;
+  }
 }
 
 /** What belongs to this tab alone: whether the chat is open, and words not yet sent. */

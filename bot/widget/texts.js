@@ -21,6 +21,7 @@ const en = {
   typing: 'is typing',
   sending: 'Sending',
   waiting: 'Waiting for the connection',
+  held: 'Waiting, next try ',
   sent: 'Sent',
   failed: 'Not sent',
   now: 'Try now',
@@ -65,6 +66,7 @@ const zh = {
   typing: '正在输入',
   sending: '正在发送',
   waiting: '等待连接',
+  held: '等待中，下次重试：',
   sent: '已发送',
   failed: '未发送',
   now: '立即重试',
@@ -87,9 +89,12 @@ const zh = {
   too_many: '打开的聊天过多，请稍后再试。',
 };
 
-/** @param {string} locale @returns {[texts: typeof en, language: string]} */
+const languages = { en, zh };
+
+/** Words that a language lacks are English. @param {string} locale @returns {[texts: typeof en, language: string]} */
 export function texts(locale) {
-  return /^zh\b/i.test(locale) ? [zh, 'zh'] : [en, 'en'];
+  const language = locale.toLowerCase().split('-')[0];
+  return languages[language] ? [{ ...en, ...languages[language] }, language] : [en, 'en'];
 }
 
 /** @param {string} locale */
