@@ -286,7 +286,7 @@ class _Connection:
             raise Refused("bad_frame", "There is no such answer.")
         await self.door.journal.rate(self.conversation_id, rate.seq, rate.value)
         noted: Json = {"type": "noted", "seq": rate.seq, "value": rate.value}
-        await self.door.fanout.signal(self.conversation_id, noted)
+        self.door.fanout.signal(self.conversation_id, noted)
 
     async def _look(self, look: Look) -> Json:
         first = max(0, look.before - 1 - look.limit)
