@@ -27,7 +27,7 @@ from bot.channels.widget import WidgetDoor, WidgetLimits
 from bot.config import Settings, address
 from bot.console.pages import Console
 from bot.console.sign_in import SignIn
-from bot.demo import Demo
+from bot.demo import Demo, is_demo
 from bot.dialogue.assistant import Assistant
 from bot.dialogue.defaults import HUMAN, RESPONSES
 from bot.dialogue.responses import render, with_button
@@ -36,6 +36,7 @@ from bot.doors import DoorPolicy, Doors
 from bot.embedded import embedded_valkey
 from bot.errors import answer_failures
 from bot.fanout import Fanout
+from bot.front_page import FrontPage
 from bot.health import Health
 from bot.help_pages import HelpPages
 from bot.hub import Hub
@@ -126,7 +127,7 @@ async def serving(
                 *metrics.routes(),
                 *Console(journal, agents, SignIn(signer, sessions), lambda: language.page).routes(),
                 *HelpPages(settings.bot_name, settings.language, language.articles).routes(),
-                *Demo(actions, assistant.domain).routes(),
+                *_front(settings, assistant, actions, signer).routes(),
                 *widget_files.routes(),
             ]
         )
@@ -206,6 +207,12 @@ def _patience(settings: Settings) -> Patience:
 
 def _bounds(settings: Settings, assistant: Assistant) -> Bounds:
     return Bounds(settings.queue_size, settings.turn_timeout, _apology(assistant))
+
+
+def _front(settings: Settings, assistant: Assistant, actions: ActionRunner, signer: Signer) -> Demo | FrontPage:
+    if is_demo(assistant.domain):
+        return Demo(actions, assistant.domain, signer)
+    return FrontPage(settings.bot_name, settings.language)
 
 
 def _apology(assistant: Assistant) -> Outbound:

@@ -21,7 +21,7 @@ from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
 from bot.listening import listen
 from bot.metrics import FOLDER_VARIABLE, forget
-from bot.start import STOPPING, announce
+from bot.start import STOPPING, announce, front_page
 from bot.supervisor import Command, Plan, Supervisor
 from bot.tokens import Signer, load_key
 from nlu.registry import Registry
@@ -40,13 +40,14 @@ def run(settings: Settings) -> None:
     logs.set_up(settings.log_level, settings.log_format)
     screen = Screen(stderr=True, soft_wrap=True)
     check_port(settings)
-    Assistant.load(settings.data)  # what is wrong with it is told once, not by every worker
+    assistant = Assistant.load(settings.data)  # what is wrong with it is told once, not by every worker
     asyncio.run(check_stores(settings))
     model = asyncio.run(_model(settings, screen))
 
     def ready(url: str, signer: Signer) -> None:
         page = models.page(Registry(settings.home).directory(model))
-        announce(screen, url, signer, page, (redis_in_words(settings), database_in_words(settings)))
+        stores = redis_in_words(settings), database_in_words(settings)
+        announce(screen, front_page(assistant, url), signer, page, stores)
 
     asyncio.run(serve(settings, _Commands(model, screen), ready))
     screen.print(STOPPING)

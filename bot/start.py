@@ -17,6 +17,7 @@ from bot.app import Service, check_port, check_stores, serving, until_stopped
 from bot.config import Settings
 from bot.console.pages import ModelPage
 from bot.console.sign_in import one_time_link
+from bot.demo import is_demo
 from bot.dialogue.assistant import Assistant
 from bot.language import Language
 from bot.tokens import Signer
@@ -60,7 +61,8 @@ def run(settings: Settings) -> None:
 
 async def _serve(start: Start, screen: Screen) -> None:
     def ready(service: Service, page: ModelPage) -> None:
-        announce(screen, service.url, service.signer, page, (service.redis, service.database))
+        front = front_page(start.assistant, service.url)
+        announce(screen, front, service.signer, page, (service.redis, service.database))
 
     await serve_until(until_stopped(), start, ready)
     screen.print(STOPPING)
@@ -109,19 +111,25 @@ async def loading(found: Callable[[], tuple[Path, Model]]) -> AsyncIterator[tupl
         yield understander, models.page(directory)
 
 
-def announce(screen: Screen, url: str, signer: Signer, page: ModelPage, stores: tuple[str, str]) -> None:
+def front_page(assistant: Assistant, url: str) -> tuple[str, str]:
+    """What stands at `/`, and where that is."""
+    return "Demo page" if is_demo(assistant.domain) else "Chat page", url
+
+
+def announce(screen: Screen, front: tuple[str, str], signer: Signer, page: ModelPage, stores: tuple[str, str]) -> None:
     """Tells where to look; `stores` are Redis and the database, in words."""
     scores = ", ".join(f"{words} {value}" for words, value in page.facts[3:])
+    name, url = front
     lines = (
-        ("Demo page", f"{url}/"),
+        (name, f"{url}/"),
         ("Console", one_time_link(url, signer)),
         ("Model", page.id + (f" ({scores})" if scores else "")),
         ("Redis", stores[0]),
         ("Database", stores[1]),
     )
     screen.print("\n[bold green]Frontdesk is running.[/bold green] Ctrl-C stops it.", highlight=False)
-    for name, value in lines:
-        screen.print(f"  {name:<10} {value}", highlight=False, markup=False)
+    for words, value in lines:
+        screen.print(f"  {words:<10} {value}", highlight=False, markup=False)
 
 
 @asynccontextmanager

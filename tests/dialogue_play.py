@@ -13,7 +13,7 @@ Every turn is also taken from the tracker's snapshot, and must come out the same
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -83,6 +83,7 @@ class Play:
     channel: str = "web"
     now: float = 1000.0
     seed: int = 7
+    metadata: Mapping[str, object] = field(default_factory=dict)
     calls: list[ActionCall] = field(default_factory=list, repr=False)
 
     def __call__(self, script: str) -> None:
@@ -113,7 +114,7 @@ class Play:
 
     def turn(self, text: str, understanding: Understanding | None, payload: str | None = None) -> Outcome:
         self.now += 1
-        inbound = Inbound("c1", f"m{self.now}", text, self.channel, self.now, payload)
+        inbound = Inbound("c1", f"m{self.now}", text, self.channel, self.now, payload, self.metadata)
         restored = Tracker.from_json(json.loads(json.dumps(self.tracker.to_json())))
         again = self._respond(restored, inbound, understanding, [])
         outcome = self._respond(self.tracker, inbound, understanding, self.calls)

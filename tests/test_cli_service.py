@@ -55,7 +55,7 @@ def test_the_service_trains_then_says_where_to_look(service: Running) -> None:
     told = service.log.read_text()
     assert told.startswith("There is no model for this training data yet; training one.\n")
     assert not [character for character in told if character != "\n" and not character.isprintable()]
-    assert f"  Demo page  {service.url}/\n" in told
+    assert f"  Chat page  {service.url}/\n" in told
     assert f"  Console    {service.url}/console/enter?code=" in told
     assert f"  Model      {Registry(service.home).current_id()} (cross-validated intent accuracy " in told
     assert "  Redis      embedded Valkey\n" in told

@@ -630,3 +630,28 @@ def test_the_calls_of_a_turn_are_numbered_and_know_what_may_be_repeated(play: Pl
     trailing = [event["name"] for event in play.calls[0].tracker["events"][-1:]]
     assert trailing == ["confirm"]
     assert play.calls[0].domain["forms"]["cancel_form"]["required_slots"] == ["order", "email", "confirm"]
+
+
+def test_whoever_signs_in_or_out_changes_the_slots_that_the_sign_in_names() -> None:
+    domain = """
+    intents: [ask]
+    slots:
+      email: {type: text, mappings: [{type: custom}]}
+      customer: {type: any, mappings: [{type: custom}]}
+    responses: {utter_who: [{text: "{email}."}]}
+    """
+    play = Play(assistant_of(domain=domain, rules="rules: [{rule: r, steps: [{intent: ask}, {action: utter_who}]}]"))
+
+    def heard(**metadata: object) -> str:
+        play.metadata = metadata
+        return play.hear("who | ask").replies[0].text
+
+    assert heard() == "."
+    assert heard(customer={"email": "a@b", "requested_slot": "email", "other": "x"}) == "a@b."
+    play.apply(slot("email", "c@d"))
+    assert heard(customer={"email": "a@b", "requested_slot": "email", "other": "x"}) == "c@d."
+    assert heard(customer={"email": "e@f"}) == "e@f."
+    assert play.tracker.slots["requested_slot"] is None
+    play.hear("/restart")
+    assert heard(customer={"email": "e@f"}) == "e@f."
+    assert heard(customer="e@f") == "."

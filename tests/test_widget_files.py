@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from bot.widget.script import lean, lean_style, script
-from bot.widget.serve import DEMO, HERE, routes
+from bot.widget.serve import DEMO, HERE, demo_files, demo_page, routes
 
 Client = TestClient[web.Request, web.Application]
 KILOBYTE = 1000
@@ -25,7 +25,7 @@ SLUGS = sorted(path.stem for path in (DEMO / "products").glob("*.svg"))
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     application = web.Application()
-    application.add_routes(routes())
+    application.add_routes([*routes(), *demo_files(), demo_page()])
     async with TestClient(TestServer(application)) as opened:
         yield opened
 
@@ -159,7 +159,7 @@ def test_the_documentation_names_every_attribute_property_and_module() -> None:
     used = set(re.findall(r"getAttribute\('([a-z-]+)'", element)) | set(
         re.findall(r"\[([a-z-]+)=(?:dark|start)\]", style)
     )
-    assert used == {"server", "title", "locale", "greeting", "color-scheme", "position"}
+    assert used == {"server", "title", "locale", "greeting", "color-scheme", "position", "customer"}
     assert used | {"open"} <= set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
     assert set(re.findall(r"--frontdesk-[a-z-]+", style)) == set(re.findall(r"--frontdesk-[a-z-]+", page))
     for name, value in re.findall(r"(--frontdesk-[a-z-]+), (#\w+)\)", style):

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from bot.widget.serve import routes
+from bot.widget.serve import demo_files, demo_page, routes
 
 Json = dict[str, Any]
 
@@ -288,7 +288,7 @@ def _problem(frame: Json, peer: Peer) -> str | None:
     """What is wrong with a client's frame, by the protocol."""
     kind = frame.get("type")
     if kind == "hello":
-        fields = {"type", "token", "epoch", "last_seq", "locale", "page"}
+        fields = {"type", "token", "epoch", "last_seq", "locale", "page", "customer"}
         if set(frame) != fields or not isinstance(frame["last_seq"], int):
             return "not a hello"
         return "a second hello" if peer.conversation else None
@@ -340,7 +340,7 @@ class serving:  # noqa: N801
 
     def __init__(self, fake: FakeService) -> None:
         application = web.Application()
-        application.add_routes([*fake.routes(), *routes()])
+        application.add_routes([*fake.routes(), *routes(), *demo_files(), demo_page()])
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
 
     async def __aenter__(self) -> str:

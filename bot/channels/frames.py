@@ -32,6 +32,8 @@ class Hello:
     last_seq: int
     locale: str
     page: str
+    customer: str = ""
+    """A token that says who is signed in on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ def _hello(frame: Json, longest: int) -> Hello:
         int_field(frame, "last_seq", default=0),
         clean_text(_optional(frame, "locale", 35) or ""),
         clean_text(_optional(frame, "page", 2000) or ""),
+        _optional(frame, "customer", 2000) or "",
     )
 
 

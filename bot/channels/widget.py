@@ -14,6 +14,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bot import metrics
 from bot.channels import frames
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
+from bot.customers import CUSTOMER, vouched
 from bot.dispatcher import Busy, Dispatcher
 from bot.doors import Doors
 from bot.fanout import QUEUE_MOVED, Fanout
@@ -141,6 +142,8 @@ class _Connection:
         if not isinstance(hello, Hello):
             raise Refused("hello_first", "Say hello first.")
         self.context = {"locale": hello.locale, "page": hello.page}
+        if claims := vouched(self.door.signer, hello.customer, time.time()):
+            self.context[CUSTOMER] = claims
         conversation = await self._conversation(hello.token)
         self.conversation_id = conversation.id
         self.sent = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0

@@ -14,6 +14,7 @@ from bot.dialogue.meaning import Meaning, of_message
 from bot.dialogue.perform import perform
 from bot.dialogue.policy import Prediction
 from bot.dialogue.run import ActionCall, ActionFailedError, ActionFailure, ActionResult, Outcome, Run, Steps
+from bot.dialogue.slots import CUSTOMER, REQUESTED
 from bot.dialogue.tracker import LISTEN, Tracker
 from bot.messages import Event, Inbound, Owner
 from nlu.types import Understanding, Verdict
@@ -51,6 +52,7 @@ def respond(
 def _turn(run: Run) -> Steps[None]:
     if run.tracker.owner is Owner.BOT:
         yield from _begin_session(run)
+        _meet(run)
         _forget_lost_form(run)
         run.meaning = _settled(run)
     run.hear()
@@ -72,6 +74,18 @@ def _begin_session(run: Run) -> Steps[None]:
             yield from perform(run, "action_session_start")
         if not _happened(run, "session_started"):  # an action of the assistant's own failed or forgot to say so
             run.record("session_started")
+
+
+def _meet(run: Run) -> None:
+    """When somebody signs in or out, by the channel's word, the slots change that the sign-in names."""
+    claims = run.inbound.metadata.get(CUSTOMER)
+    now = claims if isinstance(claims, dict) else {}
+    before = run.tracker.slots.get(CUSTOMER) or {}
+    if CUSTOMER in run.domain.slots and now != before:
+        run.set_slot(CUSTOMER, now or None)
+        for name in {**before, **now}:
+            if name in run.domain.slots and name not in (CUSTOMER, REQUESTED):
+                run.set_slot(name, now.get(name))
 
 
 def _happened(run: Run, name: str) -> bool:

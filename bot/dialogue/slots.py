@@ -10,6 +10,8 @@ from typing import Any, Self
 from nlu.source import Node, did_you_mean
 
 REQUESTED = "requested_slot"
+CUSTOMER = "customer"
+"""The slot, and the message's metadata, that hold what a channel vouches for: who is signed in."""
 
 
 class Source(StrEnum):

@@ -116,7 +116,7 @@ export class Client {
 
   /**
    * @param {string} server where the service lives
-   * @param {{locale: string, page: string}} greeting what `hello` tells about the visitor
+   * @param {{locale: string, page: string, customer: string?}} greeting what `hello` tells about the visitor
    * @param {() => void} changed called after every change
    */
   constructor(server, greeting, changed) {

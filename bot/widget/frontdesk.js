@@ -55,7 +55,8 @@ export class FrontdeskChat extends HTMLElement {
     const [t, lang] = texts(locale);
     const base = new URL(this.getAttribute('server') || SERVICE, location.href).href;
     const page = location.origin + location.pathname;
-    const client = (this.#client = new Client(base, { locale, page }, () => this.#later()));
+    const customer = this.getAttribute('customer');
+    const client = (this.#client = new Client(base, { locale, page, customer }, () => this.#later()));
     const region = navigator.languages.find((one) => one.split('-')[0] === locale) ?? locale; // how it writes dates
     this.#setting = { t, lang, base, locale: region, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
     this.#nodes.clear();

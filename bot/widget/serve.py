@@ -1,4 +1,4 @@
-"""The routes of the widget's script and of the demo page."""
+"""The routes of the widget's script, of the style of plain pages, and of the demo page's files."""
 
 from __future__ import annotations
 
@@ -61,14 +61,24 @@ class StaticFile:
 
 def routes() -> list[web.RouteDef]:
     """Every file under its address; what is not a file here has none, so no path leads anywhere else."""
-    widget = [("/widget/frontdesk.js", _static(script(HERE / "frontdesk.js").encode(), ".js", EVERYWHERE))]
-    demo = [
+    script_file = _static(script(HERE / "frontdesk.js").encode(), ".js", EVERYWHERE)
+    styles = [(f"/widget/{path.name}", read(path, {})) for path in sorted(HERE.glob("*.css"))]
+    return [web.get(address, file.send) for address, file in (("/widget/frontdesk.js", script_file), *styles)]
+
+
+def demo_files() -> list[web.RouteDef]:
+    """What the demo page needs beside the widget."""
+    files = [
         (f"/demo/{path.relative_to(DEMO).as_posix()}", read(path, DRAWING if path.suffix == ".svg" else {}))
         for path in sorted(DEMO.rglob("*"))
         if path.suffix in CONTENT_TYPES and path.suffix != ".html"
     ]
-    page = [("/", read(DEMO / "index.html", PAGE))]
-    return [web.get(address, file.send) for address, file in (*widget, *demo, *page)]
+    return [web.get(address, file.send) for address, file in files]
+
+
+def demo_page() -> web.RouteDef:
+    """The demo page with nobody signed in."""
+    return web.get("/", read(DEMO / "index.html", PAGE).send)
 
 
 def read(path: Path, headers: dict[str, str]) -> StaticFile:

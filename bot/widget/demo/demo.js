@@ -3,26 +3,26 @@
 const chat = document.querySelector('frontdesk-chat');
 
 const GOODS = [
-  ['alma-sofa', 'Alma sofa', 'Wool cover, three seats', '1190.00'],
-  ['fjord-floor-lamp', 'Fjord floor lamp', 'Ash tripod, linen shade', '179.00'],
+  ['alma-sofa', 'Alma sofa', 'A three-seater in wool fabric', '1190.00'],
+  ['fjord-floor-lamp', 'Fjord floor lamp', 'Ash wood and steel, linen shade', '179.00'],
   ['tarn-oak-table', 'Tarn oak table', 'Oiled oak for six', '649.00'],
-  ['clover-rug', 'Clover rug', 'Hand-tufted wool', '189.00'],
-  ['copper-kettle', 'Copper kettle', 'Whistles, never shouts', '74.00'],
-  ['ember-cast-iron-pan', 'Ember cast-iron pan', 'Pre-seasoned, for life', '79.00'],
-  ['lumen-pendant', 'Lumen pendant', 'Warm light over the table', '129.00'],
-  ['alma-armchair', 'Alma armchair', 'The sofa’s small sister', '590.00'],
+  ['clover-rug', 'Clover rug', 'Woven by hand from new wool', '189.00'],
+  ['copper-kettle', 'Copper kettle', 'Whistles when the water boils', '74.00'],
+  ['ember-cast-iron-pan', 'Ember cast-iron pan', 'Ready seasoned, for all hobs', '79.00'],
+  ['lumen-pendant', 'Lumen pendant', 'A ball of opal glass', '129.00'],
+  ['alma-armchair', 'Alma armchair', 'Same wool fabric as the sofa', '590.00'],
   ['cove-towel-set', 'Cove towel set', 'Organic cotton, four pieces', '29.40'],
-  ['brook-bookshelf', 'Brook bookshelf', 'Oak, four shelves', '349.00'],
+  ['brook-bookshelf', 'Brook bookshelf', 'Oak veneer, five shelves', '349.00'],
   ['heron-desk', 'Heron desk', 'A drawer and a cable tray', '329.00'],
-  ['heron-chair', 'Heron chair', 'Bentwood and leather', '189.00'],
-  ['marsh-bed', 'Marsh bed', 'Slats that do not creak', '790.00'],
-  ['bramble-bed-linen', 'Bramble bed linen', 'Washed linen, two pillows', '119.00'],
+  ['heron-chair', 'Heron chair', 'A swivel chair with a wool felt pad', '189.00'],
+  ['marsh-bed', 'Marsh bed', 'Solid oak, slats included', '790.00'],
+  ['bramble-bed-linen', 'Bramble bed linen', 'European flax, washed soft', '119.00'],
   ['pebble-dinner-set', 'Pebble dinner set', 'Stoneware for four', '96.00'],
-  ['dune-wine-glasses', 'Dune wine glasses', 'Six, mouth-blown', '54.00'],
-  ['sage-planter', 'Sage planter', 'Terracotta, frost-proof', '34.00'],
-  ['juniper-garden-chair', 'Juniper garden chair', 'Folds flat for the winter', '119.00'],
-  ['hazel-chopping-board', 'Hazel chopping board', 'End grain, kind to knives', '39.00'],
-  ['sorrel-blanket', 'Sorrel blanket', 'Lambswool, fringed', '89.00'],
+  ['dune-wine-glasses', 'Dune wine glasses', 'Four, in crystal glass', '54.00'],
+  ['sage-planter', 'Sage planter', 'Light clay that withstands frost', '34.00'],
+  ['juniper-garden-chair', 'Juniper garden chair', 'Folds flat, sold in pairs', '119.00'],
+  ['hazel-chopping-board', 'Hazel chopping board', 'Walnut, with a juice groove', '39.00'],
+  ['sorrel-blanket', 'Sorrel blanket', 'Lambswool with fringes', '89.00'],
 ];
 
 const STATES = {
@@ -107,7 +107,7 @@ async function showOrders() {
     if (!response.ok) throw new Error(response.statusText);
     const { customer, orders } = await response.json();
     document.querySelector('#customer').textContent =
-      `You are signed in as ${customer.name}, ${customer.email}. The assistant asks for this address now and then.`;
+      `You are signed in as ${customer.name}, ${customer.email}. The assistant knows that, too.`;
     list.replaceChildren(...orders.map(card));
   } catch {
     list.replaceChildren(

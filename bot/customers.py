@@ -1,0 +1,31 @@
+"""Signed-in customers: the shop's server vouches for who looks at its page."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+
+import orjson
+
+from bot.dialogue.slots import CUSTOMER
+from bot.tokens import BadToken, Signer
+
+__all__ = ["CUSTOMER", "vouch", "vouched"]
+
+PURPOSE = "customer"
+
+
+def vouch(signer: Signer, claims: Mapping[str, str], until: float) -> str:
+    """A token for the page: the claims, `email` for one, hold until then (Unix time)."""
+    return signer.mint(PURPOSE, orjson.dumps({**claims, "until": until}).decode())
+
+
+def vouched(signer: Signer, token: str, now: float) -> dict[str, str]:
+    """The claims; none when the token is not ours or has run out: the customer is then one who is not signed in."""
+    try:
+        claims = orjson.loads(signer.read(PURPOSE, token))
+    except (BadToken, orjson.JSONDecodeError, UnicodeDecodeError, binascii.Error):
+        return {}
+    if not isinstance(claims, dict) or not isinstance(claims.get("until"), int | float) or claims["until"] < now:
+        return {}
+    return {name: value for name, value in claims.items() if isinstance(value, str)}

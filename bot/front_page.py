@@ -1,0 +1,33 @@
+"""The page at `/` of an assistant that is not the demo: a place to try it, and how to put it elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from aiohttp import web
+
+from bot.pages import plain_page
+
+_BODY = """<h1>{name}</h1>
+<p>The assistant is in the corner of this page. Open it and write to it as your customers would.</p>
+<h2>On a page of your own</h2>
+<p>Add this line to the page, and the page's origin to <code>FRONTDESK_ORIGINS</code>:</p>
+<pre><code>{tag}</code></pre>
+<p>The words that it says come from the responses of your domain. This page is yours to leave alone: customers need
+not see it.</p>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPage:
+    name: str
+    language: str
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/", self.page)]
+
+    async def page(self, request: web.Request) -> web.Response:
+        tag = f'<script type="module" src="{request.scheme}://{request.host}/widget/frontdesk.js"></script>'
+        body = _BODY.format(name=escape(self.name), tag=escape(tag))
+        return plain_page(self.name, self.language, self.name, body)
