@@ -12,31 +12,18 @@ from actions.answers import PERSON, Answer, Button
 from actions.form_validation import EmailForm, OwnedOrderForm, Slots, refused
 from actions.orders import status
 from actions.shop import Order, Shop
-from actions.shop_action import (
-    ChangingAction,
-    confirmed,
-    email_given,
-    not_verified,
-    order_asked_for,
-    order_not_found,
-    owns,
-)
+from actions.shop_action import ChangingAction, OrderAction, email_given
 
 TOPICS = ("offers", "new arrivals", "tips")
 
 
-class ActionSendInvoice(ChangingAction):
+class ActionSendInvoice(ChangingAction, OrderAction):
     def name(self) -> str:
         return "action_send_invoice"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
+    def about(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
         if not _has_invoice(order):
             return Answer(f"{status(order)} The invoice is sent by e-mail on the day the order leaves us.")
-        if not owns(tracker, order):
-            return not_verified(order)
         shop.open_case("invoice", email=order.email, order_number=order.number, details="copy of the invoice")
         return Answer(
             f"A copy of the invoice for order **{order.number}** ({order.total}) is on its way to {order.email}."
@@ -65,7 +52,7 @@ class ActionNewsletter(ChangingAction):
         email, topic, confirm = email_given(tracker), tracker.slots.get("topic"), tracker.slots.get("confirm")
         if email is None or topic is None or confirm is None:
             return Answer("I leave the newsletters as they are. Every issue has a link to change them.", (PERSON,))
-        if not confirmed(tracker):
+        if not confirm:
             return Answer("All right, the newsletters stay as they are.")
         topics = TOPICS if topic == "all" else (str(topic),)
         about = topic_said(str(topic))
@@ -113,10 +100,10 @@ class ActionUpdateContact(ChangingAction):
         return "action_update_contact"
 
     def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        email, contact = email_given(tracker), tracker.slots.get("new_contact")
-        if email is None or not contact or tracker.slots.get("confirm") is None:
+        email, contact, confirm = email_given(tracker), tracker.slots.get("new_contact"), tracker.slots.get("confirm")
+        if email is None or not contact or confirm is None:
             return Answer("I leave your contact data as they are. A colleague can change them with you.", (PERSON,))
-        if not confirmed(tracker):
+        if not confirm:
             return Answer("All right, your contact data stay as they are.")
         if shop.is_customer(email):
             shop.open_case("contact", email=email, details=str(contact))

@@ -42,6 +42,11 @@ def picture(product: str) -> str:
     return f"/demo/products/{product.lower().replace(' ', '-')}.svg"
 
 
+def listed(names: list[str]) -> str:
+    """`a, b and c`"""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     text: str

@@ -1,4 +1,4 @@
-"""Checks what customers answer in forms: one spelling, an order that exists, an e-mail address that belongs to it."""
+"""Checks what customers answer in forms: one spelling, an order that exists, an address that belongs to it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from rasa_sdk.forms import REQUESTED_SLOT
 
 from actions import spelling
 from actions.shop import Order, the_database
-from actions.shop_action import OTHER, email_given, order_asked_for
-
-MOST_MISMATCHES = 3
-"""E-mail addresses that do not belong to the order before a person is offered: ask, and ask again twice."""
+from actions.shop_action import OTHER, email_given, locked, may_see, mismatches, order_asked_for, owns, signed_in
 
 Slots = dict[str, Any]
+Domain = dict[str, Any]
 
 
 class ShopForm(FormValidationAction, ABC):  # type: ignore[misc]  # rasa-sdk is not typed
@@ -26,28 +24,20 @@ class ShopForm(FormValidationAction, ABC):  # type: ignore[misc]  # rasa-sdk is 
     @abstractmethod
     def name(self) -> str: ...
 
-    def pointless(self, order: Order) -> bool:
-        """Whether the order's state already rules out what the form is for."""
+    def over(self, tracker: Tracker) -> bool:
         return False
 
     async def next_requested_slot(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain
     ) -> dict[str, Any] | None:
-        if self._over(tracker):
+        if self.over(tracker):
             over: dict[str, Any] = SlotSet(REQUESTED_SLOT, None)
             return over
         asked: dict[str, Any] | None = await super().next_requested_slot(dispatcher, tracker, domain)
         return asked
 
-    def validate_confirm(
-        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> Slots:
+    def validate_confirm(self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Slots:
         return {"confirm": value}
-
-    def _over(self, tracker: Tracker) -> bool:
-        with the_database().reading() as shop:
-            order = order_asked_for(shop, tracker)
-        return order is not None and self.pointless(order)
 
 
 def refused(slot: str, dispatcher: CollectingDispatcher, sentence: str) -> Slots:
@@ -57,9 +47,23 @@ def refused(slot: str, dispatcher: CollectingDispatcher, sentence: str) -> Slots
 
 
 class OrderForm(ShopForm, ABC):
-    """A form that asks for an order number."""
+    """A form that asks for an order number, and for what shows that the order is the customer's.
 
-    def extract_order_number(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> Slots:
+    The slot `mismatches` counts what did not belong to the order, for all forms together.
+    """
+
+    def over(self, tracker: Tracker) -> bool:
+        with the_database().reading() as shop:
+            order = order_asked_for(shop, tracker)
+        if order is not None and owns(tracker, order):
+            return self.pointless(order)
+        return locked(tracker)
+
+    def pointless(self, order: Order) -> bool:
+        """Whether the order's state already rules out what the form is for."""
+        return False
+
+    def extract_order_number(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Slots:
         """The order behind a tracking number."""
         number = spelling.tracking_number(str(tracker.latest_message.get("text") or ""))
         if number is None:
@@ -69,7 +73,7 @@ class OrderForm(ShopForm, ABC):
         return {"order_number": found} if found else {}
 
     def validate_order_number(
-        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain
     ) -> Slots:
         if value in (None, OTHER):
             return {"order_number": None}
@@ -80,60 +84,86 @@ class OrderForm(ShopForm, ABC):
             order = shop.order(number)
         if order is None:
             return refused("order_number", dispatcher, f"I cannot find an order {number}.")
-        return {"order_number": number, "order_summary": f"{number} ({order.content})"}
+        about = {"order_number": number, "order_summary": f"{number} ({order.content})"}
+        return {**about, **self.proof_of(order, dispatcher, tracker)}
+
+    @abstractmethod
+    def proof_of(self, order: Order, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
+        """What is known already that shows whose order it is."""
 
 
 class OwnedOrderForm(OrderForm, ABC):
-    """A form that asks for an order number and for the e-mail address it was ordered with.
+    """For what changes an order or tells of money: the e-mail address it was ordered with."""
 
-    The slot `mismatches` counts addresses that did not belong to the order, for all forms together, so that nobody
-    tries addresses until one fits.
-    """
-
-    def _over(self, tracker: Tracker) -> bool:
-        return mismatches(tracker) >= MOST_MISMATCHES or super()._over(tracker)
-
-    def validate_order_number(
-        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> Slots:
-        found = super().validate_order_number(value, dispatcher, tracker, domain)
+    def proof_of(self, order: Order, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
+        if order.email == signed_in(tracker):
+            return {"email": order.email}
         email = email_given(tracker)
-        if found["order_number"] is None or email is None or "email" in tracker.slots_to_validate():
-            return found
-        return {**found, **self._owner(found["order_number"], email, dispatcher, tracker)}
+        if email is None or "email" in tracker.slots_to_validate():
+            return {}
+        return _matched(order, email, dispatcher, tracker)
 
-    def validate_email(
-        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> Slots:
+    def validate_email(self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Slots:
         if value in (None, OTHER):
             return {"email": None}
         email = spelling.email(str(value))
         if email is None:
             return no_email(dispatcher)
-        number = tracker.slots.get("order_number")
-        return self._owner(spelling.order_number(str(number)) if number else None, email, dispatcher, tracker)
-
-    def _owner(self, number: str | None, email: str, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
         with the_database().reading() as shop:
-            order = shop.order(number)
-        if order is None or order.email == email or self.pointless(order):
-            return {"email": email}
-        count = mismatches(tracker) + 1
-        if count < MOST_MISMATCHES:
-            dispatcher.utter_message(text=f"Order {order.number} was not placed with {email}.")
-        return {"email": None, "mismatches": count}
+            order = order_asked_for(shop, tracker)
+        return {"email": email} if order is None else _matched(order, email, dispatcher, tracker)
 
 
-def mismatches(tracker: Tracker) -> int:
-    return int(tracker.slots.get("mismatches") or 0)
+def _matched(order: Order, email: str, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
+    if order.email == email:
+        return {"email": email}
+    sentence = f"Order {order.number} was not placed with {email}."
+    return {"email": None, **_mismatch(sentence, dispatcher, tracker)}
+
+
+def _mismatch(sentence: str, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
+    """Counts, and says so as long as the form will ask again."""
+    before = locked(tracker)
+    count = mismatches(tracker) + 1
+    tracker.slots["mismatches"] = count
+    if not before and not locked(tracker):
+        dispatcher.utter_message(text=sentence)
+    return {"mismatches": count}
+
+
+class SeenOrderForm(OrderForm, ABC):
+    """For what only shows an order: its e-mail address or its postcode, asked for as the slot `proof`."""
+
+    def proof_of(self, order: Order, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
+        parcel = spelling.tracking_number(str(tracker.latest_message.get("text") or ""))
+        known = {"parcel": parcel} if parcel else {}
+        tracker.slots.update(known)
+        return {**known, "proof": "known" if may_see(tracker, order) else None}
+
+    def validate_proof(self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Slots:
+        with the_database().reading() as shop:
+            order = order_asked_for(shop, tracker)
+        if value is None or order is None or may_see(tracker, order):
+            return {"proof": value}
+        email, postcode = spelling.email(str(value)), spelling.postcode(str(value))
+        if email == order.email and not locked(tracker):
+            return {"proof": value, "email": email}
+        if postcode and order.goes_to(postcode) and not locked(tracker):
+            return {"proof": value, "postcode": postcode}
+        if email or postcode:
+            given = f"was not placed with {email}" if email else f"does not go to {postcode}"
+            return {"proof": None, **_mismatch(f"Order {order.number} {given}.", dispatcher, tracker)}
+        return refused("proof", dispatcher, "I do not see an e-mail address or a postcode in that.")
 
 
 class EmailForm(ShopForm, ABC):
     """A form that asks for an e-mail address but for no order."""
 
-    def validate_email(
-        self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> Slots:
+    def extract_email(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Slots:
+        known = signed_in(tracker)
+        return {"email": known} if known and not tracker.slots.get("email") else {}
+
+    def validate_email(self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> Slots:
         if value in (None, OTHER):
             return {"email": None}
         email = spelling.email(str(value))

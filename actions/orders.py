@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC
 from typing import Any
 
 from rasa_sdk import Tracker
@@ -11,30 +12,25 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions import spelling
 from actions.answers import PERSON, Answer, Button, Card, picture
 from actions.dates import on, today
-from actions.form_validation import EmailForm, OrderForm, OwnedOrderForm, Slots, refused
+from actions.form_validation import EmailForm, OwnedOrderForm, SeenOrderForm, Slots, refused
 from actions.shop import Order, Shop
-from actions.shop_action import (
-    OTHER,
-    ChangingAction,
-    ShopAction,
-    another_order,
-    confirmed,
-    email_given,
-    not_verified,
-    order_asked_for,
-    order_not_found,
-    owns,
-)
+from actions.shop_action import OTHER, OrderAction, OrderChange, ShopAction, another_order, email_given, may_see
 
 
-class ActionOrderStatus(ShopAction):
+class SeenOrderAction(OrderAction, ABC):
+    """Shows where an order is, and nothing of the person or the money."""
+
+    forgets = ("proof",)
+
+    def may_know(self, tracker: Tracker, order: Order) -> bool:
+        return may_see(tracker, order)
+
+
+class ActionOrderStatus(SeenOrderAction):
     def name(self) -> str:
         return "action_order_status"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
+    def about(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
         other = () if named_now(tracker) else (another_order("order_status"),)
         return Answer(status(order), (*next_steps(order), *other))
 
@@ -81,14 +77,11 @@ def next_steps(order: Order) -> tuple[Button, ...]:
     return tuple(steps)
 
 
-class ActionTrackDelivery(ShopAction):
+class ActionTrackDelivery(SeenOrderAction):
     def name(self) -> str:
         return "action_track_delivery"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
+    def about(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
         if order.state != "shipped":
             return Answer(f"{status(order)}{_no_parcel(order)}", next_steps(order))
         due = f" It should arrive {on(order.due_on)}." if order.due_on else ""
@@ -143,22 +136,19 @@ def _card(order: Order) -> Card:
     return Card(order.number, about, picture(order.items[0][0]), (more, *next_steps(order)[:1]))
 
 
-class ActionCancelOrder(ChangingAction):
+class ActionCancelOrder(OrderChange):
     forgets = ("confirm",)
 
     def name(self) -> str:
         return "action_cancel_order"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
-        if not order.cancellable:
-            return _too_late_to_cancel(order)
-        if not owns(tracker, order) or tracker.slots.get("confirm") is None:
-            return not_verified(order)
-        if not confirmed(tracker):
-            return Answer(f"All right, order {order.number} stays as it is.", next_steps(order))
+    def hindrance(self, order: Order) -> Answer | None:
+        return None if order.cancellable else _too_late_to_cancel(order)
+
+    def left(self, order: Order) -> Answer:
+        return Answer(f"All right, order {order.number} stays as it is.", next_steps(order))
+
+    def done(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
         shop.change_order(order.number, state="cancelled", closed_on=today(), refund_cents=order.total_cents)
         return Answer(
             f"Order **{order.number}** is cancelled. {order.total} go back to you by {order.paid_by}; "
@@ -190,23 +180,21 @@ class ValidateCancelOrderForm(OwnedOrderForm):
         return not order.cancellable
 
 
-class ActionChangeAddress(ChangingAction):
+class ActionChangeAddress(OrderChange):
     forgets = ("new_address", "confirm")
+    needs = "new_address"
 
     def name(self) -> str:
         return "action_change_address"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
-        if not order.readdressable:
-            return _too_late_to_readdress(order)
-        address = tracker.slots.get("new_address")
-        if not owns(tracker, order) or not address or tracker.slots.get("confirm") is None:
-            return not_verified(order)
-        if not confirmed(tracker):
-            return Answer(f"All right, the address of order {order.number} stays as it is.")
+    def hindrance(self, order: Order) -> Answer | None:
+        return None if order.readdressable else _too_late_to_readdress(order)
+
+    def left(self, order: Order) -> Answer:
+        return Answer(f"All right, the address of order {order.number} stays as it is.")
+
+    def done(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
+        address = tracker.slots["new_address"]
         shop.change_order(order.number, address=str(address))
         return Answer(f"Order **{order.number}** now goes to {address}. A confirmation is on its way by e-mail.")
 
@@ -248,12 +236,12 @@ class ValidateChangeAddressForm(OwnedOrderForm):
         return refused("new_address", dispatcher, sentence)
 
 
-class ValidateOrderStatusForm(OrderForm):
+class ValidateOrderStatusForm(SeenOrderForm):
     def name(self) -> str:
         return "validate_order_status_form"
 
 
-class ValidateTrackDeliveryForm(OrderForm):
+class ValidateTrackDeliveryForm(SeenOrderForm):
     def name(self) -> str:
         return "validate_track_delivery_form"
 

@@ -16,16 +16,7 @@ from actions.demo_data import LARGE_FURNITURE
 from actions.form_validation import OwnedOrderForm, Slots, refused
 from actions.orders import next_steps, status
 from actions.shop import Order, Shop, euros
-from actions.shop_action import (
-    ChangingAction,
-    ShopAction,
-    another_order,
-    confirmed,
-    not_verified,
-    order_asked_for,
-    order_not_found,
-    owns,
-)
+from actions.shop_action import OrderAction, OrderChange, another_order
 
 REASONS = {
     "too_small": "it does not fit",
@@ -40,22 +31,19 @@ PROBLEMS = {
 }
 
 
-class ActionStartReturn(ChangingAction):
+class ActionStartReturn(OrderChange):
     forgets = ("return_reason", "confirm")
 
     def name(self) -> str:
         return "action_start_return"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
-        if not order.returnable:
-            return _no_return(order)
-        if not owns(tracker, order) or tracker.slots.get("confirm") is None:
-            return not_verified(order)
-        if not confirmed(tracker):
-            return Answer(f"All right, I do not start a return for order {order.number}.")
+    def hindrance(self, order: Order) -> Answer | None:
+        return None if order.returnable else _no_return(order)
+
+    def left(self, order: Order) -> Answer:
+        return Answer(f"All right, I do not start a return for order {order.number}.")
+
+    def done(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
         return _start_return(shop, order, str(tracker.slots.get("return_reason") or "not given"))
 
 
@@ -106,16 +94,11 @@ class ValidateStartReturnForm(OwnedOrderForm):
         return {"return_reason": reason, "return_reason_said": REASONS.get(reason, reason)}
 
 
-class ActionRefundStatus(ShopAction):
+class ActionRefundStatus(OrderAction):
     def name(self) -> str:
         return "action_refund_status"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
-        if not owns(tracker, order):
-            return not_verified(order)
+    def about(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
         return _refund(shop, order)
 
 
@@ -154,23 +137,21 @@ class ValidateRefundStatusForm(OwnedOrderForm):
         return "validate_refund_status_form"
 
 
-class ActionWarrantyClaim(ChangingAction):
+class ActionWarrantyClaim(OrderChange):
     forgets = ("problem", "confirm")
+    needs = "problem"
 
     def name(self) -> str:
         return "action_warranty_claim"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
-        if not order.under_warranty:
-            return _no_warranty(order)
-        problem = tracker.slots.get("problem")
-        if not owns(tracker, order) or not problem or tracker.slots.get("confirm") is None:
-            return not_verified(order)
-        if not confirmed(tracker):
-            return Answer("All right, I do not make a claim.")
+    def hindrance(self, order: Order) -> Answer | None:
+        return None if order.under_warranty else _no_warranty(order)
+
+    def left(self, order: Order) -> Answer:
+        return Answer("All right, I do not make a claim.")
+
+    def done(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
+        problem = tracker.slots["problem"]
         number = shop.open_case("warranty", email=order.email, order_number=order.number, details=str(problem))
         return Answer(
             f"Your warranty claim for order **{order.number}** is noted under **{number}**. You get an answer by "
@@ -185,23 +166,23 @@ def _no_warranty(order: Order) -> Answer:
     return Answer(f"{status(order)} A warranty claim is possible once you have it.", (*next_steps(order), PERSON))
 
 
-class ActionReportProblem(ChangingAction):
+class ActionReportProblem(OrderChange):
     forgets = ("problem", "problem_kind", "confirm")
+    needs = "problem"
 
     def name(self) -> str:
         return "action_report_problem"
 
-    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        order = order_asked_for(shop, tracker)
-        if order is None:
-            return order_not_found(tracker)
-        if not _left_us(order):
-            return Answer(f"{status(order)} So it cannot be with you yet.", (*next_steps(order), PERSON))
-        problem = tracker.slots.get("problem")
-        if not owns(tracker, order) or not problem or tracker.slots.get("confirm") is None:
-            return not_verified(order)
-        if not confirmed(tracker):
-            return Answer("All right, I do not report anything.")
+    def hindrance(self, order: Order) -> Answer | None:
+        if _left_us(order):
+            return None
+        return Answer(f"{status(order)} So it cannot be with you yet.", (*next_steps(order), PERSON))
+
+    def left(self, order: Order) -> Answer:
+        return Answer("All right, I do not report anything.")
+
+    def done(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
+        problem = tracker.slots["problem"]
         kind = str(tracker.slots.get("problem_kind") or "damaged")
         number = shop.open_case(kind, email=order.email, order_number=order.number, details=str(problem))
         return Answer(

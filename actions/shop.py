@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,6 +152,9 @@ class Order:
         """`Fjord table lamp and 2 x Cove towel set`"""
         said = [name if quantity == 1 else f"{quantity} x {name}" for name, quantity in self.items]
         return " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
+
+    def goes_to(self, postcode: str) -> bool:
+        return re.search(rf"(?<!\w){re.escape(postcode)}(?!\w)", self.address, re.IGNORECASE) is not None
 
     @property
     def total(self) -> str:

@@ -16,6 +16,9 @@ from actions.shop import Order, Shop, the_database
 OTHER = "other"
 """A slot value that a button sends to be asked anew."""
 
+MOST_MISMATCHES = 3
+"""Wrong addresses before a person is offered: ask, and ask again twice. Nobody tries addresses until one fits."""
+
 Events = list[dict[str, Any]]
 
 
@@ -51,6 +54,51 @@ class ChangingAction(ShopAction):
         return f"{key}:{self.name()}" if key else None
 
 
+class OrderAction(ShopAction, ABC):
+    """About one order, and told only to whom it belongs."""
+
+    def answer(self, shop: Shop, tracker: Tracker) -> Answer:
+        order = order_asked_for(shop, tracker)
+        if order is None:
+            return order_not_found(tracker)
+        return self.about(shop, order, tracker) if self.may_know(tracker, order) else not_verified(order)
+
+    def may_know(self, tracker: Tracker, order: Order) -> bool:
+        return owns(tracker, order)
+
+    @abstractmethod
+    def about(self, shop: Shop, order: Order, tracker: Tracker) -> Answer: ...
+
+
+class OrderChange(ChangingAction, OrderAction, ABC):
+    """Changes an order, or files something about it, once the customer has said yes."""
+
+    needs: ClassVar[str | None] = None
+    """The slot that says what to do."""
+
+    def about(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
+        hindrance = self.hindrance(order)
+        if hindrance:
+            return hindrance
+        said = tracker.slots.get("confirm")
+        wanted = tracker.slots.get(self.needs) if self.needs else None
+        if said is None or (self.needs and not wanted):
+            return not_verified(order)
+        return self.done(shop, order, tracker) if said is True else self.left(order)
+
+    @abstractmethod
+    def hindrance(self, order: Order) -> Answer | None:
+        """What the order's state makes impossible, in words."""
+
+    @abstractmethod
+    def left(self, order: Order) -> Answer:
+        """After a no."""
+
+    @abstractmethod
+    def done(self, shop: Shop, order: Order, tracker: Tracker) -> Answer:
+        """Does it, and says so."""
+
+
 def order_asked_for(shop: Shop, tracker: Tracker) -> Order | None:
     given = tracker.slots.get("order_number")
     return shop.order(spelling.order_number(str(given))) if given else None
@@ -61,9 +109,35 @@ def email_given(tracker: Tracker) -> str | None:
     return spelling.email(str(given)) if given else None
 
 
+def signed_in(tracker: Tracker) -> str | None:
+    """The e-mail address of the customer that the page vouches for."""
+    customer = tracker.slots.get("customer")
+    email = customer.get("email") if isinstance(customer, dict) else None
+    return spelling.email(str(email)) if email else None
+
+
 def owns(tracker: Tracker, order: Order) -> bool:
-    """Whether the e-mail address given is the one that the order was placed with."""
-    return email_given(tracker) == order.email
+    """Whether the order is the signed-in customer's, or was placed with the e-mail address that was given."""
+    if signed_in(tracker) == order.email:
+        return True
+    return email_given(tracker) == order.email and not locked(tracker)
+
+
+def may_see(tracker: Tracker, order: Order) -> bool:
+    """To see an order, its postcode or its parcel's number will do as well."""
+    if owns(tracker, order):
+        return True
+    postcode, parcel = tracker.slots.get("postcode"), tracker.slots.get("parcel")
+    knows = (postcode and order.goes_to(str(postcode))) or (parcel and parcel == order.tracking_number)
+    return bool(knows) and not locked(tracker)
+
+
+def mismatches(tracker: Tracker) -> int:
+    return int(tracker.slots.get("mismatches") or 0)
+
+
+def locked(tracker: Tracker) -> bool:
+    return mismatches(tracker) >= MOST_MISMATCHES
 
 
 def another_order(intent: str) -> Button:
@@ -81,11 +155,7 @@ def order_not_found(tracker: Tracker) -> Answer:
 
 def not_verified(order: Order) -> Answer:
     return Answer(
-        f"I could not match order {order.number} with an e-mail address, so I leave it as it is. "
+        f"I could not match order {order.number} with what I was given, so I leave it as it is. "
         "A colleague can check it with you.",
         (PERSON,),
     )
-
-
-def confirmed(tracker: Tracker) -> bool:
-    return tracker.slots.get("confirm") is True

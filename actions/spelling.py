@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 _ORDER = re.compile(r"(?<![\w@.])(?:lw\s*[-–—_.]?\s*|#\s*)?(\d{5})(?!\w)", re.IGNORECASE)
 _TRACKING = re.compile(r"\bpx\s*-?\s*(\d{9})\b", re.IGNORECASE)
+_POSTCODE = re.compile(r"(?<![\w#-])(?:\d{4,5}|[ac-fhknprtv-y]\d[\dw]\s?[\dac-fhknprtv-y]{4})(?![\w@])", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}", re.IGNORECASE)
 _PHONE = re.compile(r"(?<!\w)(?:\+|00)?\d(?:[\s()/.-]{0,2}\d){6,14}(?!\w)")
 
@@ -21,6 +22,12 @@ def order_number(text: str) -> str | None:
 def tracking_number(text: str) -> str | None:
     found = _TRACKING.search(text)
     return f"PX{found[1]}" if found else None
+
+
+def postcode(text: str) -> str | None:
+    """`20095` or `D02 X285`; of a Dutch one the digits."""
+    found = _POSTCODE.search(text)
+    return " ".join(found[0].upper().split()) if found else None
 
 
 def email(text: str) -> str | None:
@@ -54,9 +61,11 @@ def one_of(text: str, names: Iterable[str]) -> str | None:
 
 
 def alike(text: str, names: Iterable[str]) -> list[str]:
-    """Names that share a word of four letters or more with the text: `oak chair` may be several chairs."""
-    words = {word.rstrip("s") for word in _plain(text).split() if len(word) >= 4}
-    return [name for name in names if words & set(_plain(name).split())]
+    """Names that share the most words of four letters or more with the text: `oak chair` may be several chairs."""
+    words = {word.rstrip("s") for word in re.findall(r"\w{4,}", text.casefold())}
+    shared = {name: len(words & set(_plain(name).split())) for name in names}
+    most = max(shared.values(), default=0)
+    return [name for name, count in shared.items() if count == most and most]
 
 
 def _plain(text: str) -> str:

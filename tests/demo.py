@@ -37,7 +37,7 @@ def demo_model(config: pytest.Config) -> Path:
 @asynccontextmanager
 async def running_demo(home: Path, directory: Path, model: Model | None = None) -> AsyncIterator[Service]:
     """The whole service on a free port, with nothing replaced."""
-    settings = Settings(home=home, data=DATA, port=0, rate=1000.0, burst=1000)
+    settings = Settings(home=home, data=DATA, port=0, rate=1000.0, burst=1000, conversations_per_hour=100_000)
     async with serve(model or load_model(directory, device="cpu", threads=1)) as understander:
         language = Language(understander, models.page(directory), models.articles(settings))
         async with serving(settings, Assistant.load(DATA), language) as service:

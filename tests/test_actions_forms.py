@@ -15,6 +15,7 @@ from bot.dialogue.run import ActionCall, ActionResult
 
 DOMAIN = Domain.load([Path(__file__).parents[1] / "training_data" / "domain.yml"]).to_json()
 MARA, JONAS = "mara@example.org", "jonas@example.org"
+SIGNED_IN = {"customer": {"email": MARA}}
 Json = dict[str, Any]
 Fill = Callable[..., Any]
 
@@ -38,14 +39,20 @@ def fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fill:
     runner = InProcess("actions", timeout=10)
 
     async def run(
-        form: str, *, known: Json | None = None, text: str = "", entities: Json | None = None, **filled: Any
+        form: str,
+        *,
+        known: Json | None = None,
+        text: str = "",
+        intent: str = "inform",
+        entities: Json | None = None,
+        **filled: Any,
     ) -> Filled:
         found = [{"entity": name, "value": value} for name, value in (entities or {}).items()]
         slots = [{"event": "slot", "name": name, "value": value} for name, value in filled.items()]
         tracker = {
             "sender_id": "c1",
             "slots": {**(known or {}), **filled},
-            "latest_message": {"text": text, "entities": found},
+            "latest_message": {"text": text, "intent": {"name": intent}, "entities": found},
             "events": [{"event": "user", "text": text}, *slots],
             "active_loop": {"name": form},
         }
@@ -151,12 +158,17 @@ async def test_number_and_address_in_one_message_are_held_against_each_other_onc
         ("change_address_form", "LW-10198"),
         ("start_return_form", "LW-09810"),
         ("warranty_form", "LW-10251"),
-        ("report_problem_form", "LW-10300"),
+        ("report_problem_form", "LW-10251"),
         ("request_invoice_form", "LW-10251"),
     ],
 )
-async def test_a_form_that_cannot_succeed_ends_before_it_asks_more(fill: Fill, form: str, number: str) -> None:
-    assert (await fill(form, order_number=number)).over
+async def test_a_form_that_cannot_succeed_ends_before_it_asks_its_owner_more(
+    fill: Fill, form: str, number: str
+) -> None:
+    assert (await fill(form, known={"email": MARA}, order_number=number)).over
+    assert (await fill(form, known=SIGNED_IN, order_number=number)).over
+    assert not (await fill(form, order_number=number)).over
+    assert not (await fill(form, known={"email": JONAS}, order_number=number)).over
 
 
 @pytest.mark.parametrize(
@@ -173,6 +185,74 @@ async def test_a_form_that_cannot_succeed_ends_before_it_asks_more(fill: Fill, f
 )
 async def test_a_form_that_can_succeed_goes_on(fill: Fill, form: str, number: str) -> None:
     assert not (await fill(form, order_number=number)).over
+
+
+async def test_a_signed_in_customer_is_not_asked_for_the_address_of_their_own_order(fill: Fill) -> None:
+    assert (await fill("cancel_order_form", known=SIGNED_IN, order_number="LW-10251")).slots["email"] == MARA
+    assert (await fill("order_status_form", known=SIGNED_IN, order_number="LW-10251")).slots["proof"] == "known"
+    assert (await fill("list_orders_form", known=SIGNED_IN)).slots["email"] == MARA
+
+    others = await fill("order_status_form", known=SIGNED_IN, order_number="LW-10300")
+
+    assert (others.slots["proof"], others.said) == (None, "")
+
+
+async def test_a_signed_in_customer_may_act_even_after_wrong_addresses_for_another_order(fill: Fill) -> None:
+    known = {**SIGNED_IN, "mismatches": 3}
+
+    assert not (await fill("cancel_order_form", known=known, order_number="LW-10251")).over
+    assert (await fill("cancel_order_form", known=known, order_number="LW-10300")).over
+
+
+@pytest.mark.parametrize(
+    ("proof", "slot", "value"),
+    [
+        ("It's Jonas@example.org", "email", JONAS),
+        ("my postcode is 1017", "postcode", "1017"),
+        ("1017 KS", "postcode", "1017"),
+    ],
+)
+async def test_to_see_an_order_its_address_or_its_postcode_will_do(
+    fill: Fill, proof: str, slot: str, value: str
+) -> None:
+    filled = await fill("order_status_form", known={"order_number": "LW-10300"}, proof=proof)
+
+    assert filled.slots["proof"] == proof
+    assert filled.slots[slot] == value
+
+
+@pytest.mark.parametrize("known", [{"email": JONAS}, {"postcode": "1017"}])
+async def test_what_was_given_before_need_not_be_given_again(fill: Fill, known: Json) -> None:
+    assert (await fill("track_delivery_form", known=known, order_number="LW-10300")).slots["proof"] == "known"
+
+
+async def test_a_parcels_number_shows_its_order(fill: Fill) -> None:
+    filled = await fill("track_delivery_form", text="where is PX402911873", order_number="LW-10234")
+
+    assert (filled.slots["proof"], filled.slots["parcel"]) == ("known", "PX402911873")
+
+
+@pytest.mark.parametrize(
+    ("proof", "counted"), [(MARA, 1), ("20095", 1), ("4", None), ("no idea", None), ("17.01.", None)]
+)
+async def test_a_wrong_address_or_postcode_is_counted_and_anything_else_only_refused(
+    fill: Fill, proof: str, counted: int | None
+) -> None:
+    filled = await fill("order_status_form", known={"order_number": "LW-10300"}, proof=proof)
+
+    assert filled.slots["proof"] is None
+    assert filled.slots.get("mismatches") == counted
+    assert filled.said
+    assert not any(private in filled.said.lower() for private in ("jonas", "1017", "sofa"))
+
+
+async def test_after_three_wrong_ones_not_even_the_right_one_shows_the_order(fill: Fill) -> None:
+    known = {"order_number": "LW-10300", "mismatches": 3}
+
+    filled = await fill("order_status_form", known=known, proof=JONAS)
+
+    assert filled.over
+    assert filled.slots["proof"] is None
 
 
 async def test_another_order_is_asked_for_without_a_reproach(fill: Fill) -> None:
@@ -256,6 +336,23 @@ async def test_a_name_that_several_products_share_is_answered_with_them(fill: Fi
     filled = await fill("check_stock_form", product="a fjord thing")
 
     assert "Fjord floor lamp and Fjord table lamp" in filled.said
+    assert (await fill("check_stock_form", product="the floor lamp")).slots["product"] == "Fjord floor lamp"
+
+
+async def test_a_product_named_anew_goes_before_the_one_of_before(fill: Fill) -> None:
+    known = {"product": "Alma sofa"}
+
+    other = await fill("check_stock_form", known=known, text="do you have lamps in stock?", intent="check_stock")
+    same = await fill("check_stock_form", known=known, text="how many are left?", intent="check_stock")
+
+    assert other.slots["product"] is None
+    assert "Fjord floor lamp and Fjord table lamp" in other.said
+    assert "product" not in same.slots
+
+
+async def test_no_shop_has_to_be_named_for_a_holiday(fill: Fill) -> None:
+    assert (await fill("opening_hours_form", known={"day": "Christmas"})).over
+    assert not (await fill("opening_hours_form", known={"day": "Saturday"})).over
 
 
 @pytest.mark.parametrize(

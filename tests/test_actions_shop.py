@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from actions import shop as tables
 from actions.dates import today
+from actions.opening import HOLIDAYS
 from actions.returns import working_days_after
 from bot.actions import InProcess
 from bot.dialogue.run import ActionCall, ActionResult
@@ -22,6 +24,7 @@ from bot.dialogue.run import ActionCall, ActionResult
 ROOT = Path(__file__).parents[1]
 WIDGET, DATA = ROOT / "bot" / "widget", ROOT / "training_data"
 MARA, JONAS = "mara@example.org", "jonas@example.org"
+OWNED = {MARA: ("LW-10234", "LW-10251", "LW-10198", "LW-09810", "LW-10077"), JONAS: ("LW-10300",)}
 Act = Callable[..., Any]
 
 
@@ -73,16 +76,61 @@ def dated(engine: Engine, number: str, **values: Any) -> None:
 
 @pytest.mark.parametrize("written", ["LW-10234", "lw10234", "lw 10234", "#10234", "10234"])
 async def test_an_order_number_may_be_written_in_any_way(act: Act, written: str) -> None:
-    said = text(await act("action_order_status", order_number=written))
+    said = text(await act("action_order_status", order_number=written, email=MARA))
 
     assert "LW-10234" in said
     assert "on its way" in said
     assert "the day after tomorrow" in said
 
 
+@pytest.mark.parametrize("action", ["action_order_status", "action_track_delivery"])
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [
+        ({"customer": {"email": JONAS}}, True),
+        ({"email": JONAS}, True),
+        ({"postcode": "1017"}, True),
+        ({}, False),
+        ({"customer": {"email": MARA}, "email": MARA}, False),
+        ({"postcode": "101"}, False),
+        ({"postcode": "20095"}, False),
+        ({"parcel": "PX402911873"}, False),
+        ({"email": JONAS, "mismatches": 3}, False),
+        ({"postcode": "1017", "mismatches": 3}, False),
+        ({"customer": {"email": JONAS}, "mismatches": 3}, True),
+    ],
+)
+async def test_an_order_is_shown_only_to_whom_it_belongs(
+    act: Act, action: str, who: dict[str, Any], seen: bool
+) -> None:
+    said = text(await act(action, order_number="LW-10300", **who))
+
+    assert ("packed" in said and "Alma sofa" in said) is seen
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "action_cancel_order",
+        "action_change_address",
+        "action_start_return",
+        "action_warranty_claim",
+        "action_report_problem",
+        "action_send_invoice",
+        "action_refund_status",
+    ],
+)
+async def test_no_action_tells_a_stranger_the_state_of_an_order(act: Act, action: str) -> None:
+    stranger = {"customer": {"email": JONAS}, "postcode": "20095", "confirm": True}
+    for seq, number in enumerate(OWNED[MARA]):
+        said = text(await act(action, seq=seq, order_number=number, **stranger))
+
+        assert said.startswith(f"I could not match order {number}")
+
+
 async def test_the_state_alone_names_no_person_address_or_payment(act: Act) -> None:
-    for number in ("LW-10234", "LW-10251", "LW-10300", "LW-10077"):
-        said = text(await act("action_order_status", order_number=number)).lower()
+    for number in ("LW-10234", "LW-10251", "LW-10077", "LW-10198"):
+        said = text(await act("action_order_status", order_number=number, postcode="20095")).lower()
 
         assert not any(
             private in said for private in ("mara", "jonas", "birkenweg", "seilerstraat", "paypal", "eur", "@")
@@ -93,9 +141,10 @@ async def test_each_state_offers_what_is_possible_in_it(act: Act) -> None:
     offered = {
         number: {
             payload.partition("{")[0]
-            for payload in payloads(await act("action_order_status", order_number=number, said=number))
+            for payload in payloads(await act("action_order_status", order_number=number, said=number, email=email))
         }
-        for number in ("LW-10234", "LW-10251", "LW-10300", "LW-10198", "LW-09810", "LW-10077")
+        for email, numbers in OWNED.items()
+        for number in numbers
     }
 
     assert offered == {
@@ -111,8 +160,10 @@ async def test_each_state_offers_what_is_possible_in_it(act: Act) -> None:
 async def test_an_order_remembered_from_before_can_be_another(act: Act) -> None:
     another = '/order_status{"order_number": "other"}'
 
-    assert another in payloads(await act("action_order_status", order_number="LW-10234", said="and my order?"))
-    assert another not in payloads(await act("action_order_status", order_number="LW-10234", said="it is 10234"))
+    mine = {"order_number": "LW-10234", "email": MARA}
+
+    assert another in payloads(await act("action_order_status", **mine, said="and my order?"))
+    assert another not in payloads(await act("action_order_status", **mine, said="it is 10234"))
 
 
 async def test_an_unknown_order_is_said_to_be_unknown_and_a_person_is_offered(act: Act) -> None:
@@ -123,11 +174,11 @@ async def test_an_unknown_order_is_said_to_be_unknown_and_a_person_is_offered(ac
 
 
 async def test_a_parcel_on_its_way_is_followed_by_its_number(act: Act) -> None:
-    assert "PX402911873" in text(await act("action_track_delivery", order_number="LW-10234"))
+    assert "PX402911873" in text(await act("action_track_delivery", order_number="LW-10234", email=MARA))
 
 
 async def test_a_parcel_that_has_not_left_has_no_number_to_follow(act: Act) -> None:
-    assert "as soon as the carrier has" in text(await act("action_track_delivery", order_number="LW-10251"))
+    assert "as soon as the carrier has" in text(await act("action_track_delivery", order_number="LW-10251", email=MARA))
 
 
 async def test_orders_are_listed_newest_first_as_cards_and_as_data(act: Act) -> None:
@@ -284,7 +335,8 @@ def test_two_calls_at_once_with_two_keys_see_each_others_change(database_url: st
     ("number", "words"), [("LW-10300", "packed"), ("LW-10234", "on its way"), ("LW-10198", "send it back")]
 )
 async def test_too_late_to_cancel_says_why_and_what_is_possible(act: Act, number: str, words: str) -> None:
-    result = await act("action_cancel_order", order_number=number)
+    owner = JONAS if number == "LW-10300" else MARA
+    result = await act("action_cancel_order", order_number=number, email=owner)
 
     assert "too late to cancel" in text(result)
     assert words in text(result)
@@ -332,8 +384,8 @@ async def test_the_warranty_lasts_three_years(act: Act, engine: Engine, days: in
 
 
 async def test_a_claim_for_something_that_has_not_arrived_is_refused(act: Act) -> None:
-    assert "once you have it" in text(await act("action_warranty_claim", order_number="LW-10251"))
-    assert "cannot be with you yet" in text(await act("action_report_problem", order_number="LW-10251"))
+    assert "once you have it" in text(await act("action_warranty_claim", order_number="LW-10251", email=MARA))
+    assert "cannot be with you yet" in text(await act("action_report_problem", order_number="LW-10251", email=MARA))
 
 
 async def test_a_problem_is_filed_under_its_kind_and_the_slots_of_the_request_are_forgotten(
@@ -383,6 +435,59 @@ async def test_opening_hours_are_told_for_a_shop_and_every_shop_is_offered_other
 
     assert "Monday to Friday 10:00-19:00 and Saturday 10:00-18:00" in text(known)
     assert len(payloads(unknown)) == 6
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        ("Saturday", "is open on Saturday from 10:00 to 18:00. The whole week: Monday to Friday 10:00-19:00"),
+        ("on Sundays", "is closed on Sunday. The whole week"),
+        ("weekend", "is open on Saturday from 10:00 to 18:00 and closed on Sunday. The whole week"),
+        ("Thurs", "open on Thursday from 10:00 to 19:00"),
+        ("next month", "is open Monday to Friday 10:00-19:00 and Saturday 10:00-18:00."),
+        ("", "is open Monday to Friday"),
+        ("Christmas", "closed on 25 and 26 December, and on 24 December they close at 14:00"),
+        ("Christmas Eve", "On 24 December all our shops close at 14:00"),
+        ("New Year’s Eve", "On 31 December all our shops close at 14:00"),
+        ("new years day", "closed on 1 January"),
+        ("Easter Monday", "closed on the public holidays of their country"),
+        ("21 May", "is open Monday to Friday"),
+    ],
+)
+async def test_opening_hours_are_told_for_the_day_that_was_asked_for(act: Act, day: str, words: str) -> None:
+    result = await act("action_opening_hours", city="Hamburg", day=day)
+
+    assert words in text(result)
+    assert [event.data["name"] for event in result.events] == ["day"]
+
+
+@pytest.mark.parametrize(("days", "word"), [(0, "today"), (1, "tomorrow")])
+async def test_today_and_tomorrow_are_days_of_the_week(act: Act, days: int, word: str) -> None:
+    day = f"{today() + timedelta(days=days):%A}"
+
+    assert f" on {day} " in text(await act("action_opening_hours", city="Amsterdam", day=word))
+
+
+def test_what_is_said_of_holidays_stands_in_the_help_pages() -> None:
+    page = (DATA / "kb" / "shops.md").read_text()
+
+    for _, said in HOLIDAYS:
+        for fact in re.findall(r"\d+ and \d+ December|1 January|24|31|14:00|public holidays of their country", said):
+            assert fact in page
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("how many alma sofas are left", "12 left online and only 2 left in the Hamburg shop"),
+        ("and online?", "**Alma sofa**: in stock online. The shops"),
+    ],
+)
+async def test_stock_is_told_as_it_was_asked_for(act: Act, said: str, words: str) -> None:
+    result = await act("action_check_stock", product="Alma sofa", city="Hamburg", said=said)
+
+    assert words in text(result)
+    assert payloads(result) == ['/check_stock{"product": "other"}']
 
 
 @pytest.mark.parametrize(

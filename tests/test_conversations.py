@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bot.app import Service
+from bot.customers import vouch
 from bot.dialogue.tracker import Tracker
 from bot.journal.journal import Journal
 from bot.messages import Author, Entry, Event, Owner
@@ -129,6 +131,13 @@ class Player:
         return loop.name if loop else None
 
 
+def _sign_in(service: Service, case: Node) -> dict[str, str]:
+    """What the page's widget says of a customer that the shop has signed in."""
+    if "customer" not in case.value:
+        return {}
+    return {"customer": vouch(service.signer, {"email": case.value["customer"].value}, time.time() + 60)}
+
+
 def _was_set(wanted: Any, slots: list[tuple[str, Any]]) -> bool:
     if isinstance(wanted, str):
         return any(name == wanted and value is not None for name, value in slots)
@@ -145,7 +154,7 @@ async def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 @pytest.mark.parametrize("case", _cases())
 async def test_conversation(service: Service, case: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_DATABASE_URL", f"sqlite:///{tmp_path}/shop.db")
-    async with Widget.open(service.url) as widget:
+    async with Widget.open(service.url, **_sign_in(service, case)) as widget:
         player = Player(widget, service.journal)
         for (_, act), *checks in _turns(case):
             await player.act(*act)
