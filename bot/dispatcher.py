@@ -281,7 +281,7 @@ class Dispatcher:
     async def _turn(self, waiting: Waiting, owned: _Ownership) -> tuple[Turn, Tracker]:
         with self._typing(waiting.inbound.conversation_id, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
-                return await self._turns.take(waiting.seq, waiting.inbound, owned.tracker)
+                return await self._turns.take(waiting.seq, waiting.inbound, owned.tracker, owned.fence)
 
     @contextmanager
     def _typing(self, conversation_id: str, owner: Owner) -> Iterator[None]:

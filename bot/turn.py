@@ -12,9 +12,19 @@ from bot.dialogue.presses import as_press
 from bot.dialogue.respond import ActionCall, ActionFailure, ActionResult, Outcome, respond
 from bot.dialogue.tracker import Tracker
 from bot.journal.journal import Journal
-from bot.journal.values import ActionStatus
+from bot.journal.values import ActionRun, ActionStatus, Step
 from bot.messages import Event, Inbound, Json, Owner, Turn
 from nlu.types import Understander, Understanding
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message taken up for its turn."""
+
+    seq: int
+    inbound: Inbound
+    tracker: Tracker
+    fence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +37,13 @@ class Turns:
     actions: ActionRunner
     journal: Journal
 
-    async def take(self, seq: int, inbound: Inbound, tracker: Tracker) -> tuple[Turn, Tracker]:
-        """The turn, and the tracker after it."""
+    async def take(self, seq: int, inbound: Inbound, tracker: Tracker, fence: int) -> tuple[Turn, Tracker]:
+        """The turn, and the tracker after it. Raises StaleFence before an action that is not ours to start any more."""
         started = time.monotonic()
         meant = as_press(inbound, tracker)
         heard = await self._understand(meant, tracker)
         understood = time.monotonic()
-        outcome = await self._converse(seq, meant, tracker, heard)
+        outcome = await self._converse(Taken(seq, meant, tracker, fence), heard)
         turn = Turn(
             inbound=inbound,
             seq=seq,
@@ -52,34 +62,42 @@ class Turns:
         text = _question(inbound, tracker)
         return None if text is None else (await self.understander.understand([text]))[0]
 
-    async def _converse(self, seq: int, inbound: Inbound, tracker: Tracker, heard: Understanding | None) -> Outcome:
-        rng = Random(f"{inbound.conversation_id}:{seq}")  # noqa: S311  # picks a wording, keeps no secret
-        dialogue = respond(self.assistant, tracker, inbound, heard, now=inbound.at, rng=rng)
+    async def _converse(self, taken: Taken, heard: Understanding | None) -> Outcome:
+        inbound = taken.inbound
+        rng = Random(f"{inbound.conversation_id}:{taken.seq}")  # noqa: S311  # picks a wording, keeps no secret
+        before = await self._before(taken)
+        dialogue = respond(self.assistant, taken.tracker, inbound, heard, now=inbound.at, rng=rng, before=before)
         try:
             call = next(dialogue)
             while True:
-                call = dialogue.send(await self._act(call, seq, inbound))
+                call = dialogue.send(await self._act(call, taken))
         except StopIteration as done:
             outcome: Outcome = done.value
             return outcome
 
-    async def _act(self, call: ActionCall, seq: int, inbound: Inbound) -> ActionResult | ActionFailure:
+    async def _before(self, taken: Taken) -> list[ActionResult | ActionFailure]:
+        """What a turn did that a person overtook: the customer and the person have to know, though the bot is out."""
+        if taken.tracker.owner is not Owner.AGENT:
+            return []
+        runs = await self.journal.action_runs(taken.inbound.conversation_id, taken.seq)
+        return [_outcome(run) for run in runs]
+
+    async def _act(self, call: ActionCall, taken: Taken) -> ActionResult | ActionFailure:
         """Runs a custom action. One that a crash interrupted runs again only if it says that this does no harm."""
-        conversation_id = inbound.conversation_id
         if call.idempotent:
-            return await self._run(call, seq, inbound)
-        before = await self.journal.start_action(conversation_id, seq, call.n, call.name)
-        if before.status is ActionStatus.DONE and before.result is not None:
-            return _remembered(before.result)
-        if before.status is ActionStatus.STARTED_BEFORE:
-            return ActionFailure("failed")
-        outcome = await self._run(call, seq, inbound)
-        await self.journal.finish_action(conversation_id, seq, call.n, _memory(outcome))
+            return await self._run(call, taken)
+        step = Step(taken.inbound.conversation_id, taken.seq, call.n)
+        before = await self.journal.start_action(step, call.name, taken.fence)
+        if before.status is not ActionStatus.NEW:
+            return _outcome(before)
+        outcome = await self._run(call, taken)
+        await self.journal.finish_action(step, _memory(outcome))
         return outcome
 
-    async def _run(self, call: ActionCall, seq: int, inbound: Inbound) -> ActionResult | ActionFailure:
+    async def _run(self, call: ActionCall, taken: Taken) -> ActionResult | ActionFailure:
+        inbound = taken.inbound
         return await self.actions.run(
-            call, conversation_id=inbound.conversation_id, seq=seq, message_id=inbound.message_id
+            call, conversation_id=inbound.conversation_id, seq=taken.seq, message_id=inbound.message_id
         )
 
 
@@ -102,6 +120,13 @@ def _memory(outcome: ActionResult | ActionFailure) -> Json:
     if isinstance(outcome, ActionFailure):
         return {"failed": outcome.kind}
     return {"events": [event.to_json() for event in outcome.events], "responses": list(outcome.responses)}
+
+
+def _outcome(run: ActionRun) -> ActionResult | ActionFailure:
+    """Of an action that was started before: what it answered, or that nobody knows how it ended."""
+    if run.status is ActionStatus.DONE and run.result is not None:
+        return _remembered(run.result)
+    return ActionFailure("interrupted")
 
 
 def _remembered(memory: Json) -> ActionResult | ActionFailure:

@@ -20,7 +20,7 @@ from bot.journal.errors import (
 from bot.journal.journal import Journal
 from bot.journal.schema import STEPS
 from bot.journal.tables import VERSION
-from bot.journal.values import ActionStatus
+from bot.journal.values import ActionStatus, Step
 from bot.messages import Author, Button, Card, Event, Inbound, Outbound, Owner, Source, Turn
 
 
@@ -441,12 +441,15 @@ async def test_messages_nobody_answers_are_found(database_url: str) -> None:
 
 # Actions
 
+FIRST = Step("c1", 1, 0)
+
 
 async def test_an_action_is_started_once(journal: Journal) -> None:
-    first = await journal.start_action("c1", 1, 0, "action_cancel")
-    again = await journal.start_action("c1", 1, 0, "action_cancel")
-    await journal.finish_action("c1", 1, 0, {"events": [], "responses": [{"text": "done"}]})
-    done = await journal.start_action("c1", 1, 0, "action_cancel")
+    await journal.accept(said())
+    first = await journal.start_action(FIRST, "action_cancel", 0)
+    again = await journal.start_action(FIRST, "action_cancel", 0)
+    await journal.finish_action(FIRST, {"events": [], "responses": [{"text": "done"}]})
+    done = await journal.start_action(FIRST, "action_cancel", 0)
 
     assert [run.status for run in (first, again, done)] == [
         ActionStatus.NEW,
@@ -454,27 +457,47 @@ async def test_an_action_is_started_once(journal: Journal) -> None:
         ActionStatus.DONE,
     ]
     assert done.result == {"events": [], "responses": [{"text": "done"}]}
-    assert (await journal.start_action("c1", 1, 1, "action_cancel")).status is ActionStatus.NEW
+    assert (await journal.start_action(Step("c1", 1, 1), "action_pay", 0)).status is ActionStatus.NEW
+    assert [(run.name, run.status) for run in await journal.action_runs("c1", 1)] == [
+        ("action_cancel", ActionStatus.DONE),
+        ("action_pay", ActionStatus.STARTED_BEFORE),
+    ]
 
 
 async def test_another_actions_result_is_never_used(journal: Journal) -> None:
-    await journal.start_action("c1", 1, 0, "action_refund")
-    await journal.finish_action("c1", 1, 0, {"paid": True})
+    await journal.accept(said())
+    await journal.start_action(FIRST, "action_refund", 0)
+    await journal.finish_action(FIRST, {"paid": True})
 
-    run = await journal.start_action("c1", 1, 0, "action_cancel")
+    run = await journal.start_action(FIRST, "action_cancel", 0)
 
     assert (run.status, run.name, run.result) == (ActionStatus.STARTED_BEFORE, "action_refund", None)
 
 
 async def test_of_many_that_start_an_action_at_once_one_does(journal: Journal) -> None:
-    runs = await asyncio.gather(*(journal.start_action("c1", 1, 0, "action_cancel") for _ in range(20)))
+    await journal.accept(said())
+    runs = await asyncio.gather(*(journal.start_action(FIRST, "action_cancel", 0) for _ in range(20)))
 
     assert sum(run.status is ActionStatus.NEW for run in runs) == 1
 
 
+async def test_who_could_not_commit_starts_no_action(journal: Journal) -> None:
+    with pytest.raises(NotFound):
+        await journal.start_action(FIRST, "action_cancel", 0)
+    await answered(journal, said())
+    with pytest.raises(AlreadyProcessed):
+        await journal.start_action(FIRST, "action_cancel", 0)
+    await journal.accept(said("two", "m2"))
+    await journal.fence("c1")
+    with pytest.raises(StaleFence):
+        await journal.start_action(Step("c1", 3, 0), "action_cancel", 0)
+
+    assert (await journal.start_action(Step("c1", 3, 0), "action_cancel", 1)).status is ActionStatus.NEW
+
+
 async def test_only_a_started_action_ends(journal: Journal) -> None:
     with pytest.raises(NotFound):
-        await journal.finish_action("c1", 1, 0, {})
+        await journal.finish_action(FIRST, {})
 
 
 # Reading

@@ -16,6 +16,7 @@ import pytest
 
 from bot.journal.errors import CannotOpen, Unavailable
 from bot.journal.journal import Journal
+from bot.journal.values import Step
 from bot.messages import Inbound, Outbound, Owner, Turn
 from tests.conftest import PostgresServer
 
@@ -309,8 +310,8 @@ async def test_only_what_may_be_lost_is_written_without_sync(tmp_path: Path, mon
         inbound = said(1)
         await journal.accept(inbound)
         await journal.attempt("c1", 1)
-        await journal.start_action("c1", 1, 0, "action_cancel")
-        await journal.finish_action("c1", 1, 0, {})
+        await journal.start_action(Step("c1", 1, 0), "action_cancel", 0)
+        await journal.finish_action(Step("c1", 1, 0), {})
         await journal.commit(Turn(inbound, 1, (), (Outbound("done"),), Owner.BOT), 0)
         raw.set_trace_callback(None)
 

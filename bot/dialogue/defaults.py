@@ -15,6 +15,7 @@ _TEXTS = {
     "utter_waiting": "You are in the queue, and a person will answer here. What you write is kept for them.",
     "utter_resumed": "I am back. How can I help?",
     "utter_action_failed": "Sorry, that did not work just now. Please try again a little later, or talk to a person.",
+    "utter_action_interrupted": "I was interrupted and cannot tell whether that was done. Please do not try again.",
     "utter_knowledge_unsure": "I am not certain that this is what you are looking for. This comes closest:",
     "utter_apology": "Sorry, something went wrong on our side.",
     "utter_restarted": "All right, from the beginning. How can I help?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
@@ -13,7 +14,16 @@ from bot.dialogue.interruptions import heard_by
 from bot.dialogue.meaning import Meaning, of_message
 from bot.dialogue.perform import perform
 from bot.dialogue.policy import Prediction
-from bot.dialogue.run import ActionCall, ActionFailedError, ActionFailure, ActionResult, Outcome, Run, Steps
+from bot.dialogue.run import (
+    ActionCall,
+    ActionFailedError,
+    ActionFailure,
+    ActionInterruptedError,
+    ActionResult,
+    Outcome,
+    Run,
+    Steps,
+)
 from bot.dialogue.slots import CUSTOMER, REQUESTED
 from bot.dialogue.tracker import LISTEN, Tracker
 from bot.messages import Event, Inbound, Owner
@@ -35,13 +45,23 @@ def respond(
     *,
     now: float,
     rng: Random,
+    before: Sequence[ActionResult | ActionFailure] = (),
 ) -> Steps[Outcome]:
-    """`understanding` may be None for a payload that is a slash message. Never raises on what a customer sends."""
+    """`understanding` may be None for a payload that is a slash message. Never raises on what a customer sends.
+
+    `before` is what an earlier turn for the message did before a person took the conversation.
+    """
     intents = frozenset(assistant.domain.intents) | BUILT_IN_INTENTS
     meaning = of_message(inbound, understanding, intents)
     run = Run(assistant, tracker.seated(assistant.domain.initial_slots()), inbound, meaning, now, rng)
     try:
         yield from _turn(run)
+        for result in before:
+            run.catch_up(result)
+    except ActionInterruptedError:
+        run.leave_loop()
+        run.utter("utter_action_interrupted")
+        answers.hand_over(run, "action_interrupted")
     except ActionFailedError:
         _apologise(run)
     if run.tracker.owner is Owner.BOT:

@@ -38,7 +38,8 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class ActionFailure:
-    kind: Literal["failed", "timeout", "rejected", "unknown"]
+    kind: Literal["failed", "timeout", "rejected", "unknown", "interrupted"]
+    """`interrupted`: it was started in an earlier turn for the same message, and nobody knows how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,15 @@ class ActionFailedError(Exception):
     """A custom action failed: the turn ends with an apology."""
 
 
+class ActionInterruptedError(ActionFailedError):
+    """Nobody knows whether a custom action did its work: the turn ends with a person."""
+
+
 class ActionRejectedError(Exception):
     """A custom action does not want to run now: something else is tried."""
+
+
+_FAILURES = {"rejected": ActionRejectedError, "interrupted": ActionInterruptedError}
 
 
 @dataclass(slots=True)
@@ -167,7 +175,7 @@ class Run:
         state = (tracker or self.tracker).to_rasa()
         result = yield ActionCall(name, state, self.domain.to_json(), number, idempotent)
         if isinstance(result, ActionFailure):
-            raise ActionRejectedError(name) if result.kind == "rejected" else ActionFailedError(name)
+            raise _FAILURES.get(result.kind, ActionFailedError)(name)
         return result
 
     def absorb(self, result: ActionResult) -> None:
@@ -184,6 +192,17 @@ class Run:
             self.over, self.reason = True, self.reason or "action"
             if not self.replies:
                 self.utter("utter_handover")
+
+    def catch_up(self, result: ActionResult | ActionFailure) -> None:
+        """What an earlier turn for this message did before a person took the conversation."""
+        if isinstance(result, ActionResult):
+            for response in result.responses:
+                self._say_response(response)
+            for event in result.events:
+                if event.name == "slot":
+                    self._keep(replace(event, at=self.now))
+        elif result.kind == "interrupted":
+            self.utter("utter_action_interrupted")
 
     def outcome(self) -> Outcome:
         return Outcome(self.tracker, tuple(self.events), tuple(self.replies), self.tracker.owner, self.reason)

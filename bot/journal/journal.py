@@ -185,12 +185,20 @@ class Journal:
             self.on_delivery()
         return written.entries
 
-    async def start_action(self, conversation_id: str, seq: int, n: int, name: str) -> ActionRun:
-        """Records that the nth action of the turn starts, or tells how it went before."""
-        return await self._write(runs.start, Step(conversation_id, seq, n), name, self._clock())
+    async def start_action(self, step: Step, name: str, fence: int) -> ActionRun:
+        """Records that an action of the turn starts, or tells how it went before.
 
-    async def finish_action(self, conversation_id: str, seq: int, n: int, result: Json) -> None:
-        await self._note(runs.finish, Step(conversation_id, seq, n), result, self._clock())
+        Raises StaleFence and AlreadyProcessed, as the turn's commit would: then the action must not run.
+        """
+        return await self._write(runs.start, step, name, fence, self._clock())
+
+    async def action_runs(self, conversation_id: str, seq: int) -> list[ActionRun]:
+        """The actions that were started for a message, in order."""
+        return await self._read(runs.of_message, conversation_id, seq)
+
+    async def finish_action(self, step: Step, result: Json) -> None:
+        """Not lost in a crash of ours. In a power cut it may be, and then a person is asked."""
+        await self._note(runs.finish, step, result, self._clock())
 
     # Reading
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from typing import Any
 
-from bot.journal.errors import NotFound
-from bot.journal.tables import action_runs
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from bot.journal.errors import AlreadyProcessed, NotFound, StaleFence
+from bot.journal.tables import action_runs, conversations, entries
 from bot.journal.values import ActionRun, ActionStatus, Step
 from bot.messages import Json
 
@@ -15,6 +17,16 @@ _this = (
     & (action_runs.c.n == bindparam("nth"))
 )
 FIND = select(action_runs).where(_this)
+OF_MESSAGE = (
+    select(action_runs)
+    .where(action_runs.c.conversation_id == bindparam("conversation"), action_runs.c.seq == bindparam("number"))
+    .order_by(action_runs.c.n)
+)
+STANDING = (
+    select(conversations.c.fence, entries.c.pending_since)
+    .join(entries, entries.c.conversation_id == conversations.c.id)
+    .where(conversations.c.id == bindparam("conversation"), entries.c.seq == bindparam("number"))
+)
 START = insert(action_runs)
 FINISH = (
     update(action_runs)
@@ -23,11 +35,13 @@ FINISH = (
 )
 
 
-def start(connection: Connection, step: Step, name: str, now: float) -> ActionRun:
+def start(connection: Connection, step: Step, name: str, fence: int, now: float) -> ActionRun:
     """Records the start of the turn's nth action, or finds that it was started before.
 
     A turn that is repeated and takes another way finds another action's record: that is no result of this one.
+    A turn that could not be committed any more starts nothing: raises StaleFence, AlreadyProcessed or NotFound.
     """
+    _check_standing(connection, step, fence)
     row = connection.execute(FIND, _key(step)).first()
     if row is None:
         connection.execute(
@@ -41,7 +55,28 @@ def start(connection: Connection, step: Step, name: str, now: float) -> ActionRu
             },
         )
         return ActionRun(ActionStatus.NEW, name)
-    if row.finished_at is None or row.name != name:
+    return _run(row) if row.name == name else ActionRun(ActionStatus.STARTED_BEFORE, row.name)
+
+
+def of_message(connection: Connection, conversation_id: str, seq: int) -> list[ActionRun]:
+    """What earlier turns for the message started, in order."""
+    key = {"conversation": conversation_id, "number": seq}
+    return [_run(row) for row in connection.execute(OF_MESSAGE, key)]
+
+
+def _check_standing(connection: Connection, step: Step, fence: int) -> None:
+    key = {"conversation": step.conversation_id, "number": step.seq}
+    standing = connection.execute(STANDING, key).first()
+    if standing is None:
+        raise NotFound("There is no such message.")
+    if standing.fence > fence:
+        raise StaleFence("Somebody else owns the conversation by now.")
+    if standing.pending_since is None:
+        raise AlreadyProcessed("The message has its answer.")
+
+
+def _run(row: Row[Any]) -> ActionRun:
+    if row.finished_at is None:
         return ActionRun(ActionStatus.STARTED_BEFORE, row.name)
     return ActionRun(ActionStatus.DONE, row.name, row.result)
 
