@@ -1,4 +1,4 @@
-"""The rows a new demo shop starts with (training_data/README.md), dated from the day it is made."""
+"""The rows a new demo shop starts with (training_data/README.md), dated from a given day."""
 
 from __future__ import annotations
 

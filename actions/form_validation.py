@@ -11,7 +11,8 @@ from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.forms import REQUESTED_SLOT
 
 from actions import spelling
-from actions.shop import Order, the_database
+from actions.database import the_database
+from actions.shop import Order
 from actions.shop_action import OTHER, email_given, locked, may_see, mismatches, order_asked_for, owns, signed_in
 
 Slots = dict[str, Any]

@@ -11,9 +11,10 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions import spelling
 from actions.answers import Answer, Button, listed
+from actions.database import the_database
 from actions.dates import today
 from actions.form_validation import ShopForm, Slots, refused
-from actions.shop import Shop, Store, the_database
+from actions.shop import Shop, Store
 from actions.shop_action import ShopAction
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

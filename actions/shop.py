@@ -1,123 +1,21 @@
-"""The demo shop: a real database behind the actions, made and filled at first use."""
+"""The demo shop as one transaction sees it: orders, stores, stock, cases."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    ColumnElement,
-    Connection,
-    Date,
-    Engine,
-    Float,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    delete,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from actions import demo_data
 from actions.dates import today
+from actions.tables import cases, customers, order_lines, orders, products, stock, stores, subscriptions
 
 RETURN_DAYS = 30
 WARRANTY_YEARS = 3
 FIRST_CASE = 5000
-
-metadata = MetaData()
-
-customers = Table(
-    "customers",
-    metadata,
-    Column("email", String(254), primary_key=True),
-    Column("name", String(200), nullable=False),
-    Column("address", String(300), nullable=False),
-    Column("phone", String(40), nullable=False),
-)
-orders = Table(
-    "orders",
-    metadata,
-    Column("number", String(10), primary_key=True),
-    Column("email", ForeignKey("customers.email"), nullable=False, index=True),
-    Column("state", String(20), nullable=False),
-    Column("total_cents", Integer, nullable=False),
-    Column("address", String(300), nullable=False),
-    Column("paid_by", String(40), nullable=False),
-    Column("placed_on", Date, nullable=False),
-    Column("shipped_on", Date),
-    Column("due_on", Date),
-    Column("delivered_on", Date),
-    Column("closed_on", Date),
-    Column("carrier", String(40)),
-    Column("tracking_number", String(20), index=True),
-    Column("refund_cents", Integer),
-    Column("refunded_on", Date),
-)
-order_lines = Table(
-    "order_lines",
-    metadata,
-    Column("order_number", ForeignKey("orders.number"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("product", String(80), nullable=False),
-    Column("quantity", Integer, nullable=False),
-)
-products = Table("products", metadata, Column("name", String(80), primary_key=True))
-stores = Table(
-    "stores",
-    metadata,
-    Column("city", String(80), primary_key=True),
-    Column("street", String(200), nullable=False),
-    Column("hours", JSON, nullable=False),
-)
-stock = Table(
-    "stock",
-    metadata,
-    Column("product", ForeignKey("products.name"), primary_key=True),
-    Column("place", String(80), primary_key=True),
-    Column("quantity", Integer, nullable=False),
-)
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("email", String(254), primary_key=True),
-    Column("topic", String(40), primary_key=True),
-)
-cases = Table(
-    "cases",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("kind", String(40), nullable=False),
-    Column("email", String(254), nullable=False, index=True),
-    Column("order_number", ForeignKey("orders.number")),
-    Column("details", Text, nullable=False),
-    Column("opened_on", Date, nullable=False),
-)
-answers = Table(
-    "answers",
-    metadata,
-    Column("key", String(500), primary_key=True),
-    Column("answer", Text),
-    Column("at", Float, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,84 +164,3 @@ class Shop:
     def _items(self, number: str) -> tuple[tuple[str, int], ...]:
         query = select(order_lines).where(order_lines.c.order_number == number).order_by(order_lines.c.position)
         return tuple((row.product, row.quantity) for row in self._connection.execute(query))
-
-
-class Database:
-    """Hands out the shop, one transaction at a time. Safe to use from several threads."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @contextmanager
-    def reading(self) -> Iterator[Shop]:
-        with self._engine.connect() as connection:
-            yield Shop(connection)
-
-    def once(self, key: str | None, change: Callable[[Shop], dict[str, Any]]) -> dict[str, Any]:
-        """Makes a change and stores its answer in one transaction; the same key again only returns the answer."""
-        if key is None:
-            with self._engine.begin() as connection:
-                return change(Shop(connection, changing=True))
-        try:
-            with self._engine.begin() as connection:
-                # First, so that a second call with the key waits here for the first one's commit.
-                connection.execute(insert(answers).values(key=key, at=time.time()))
-                answer = change(Shop(connection, changing=True))
-                connection.execute(update(answers).where(answers.c.key == key).values(answer=json.dumps(answer)))
-                return answer
-        except IntegrityError:
-            stored = self._stored(key)
-            if stored is None:
-                raise
-            return stored
-
-    def _stored(self, key: str) -> dict[str, Any] | None:
-        with self._engine.connect() as connection:
-            found = connection.scalar(select(answers.c.answer).where(answers.c.key == key))
-        stored: dict[str, Any] | None = json.loads(found) if found else None
-        return stored
-
-
-def shop_url() -> str:
-    """`SHOP_DATABASE_URL`, else a SQLite file in Frontdesk's home folder."""
-    url = os.environ.get("SHOP_DATABASE_URL")
-    home = Path(os.environ.get("FRONTDESK_HOME") or ".frontdesk")
-    return url or f"sqlite:///{home.absolute() / 'shop.db'}"
-
-
-def the_database() -> Database:
-    """The database that the settings name, opened once."""
-    return open_database(shop_url())
-
-
-@cache
-def open_database(url: str) -> Database:
-    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    _create_tables(engine)
-    _fill(engine)
-    return Database(engine)
-
-
-def _create_tables(engine: Engine) -> None:
-    try:
-        metadata.create_all(engine)
-    except (OperationalError, ProgrammingError, IntegrityError):
-        metadata.create_all(engine)  # another process made a table between our look and our CREATE
-
-
-def _fill(engine: Engine) -> None:
-    try:
-        with engine.begin() as connection:
-            # The first statement is a row that can be there only once: whoever comes second changes nothing.
-            connection.execute(insert(answers).values(key="demo data", answer="{}", at=time.time()))
-            connection.execute(insert(customers), demo_data.customers())
-            connection.execute(insert(products), [{"name": name} for name in demo_data.PRODUCTS])
-            connection.execute(insert(orders), demo_data.orders(today()))
-            connection.execute(insert(order_lines), demo_data.lines())
-            connection.execute(insert(stores), list(demo_data.STORES))
-            connection.execute(insert(stock), demo_data.stock())
-    except IntegrityError:
-        return

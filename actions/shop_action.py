@@ -11,7 +11,8 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions import spelling
 from actions.answers import PERSON, Answer, Button
-from actions.shop import Order, Shop, the_database
+from actions.database import the_database
+from actions.shop import Order, Shop
 
 OTHER = "other"
 """A slot value that a button sends to be asked anew."""

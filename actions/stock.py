@@ -10,9 +10,10 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from actions import spelling
 from actions.answers import PERSON, Answer, Button, listed, picture
+from actions.database import the_database
 from actions.demo_data import ONLINE
 from actions.form_validation import ShopForm, Slots, refused
-from actions.shop import Shop, the_database
+from actions.shop import Shop
 from actions.shop_action import OTHER, ShopAction
 
 FEW = 3

@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.engine import Engine
 
-from actions import shop as tables
+from actions import database, tables
 from actions.dates import today
 from actions.opening import HOLIDAYS
 from actions.returns import working_days_after
+from actions.shop import Shop
 from bot.actions import InProcess
 from bot.dialogue.run import ActionCall, ActionResult
 
@@ -32,7 +33,7 @@ Act = Callable[..., Any]
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     url = f"sqlite:///{tmp_path / 'shop.db'}"
     monkeypatch.setenv("SHOP_DATABASE_URL", url)
-    tables.the_database()
+    database.the_database()
     return create_engine(url)
 
 
@@ -285,27 +286,27 @@ async def test_a_cancellation_repeated_after_a_crash_does_not_say_that_it_is_too
 
 
 def test_a_change_that_fails_leaves_neither_itself_nor_an_answer_behind(database_url: str) -> None:
-    database = tables.open_database(database_url)
+    opened = database.open_database(database_url)
 
-    def fails(shop: tables.Shop) -> dict[str, Any]:
+    def fails(shop: Shop) -> dict[str, Any]:
         shop.change_order("LW-10251", state="cancelled")
         raise OSError("the printer is on fire")
 
     with pytest.raises(OSError, match="printer"):
-        database.once("k", fails)
+        opened.once("k", fails)
 
-    with database.reading() as shop:
+    with opened.reading() as shop:
         assert shop.order("LW-10251").state == "placed"  # type: ignore[union-attr]  # it is there
-    assert database.once("k", lambda _: {"text": "done"}) == {"text": "done"}
+    assert opened.once("k", lambda _: {"text": "done"}) == {"text": "done"}
 
 
 def test_two_calls_at_once_with_one_key_have_one_effect(database_url: str) -> None:
-    database = tables.open_database(database_url)
+    opened = database.open_database(database_url)
     together = Barrier(2)
 
     def claim(_: int) -> dict[str, Any]:
         together.wait()
-        return database.once("k", lambda shop: {"text": shop.open_case("warranty", email=MARA, details="x")})
+        return opened.once("k", lambda shop: {"text": shop.open_case("warranty", email=MARA, details="x")})
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(claim, range(2))
@@ -314,18 +315,18 @@ def test_two_calls_at_once_with_one_key_have_one_effect(database_url: str) -> No
 
 
 def test_two_calls_at_once_with_two_keys_see_each_others_change(database_url: str) -> None:
-    database = tables.open_database(database_url)
+    opened = database.open_database(database_url)
     together = Barrier(2)
 
     def cancel(key: int) -> str:
-        def change(shop: tables.Shop) -> dict[str, Any]:
+        def change(shop: Shop) -> dict[str, Any]:
             order = shop.order("LW-10251")
             assert order is not None
             shop.change_order("LW-10251", state="cancelled")
             return {"text": order.state}
 
         together.wait()
-        return str(database.once(str(key), change)["text"])
+        return str(opened.once(str(key), change)["text"])
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(cancel, range(2))) == ["cancelled", "placed"]
@@ -505,9 +506,9 @@ async def test_stock_is_told_online_and_in_the_shop_asked_for(act: Act, slots: d
 
 def test_the_shop_is_filled_once_and_keeps_its_changes(engine: Engine) -> None:
     dated(engine, "LW-10251", state="cancelled")
-    tables.open_database.cache_clear()
+    database.open_database.cache_clear()
 
-    with tables.the_database().reading() as shop:
+    with database.the_database().reading() as shop:
         order = shop.order("LW-10251")
 
     assert order is not None
@@ -529,7 +530,7 @@ async def test_every_product_has_its_picture(act: Act, engine: Engine) -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_the_hours_are_those_of_the_help_page() -> None:
-    with tables.the_database().reading() as shop:
+    with database.the_database().reading() as shop:
         stores = shop.stores()
 
     assert len(stores) == 6
