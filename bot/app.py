@@ -125,7 +125,7 @@ async def serving(
                 *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),
-                *Console(journal, agents, SignIn(signer, sessions), lambda: language.page).routes(),
+                *Console(journal, agents, SignIn(signer, journal), lambda: language.page).routes(),
                 *HelpPages(settings.bot_name, settings.language, language.articles).routes(),
                 *_front(settings, assistant, actions, signer).routes(),
                 *widget_files.routes(),

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
+import redis.asyncio as redis
 
 from bot.app import Service
 from bot.console.sign_in import one_time_code
@@ -47,6 +48,18 @@ async def test_the_link_opens_the_console_once(service: Service, browser: aiohtt
     async with browser.post(f"{service.url}/console/enter", data=form) as answer:
         assert answer.status == 403
         assert "spent" in await answer.text()
+
+
+async def test_the_link_opens_once_though_redis_forgets_everything(tmp_path: Path, valkey_url: str) -> None:
+    async with running(tmp_path, redis_url=valkey_url) as service, aiohttp.ClientSession() as session:
+        form = {"code": one_time_code(service.signer), "name": "Ada"}
+        for expected in (303, 403):
+            headers = {"Origin": service.url}
+            enter = session.post(f"{service.url}/console/enter", data=form, headers=headers, allow_redirects=False)
+            async with enter as answer:
+                assert answer.status == expected
+            async with redis.Redis.from_url(valkey_url) as client:
+                await client.flushall()
 
 
 async def test_looking_at_the_link_does_not_spend_it(service: Service, browser: aiohttp.ClientSession) -> None:

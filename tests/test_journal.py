@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -620,3 +621,10 @@ async def test_two_that_open_a_new_database_at_once_make_it_once(database_url: s
     assert sorted(await texts(journals[0])) == [f"from {n}" for n in range(4)]
     for journal in journals:
         await journal.close()
+
+
+async def test_of_many_that_use_a_link_at_once_one_gets_in(journal: Journal) -> None:
+    until = time.time() + 60
+    assert sorted(await asyncio.gather(*(journal.spend("link", until) for _ in range(8)))) == [False] * 7 + [True]
+    assert await journal.spend("another", until)
+    assert not await journal.spend("link", until)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot.sessions import Sessions
+from bot.journal.journal import Journal
 from bot.tokens import BadToken, Signer
 
 COOKIE = "frontdesk_console"
@@ -39,7 +39,7 @@ def one_time_link(url: str, signer: Signer) -> str:
 @dataclass(frozen=True, slots=True)
 class SignIn:
     signer: Signer
-    sessions: Sessions
+    journal: Journal
 
     async def redeem(self, code: str, name: str) -> str | None:
         """The session cookie's value; None if the code is spent, too old or not ours."""
@@ -47,7 +47,7 @@ class SignIn:
         nonce, until = self._read(_LINK, code)
         if not name or time.time() > until:
             return None
-        if await self.sessions.allow(f"enter:{nonce}", rate=1 / _LINK_SECONDS / 2, burst=1) > 0:
+        if not await self.journal.spend(nonce, until):
             return None
         return self.signer.mint(_SESSION, f"{name}:{int(time.time()) + _SESSION_SECONDS}")
 

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import dead, deliveries, inbox, outcome, queries, runs
+from bot.journal import dead, deliveries, inbox, links, outcome, queries, runs
 from bot.journal.dead import Revival
 from bot.journal.deliveries import Claimant
 from bot.journal.errors import CannotOpen, Unavailable
@@ -235,6 +235,12 @@ class Journal:
 
     async def counts(self) -> Counts:
         return await self._read(queries.counts)
+
+    # The console
+
+    async def spend(self, link: str, until: float) -> bool:
+        """Uses a one-time link; False if it was used before. It is remembered until then."""
+        return await self._write(links.spend, link, until, self._clock())
 
     # Dead letters
 

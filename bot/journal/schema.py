@@ -13,7 +13,7 @@ from bot.journal.tables import VERSION, about, tables
 
 def _outbox(connection: Connection) -> None:
     """Version 2: conversations have an address, deliveries what a sender has to know."""
-    number = "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
+    number = _number(connection)
     _add(connection, "conversations", "address TEXT")
     for column in (
         "state TEXT NOT NULL DEFAULT 'waiting'",
@@ -37,11 +37,21 @@ def _outbox(connection: Connection) -> None:
         connection.execute(text(f"CREATE {index}"))
 
 
+def _links(connection: Connection) -> None:
+    """Version 3: the journal knows which one-time links were used."""
+    columns = f"link TEXT NOT NULL, until {_number(connection)} NOT NULL, PRIMARY KEY (link)"
+    connection.execute(text(f"CREATE TABLE spent_links ({columns})"))
+
+
+def _number(connection: Connection) -> str:
+    return "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
+
+
 def _add(connection: Connection, table: str, column: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_outbox,)
+STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links)
 """`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from bot.journal.text import dumps, loads, storable
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -172,4 +172,11 @@ action_runs = Table(
     Column("started_at", Double, nullable=False),
     Column("finished_at", Double),
     Column("result", JsonText),
+)
+
+spent_links = Table(
+    "spent_links",
+    tables,
+    Column("link", Text, primary_key=True),
+    Column("until", Double, nullable=False),  # when it would have been too old
 )
