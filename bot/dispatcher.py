@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 
 from bot import metrics
 from bot.dialogue.tracker import Tracker
@@ -23,8 +24,10 @@ from bot.turn import Turns
 
 log = logging.getLogger(__name__)
 
-_SWEEP_SECONDS = 1.0
-_ORPHAN_SECONDS = 2.0  # an accepted message older than this that nobody works on has lost its worker
+_SWEEP_SECONDS = 0.5
+_ORPHAN_SECONDS = 1.0  # an accepted message older than this that nobody works on has lost its worker
+_UNLEASED_SECONDS = 2.0  # the same while no lease tells whether somebody does
+_DOUBT = 10  # one look of so many believes no lease: its owner may not have heard of the message
 _CRASHES = 3
 _LEASE_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
 _LEASE_PAUSE = 0.05
@@ -362,11 +365,16 @@ class Dispatcher:
             self._look_at(conversation_id)
 
     async def _sweep_forever(self) -> None:
-        patience = 0.0 if not self._sessions.degraded else _ORPHAN_SECONDS  # at the start nobody may be at work on them
-        while True:
+        """At the start nobody may be at work on what is waiting; later those with a lease are left to its owner."""
+        patience = 0.0
+        for look in count():
+            patience = _UNLEASED_SECONDS if self._sessions.degraded else patience
             try:
-                for conversation_id in await self._journal.orphans(time.time() - patience):
-                    self._look_at(conversation_id)
+                found = await self._journal.orphans(time.time() - patience)
+                held = await self._sessions.leased(found) if look % _DOUBT else set()
+                for conversation_id in found:
+                    if conversation_id not in held:
+                        self._look_at(conversation_id)
                 patience = _ORPHAN_SECONDS
             except Unavailable as away:
                 log.warning("the sweeper found no database: %s", away)

@@ -239,6 +239,11 @@ class Sessions:
         lease = self._leases[token] = Lease(self, conversation_id, token)
         return lease
 
+    async def leased(self, conversations: Sequence[str]) -> set[str]:
+        """Those of them that somebody owns, as far as Redis knows."""
+        answers = await asyncio.gather(*(self._command("EXISTS", self._key(name, "lease")) for name in conversations))
+        return {name for name, found in zip(conversations, answers, strict=True) if found == 1}
+
     def release(self, lease: Lease) -> None:
         if self._leases.pop(lease.token, None):
             self._put_release(lease)

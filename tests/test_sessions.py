@@ -157,6 +157,16 @@ async def test_a_lease_is_renewed_while_it_is_held(
     assert isinstance(await other.lease("c1"), Lease)  # closing releases
 
 
+async def test_which_conversations_have_an_owner_is_known_to_all(sessions: Sessions, other: Sessions) -> None:
+    lease = await sessions.lease("c1")
+    assert isinstance(lease, Lease)
+    assert await other.leased(["c0", "c1", "c2"]) == {"c1"}
+    lease.release()
+    await sessions.flushed()
+    assert await other.leased(["c0", "c1", "c2"]) == set()
+    assert await other.leased([]) == set()
+
+
 async def test_a_lease_ends_with_its_owner(sessions: Sessions, other: Sessions, valkey: redis.Redis) -> None:
     await sessions.lease("c1")
     await sessions.__aexit__(None, None, None)
