@@ -131,7 +131,8 @@ async def serving(
                 *widget_files.routes(),
             ]
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FAREWELL_SECONDS)
+        # Bodies are taken as they come: signatures are over those bytes, and what they unpack to may have any size.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FAREWELL_SECONDS, auto_decompress=False)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         assert runner.server is not None

@@ -34,6 +34,7 @@ _TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (IdConflict, 409, "id_conflict", "Another message has this id."),
     (Busy, 503, "busy", "Too many messages are waiting."),
     (Unavailable, 503, "unavailable", "The service cannot take messages now."),
+    (web.RequestPayloadError, 400, "malformed", "The body is not what its headers say."),
     (TimeoutError, 504, "timeout", "The answer takes long; the message is kept and will be answered."),
     (ConnectionError, 499, "gone", "The caller hung up."),
 )

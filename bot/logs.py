@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import orjson
+from aiohttp.http_exceptions import HttpProcessingError
 
 _QUIET = (
     "aiohttp.access",
@@ -38,11 +39,18 @@ class _TextLines(logging.Formatter):
         return super().format(record).replace("\r", "\\r")
 
 
+def _ours(record: logging.LogRecord) -> bool:
+    """A stranger who sends what is no HTTP gets 400, and no traceback with what he sent in our log."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (record.name == "aiohttp.server" and isinstance(error, HttpProcessingError))
+
+
 def set_up(level: str, style: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _JsonLines() if style == "json" else _TextLines("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     )
+    handler.addFilter(_ours)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

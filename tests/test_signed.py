@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from bot import logs
 from bot.agents import Agents
 from bot.channels.connector import Answer, Call, Fate, Request
 from bot.channels.signed import Limits, Signed, signature
@@ -364,3 +367,62 @@ def test_their_verifier_raises_where_ours_says_no() -> None:
         Webhook(SECRET).verify(b"{}", headers)
     assert not isinstance(raised.value, WebhookVerificationError)
     assert not channel().verify(request("without a comma"))
+
+
+NASTY: list[tuple[str, dict[str, str], bytes]] = [
+    ("POST", {"Content-Encoding": "gzip"}, b"not gzip"),
+    ("POST", {"Content-Encoding": "deflate"}, b"\x00\xff\x00"),
+    ("POST", {"Content-Encoding": "br"}, b"\x00\xff\x00"),
+    ("POST", {"Transfer-Encoding": "chunked", "Content-Length": ""}, b"zz\r\nx"),
+    ("POST", {"Content-Type": "multipart/form-data; boundary="}, b"--\r\n"),
+    ("POST", {"Content-Type": "\udcff"}, b"{}"),
+    ("POST", {"webhook-id": "é", "webhook-timestamp": "\udcff", "webhook-signature": "v1,\udcff\udcfe é"}, b"{}"),
+    ("POST", {"webhook-id": "m" * 7000}, b"\xff" * 1000),
+    ("POST", {}, b"x" * 300_000),
+    ("BREW", {}, b""),
+    ("HEAD", {}, b""),
+    ("OPTIONS", {"Origin": "https://elsewhere.example"}, b""),
+    ("DELETE", {"Expect": "100-continue"}, b""),
+]
+
+
+async def _raw(url: str, method: str, headers: dict[str, str], body: bytes) -> int:
+    """The status of a request whose bytes are exactly these."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    given = {"Host": "x", "Content-Length": str(len(body)), "Connection": "close", **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value)
+    writer.write(f"{method} {parts.path} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape") + body)
+    try:
+        async with asyncio.timeout(20):
+            while b" 100 " in (line := await reader.readline()):
+                await reader.readline()
+        return int(line.split()[1])
+    finally:
+        writer.close()
+
+
+async def test_no_stranger_gets_more_than_a_refusal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with Receiver.open() as receiver, talking(tmp_path, receiver) as (program, service):
+        caplog.clear()
+        statuses = {
+            (method, *headers, len(body)): await _raw(program.url, method, headers, body)
+            for method, headers, body in NASTY
+        }
+        assert {key: status for key, status in statuses.items() if status not in (400, 401, 413)} == {}
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING and logs._ours(record)]
+        assert await service.journal.conversations() == []
+        assert (await program.say("ask"))[0] == 200, "and the service goes on"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "kept"),
+    [
+        ("aiohttp.server", BadHttpMessage("no HTTP"), False),
+        ("aiohttp.server", ValueError("a fault of ours"), True),
+        ("bot.outbox", BadHttpMessage("a provider's"), True),
+    ],
+)
+def test_only_what_is_no_http_is_kept_out_of_the_log(name: str, error: Exception, kept: bool) -> None:
+    record = logging.LogRecord(name, logging.ERROR, "", 1, "it failed", None, (type(error), error, None))
+    assert logs._ours(record) is kept
