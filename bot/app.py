@@ -45,6 +45,7 @@ from bot.language import Language
 from bot.listening import REST_SECONDS, accepting, listen
 from bot.messages import Button, Outbound
 from bot.outbox import Outbox, Patience
+from bot.presence import Presence
 from bot.secrets import read_secrets
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
@@ -100,6 +101,7 @@ async def serving(
         )
         if settings.redis_url:
             await sessions.ping()
+        presence = await stack.enter_async_context(Presence(sessions))
         actions = _actions(settings)
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
@@ -112,7 +114,7 @@ async def serving(
         turns = Turns(assistant, language, actions, journal)
         fanout = Fanout(hub, sessions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
-        doors = Doors(_policy(settings), sessions)
+        doors = Doors(_policy(settings), sessions, presence)
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
         agents = Agents(journal, fanout)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bot.presence import Presence
 from bot.rates import Buckets
 from bot.sessions import Sessions
 
@@ -31,6 +32,7 @@ class DoorPolicy:
 class Doors:
     policy: DoorPolicy
     sessions: Sessions
+    presence: Presence
     connections: Counter[str] = field(default_factory=Counter)
     paces: Buckets = field(default_factory=Buckets)
 
@@ -48,16 +50,20 @@ class Doors:
             address = hops.pop()
         return address
 
-    @contextmanager
-    def connection(self, address: str) -> Iterator[bool]:
-        """Counts a connection while it is open; False if the address has too many."""
+    @asynccontextmanager
+    async def connection(self, address: str) -> AsyncIterator[bool]:
+        """Counts a connection while it is open; False if the address has too many, at all servers together."""
         self.connections[address] += 1
         try:
-            yield self.connections[address] <= self.policy.connections_per_address
+            yield await self._connected(address) <= self.policy.connections_per_address
         finally:
             self.connections[address] -= 1
+            self.presence.tell(_connections(address), self.connections[address])
             if not self.connections[address]:
                 del self.connections[address]
+
+    async def _connected(self, address: str) -> int:
+        return await self.presence.count(_connections(address), self.connections[address])
 
     async def may_begin(self, address: str) -> float:
         """0.0, or the seconds until the address may begin another conversation."""
@@ -80,6 +86,10 @@ class Doors:
         given = given if scheme.lower() == "bearer" else request.query.get("token", "")
         if not hmac.compare_digest(given.encode(), token.encode()):
             raise web.HTTPUnauthorized(text="The token is missing or wrong.")
+
+
+def _connections(address: str) -> str:
+    return f"connections:{address}"
 
 
 def _is_own(origin: str, host: str) -> bool:

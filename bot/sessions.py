@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha1
 from logging import getLogger
 from types import TracebackType
@@ -80,8 +81,12 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
 return string.format('%.9f', wait)
 """
 
-# EVALSHA's name for a script, no secret.
-_HASHES = {lua: sha1(lua.encode(), usedforsecurity=False).hexdigest() for lua in (SAVE, RENEW, RELEASE, ALLOW)}
+
+@cache
+def _hash(lua: str) -> str:
+    """EVALSHA's name for a script, no secret."""
+    return sha1(lua.encode(), usedforsecurity=False).hexdigest()
+
 
 logger = getLogger(__name__)
 
@@ -105,7 +110,7 @@ class _Call:
         return bool(self.lua) or self.name == "SET"
 
     def short(self) -> Sequence[Any]:
-        return (self.name, _HASHES[self.lua], *self.arguments()) if self.lua else (self.name, *self.arguments())
+        return (self.name, _hash(self.lua), *self.arguments()) if self.lua else (self.name, *self.arguments())
 
     def whole(self) -> Sequence[Any]:
         return ("EVAL", self.lua, *self.arguments())
@@ -323,6 +328,17 @@ class Sessions:
         """0.0, and `cost` tokens are taken; or the seconds until that many are there."""
         wait = await self._script(ALLOW, self._key(key, "rate"), rate, burst, cost)
         return self._buckets.allow(key, rate, burst, cost) if wait is _ABSENT else float(wait)
+
+    # Scripts of others
+
+    async def script(self, lua: str, name: str, kind: str, *arguments: Any) -> Any:
+        """What a script of one key answers; None if Redis is away or refuses."""
+        answer = await self._script(lua, self._key(name, kind), *arguments)
+        return None if answer is _ABSENT else answer
+
+    def tell(self, lua: str, name: str, kind: str, *arguments: Any) -> None:
+        """The same, and nobody waits for it."""
+        self._script(lua, self._key(name, kind), *arguments)
 
     # Redis, at arm's length
 

@@ -7,10 +7,16 @@ import os
 import signal
 from collections import Counter
 from contextlib import AsyncExitStack
+from http.cookies import SimpleCookie
 from pathlib import Path
 
+import aiohttp
+import pytest
+
+from bot.console.sign_in import COOKIE, one_time_code
+from bot.tokens import Signer, load_key
 from tests.service import Widget
-from tests.several import Several, running, several, started, until
+from tests.several import SECONDS, Several, running, several, started, until
 
 
 async def test_customers_are_spread_over_the_workers(tmp_path: Path) -> None:
@@ -148,3 +154,70 @@ async def test_workers_that_die_without_a_word_end_the_service_after_some_tries(
     async with started(tmp_path, command="-c raise(SystemExit(7))") as service:
         assert await service.process.wait() == 2
         assert "ended with exit code 7, and so 3 times." in service.log()
+
+
+async def test_an_address_has_its_connections_at_all_workers_together(tmp_path: Path) -> None:
+    async with several(tmp_path, FRONTDESK_CONNECTIONS_PER_ADDRESS=12) as service, service.two_workers():
+        async with AsyncExitStack() as stack:
+            for _ in range(10):
+                await _admitted(service, stack)
+            for _ in range(6):
+                with pytest.raises(ConnectionResetError, match="1008"):
+                    async with Widget.open(service.url):
+                        pass
+        os.kill(service.workers()[0], signal.SIGKILL)
+        async with AsyncExitStack() as stack:
+            for _ in range(11):
+                await _admitted(service, stack)
+
+
+async def _admitted(service: Several, stack: AsyncExitStack) -> None:
+    """A killed worker's connections count for a few seconds more."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                await stack.enter_async_context(Widget.open(service.url))
+                return
+            except ConnectionResetError:
+                await asyncio.sleep(0.05)
+
+
+async def test_the_figures_are_those_of_all_workers(tmp_path: Path) -> None:
+    async with several(tmp_path, 3) as service, service.two_workers() as (phone, laptop):
+        for _ in range(3):
+            await phone.ask("ask")
+        for _ in range(2):
+            await laptop.ask("ask")
+        first = await _figures(service)
+        assert first['frontdesk_messages_accepted_total{channel="web"}'] == 5
+        assert first["frontdesk_turn_seconds_count"] == 5
+        assert first["frontdesk_widget_connections"] == 2
+        for worker in service.workers():
+            os.kill(worker, signal.SIGKILL)
+        await until(lambda: service.log().count("is started again") == 3)
+        assert (await _figures(service))['frontdesk_messages_accepted_total{channel="web"}'] == 5
+        assert (await _figures(service))["frontdesk_widget_connections"] == 0
+
+
+async def _figures(service: Several) -> dict[str, float]:
+    async with aiohttp.ClientSession() as session, session.get(f"{service.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+async def test_a_link_for_the_console_opens_once_whichever_worker_is_asked(tmp_path: Path) -> None:
+    async with several(tmp_path) as service:
+        form = {"code": one_time_code(Signer(load_key(tmp_path, None))), "name": "Ada"}
+        seen, cookies = [], SimpleCookie()
+        for _ in range(8):
+            async with aiohttp.ClientSession(headers={"Origin": service.url}) as browser:
+                async with browser.post(f"{service.url}/console/enter", data=form, allow_redirects=False) as answer:
+                    seen.append(answer.status)
+                cookies.update(answer.cookies)
+        assert seen == [303] + [403] * 7
+        for _ in range(8):
+            async with (
+                aiohttp.ClientSession(cookies={COOKIE: cookies[COOKIE].value}) as browser,
+                browser.get(f"{service.url}/console") as page,
+            ):
+                assert page.status == 200

@@ -70,7 +70,7 @@ class WidgetDoor:
         self.doors.check_origin(request)
         address = self.doors.address(request)
         socket = web.WebSocketResponse(heartbeat=_PING_SECONDS, max_msg_size=self.limits.frame, compress=False)
-        with self.doors.connection(address) as admitted:
+        async with self.doors.connection(address) as admitted:
             await socket.prepare(request)
             self.open_sockets.add(socket)
             metrics.CONNECTIONS.inc()
