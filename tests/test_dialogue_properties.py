@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bot.dialogue.tracker import Tracker
@@ -57,30 +57,48 @@ def test_a_person_can_be_called_at_once_from_anywhere(lines: list[str], failing:
 
 
 @settings(max_examples=80, deadline=None)
-@given(walks, st.booleans())
-def test_two_messages_that_are_not_understood_lead_to_a_person(lines: list[str], failing: bool) -> None:
+@given(walks, st.booleans(), st.sampled_from(["ugh | ?", "/nothing", "/"]))
+def test_two_messages_that_are_not_understood_lead_to_a_person(lines: list[str], failing: bool, ugh: str) -> None:
     play = walked(lines, failing=failing)
-    before = play.tracker
-    replies = [*play.hear("ugh | ?").replies, *play.hear("ugh | ?").replies]
-    answered = {name for name, value in play.tracker.slots.items() if value != before.slots.get(name)}
-    assert _offers(replies) or play.tracker.owner is not Owner.BOT or "reason" in answered or _taken_as_text(before)
+    assume(not _takes_any_text(play.tracker))
+    replies = [*play.hear(ugh).replies, *play.hear(ugh).replies]
+    assert _offers(replies) or play.tracker.owner is Owner.QUEUE
 
 
 def _offers(replies: list[Outbound]) -> bool:
     return any(button.payload == "/human" for reply in replies for button in reply.buttons)
 
 
-def _taken_as_text(tracker: Tracker) -> bool:
-    """A form that takes any text was waiting: the text was its answer."""
+def _takes_any_text(tracker: Tracker) -> bool:
+    """A form waits for an answer of any kind, now or as soon as the one in its way is done."""
     return tracker.requested == "reason" or any(form.form == "return_form" for form in tracker.suspended)
 
 
 @settings(max_examples=80, deadline=None)
-@given(walks, st.text(), st.none() | st.text().map("/".__add__))
-def test_no_text_and_no_payload_ever_raises(lines: list[str], text: str, payload: str | None) -> None:
+@given(walks, st.booleans())
+def test_a_form_that_takes_any_text_takes_what_is_not_understood(lines: list[str], failing: bool) -> None:
+    play = walked([*lines, "/restart", "send back | lone"], failing=failing)
+    assert [reply.text for reply in play.hear("ugh | ?").replies] == ["Refunded."]
+
+
+payloads = st.one_of(
+    st.none(),
+    st.sampled_from([f"/{intent}" for intent in (*ASSISTANT.domain.intents, "back", "resume_bot", "session_start")]),
+    st.builds("/{}{{{}".format, st.sampled_from(list(ASSISTANT.domain.intents)), st.text()),
+    st.text().map("/".__add__),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(walks, st.text(), payloads)
+def test_every_text_and_every_press_is_answered(lines: list[str], text: str, payload: str | None) -> None:
     play = walked(lines)
-    outcome = play.turn(text, None, payload)
-    assert outcome.replies or outcome.owner is not Owner.BOT or payload is not None
+    before = play.tracker
+    replies = play.turn(text, None, payload).replies
+    if before.owner is Owner.QUEUE and before.waiting_told and payload is None:
+        assert replies == ()  # somebody is on the way, and that was said
+    elif before.owner is Owner.BOT and not (payload or "").startswith("/session_start"):
+        assert replies
 
 
 @settings(max_examples=40, deadline=None)

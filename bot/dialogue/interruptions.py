@@ -9,6 +9,7 @@ from typing import Any
 from bot.dialogue import forms
 from bot.dialogue.domain import Form
 from bot.dialogue.filling import found_slots
+from bot.dialogue.policy import Prediction
 from bot.dialogue.run import Run, Steps
 from nlu.types import Verdict
 
@@ -22,14 +23,10 @@ def heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
     if meaning.sure and meaning.intent in CONTROLS:
         return False
     prediction = run.assistant.policy.predict(run.tracker) if meaning.sure else None
-    if run.tracker.loop and run.tracker.loop.interrupted:
-        run.record("loop_interrupted", is_interrupted=False)
-        if prediction and prediction.turns > 1:
-            yield from forms.take(run, _beside(run, form, found))
-            return False
     elsewhere = prediction.action if prediction and prediction.action != form.name else None
     certain = found_slots(run.domain, run.tracker, replace(meaning, text="")).keys()
-    if elsewhere and _passes_by(run, form, found, certain, elsewhere):
+    aside = _answers_a_story(run, prediction) or (elsewhere and _passes_by(run, form, found, certain, elsewhere))
+    if aside:
         yield from forms.take(run, _beside(run, form, found))
         return False
     otherwise = elsewhere is not None or meaning.answer is not None or meaning.verdict is Verdict.AMBIGUOUS
@@ -37,6 +34,14 @@ def heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
         free = _beside(run, form, found).keys() | {asked}
         found = {name: value for name, value in found.items() if name in free}
     return (yield from forms.hear(run, form, found, strict=otherwise and asked not in certain))
+
+
+def _answers_a_story(run: Run, prediction: Prediction | None) -> bool:
+    """Whether the customer was being asked something else for a moment, and this is the answer."""
+    if run.tracker.loop is None or not run.tracker.loop.interrupted:
+        return False
+    run.record("loop_interrupted", is_interrupted=False)
+    return prediction is not None and prediction.turns > 1
 
 
 def _passes_by(run: Run, form: Form, found: Mapping[str, Any], certain: Set[str], elsewhere: str) -> bool:

@@ -187,7 +187,6 @@ def _answer(run: Run) -> Steps[None]:
 def _sure(run: Run, told: bool) -> Steps[None]:
     prediction = run.assistant.policy.predict(run.tracker)
     form, intent = forms.active(run), run.meaning.intent
-    run.leaving = intent == "stop"
     if run.tracker.followup or (prediction and prediction.action):
         yield from _go_on(run)
     elif intent in _BUILT_IN:
@@ -279,8 +278,13 @@ def _predicted(run: Run) -> Steps[Prediction | None]:
 
 
 def _close(run: Run, last: Prediction | None) -> Steps[None]:
-    """Before listening: a form that was interrupted puts its question again, one that waited is taken up."""
+    """Before listening: a form that was interrupted puts its question again, one that waited is taken up.
+
+    Whoever wants to stop has left the form, whatever the rule for it did.
+    """
     awaits = last is not None and last.goes_on
+    if run.meaning.sure and run.meaning.intent == "stop" and not (awaits or run.asked or run.over):
+        run.leave_loop()
     for _ in range(ACTIONS):
         form = forms.active(run)
         if run.over or (form and run.asked):
@@ -288,10 +292,7 @@ def _close(run: Run, last: Prediction | None) -> Steps[None]:
         if form and awaits:
             run.record("loop_interrupted", is_interrupted=True)
             return
-        if form and run.leaving:
-            run.leaving = False
-            run.leave_loop()
-        elif form:
+        if form:
             yield from forms.come_back(run, form)
             yield from _predicted(run)
         elif run.tracker.suspended and not awaits:

@@ -84,8 +84,6 @@ class Run:
     asked: bool = False
     """Whether the form's question has been put in this turn."""
     over: bool = False
-    leaving: bool = False
-    """Whether the customer wants to leave the form."""
     refused: frozenset[str] = frozenset()
     """Actions that did not want to run in this turn."""
     before: Mapping[str, Any] = field(default_factory=dict)
