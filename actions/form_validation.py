@@ -78,6 +78,9 @@ class OrderForm(ShopForm, ABC):
     ) -> Slots:
         if value in (None, OTHER):
             return {"order_number": None}
+        known = spelling.order_number(str(tracker.slots.get("order_summary") or ""))
+        if known and tracker.slots.get(REQUESTED_SLOT) == "proof" and str(value).strip().isdigit():
+            return {"order_number": known}  # the digits are the postcode that was asked for
         number = spelling.order_number(str(value))
         if number is None:
             return refused("order_number", dispatcher, "I do not see an order number in that.")

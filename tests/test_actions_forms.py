@@ -246,6 +246,15 @@ async def test_a_wrong_address_or_postcode_is_counted_and_anything_else_only_ref
     assert not any(private in filled.said.lower() for private in ("jonas", "1017", "sofa"))
 
 
+async def test_the_digits_of_a_postcode_are_no_other_order(fill: Fill) -> None:
+    known = {"order_number": "20095", "order_summary": "LW-10234 (Fjord table lamp)", "requested_slot": "proof"}
+
+    filled = await fill("order_status_form", known=known, order_number="20095", proof="20095")
+
+    assert (filled.slots["order_number"], filled.slots["proof"]) == ("LW-10234", "20095")
+    assert not filled.said
+
+
 async def test_after_three_wrong_ones_not_even_the_right_one_shows_the_order(fill: Fill) -> None:
     known = {"order_number": "LW-10300", "mismatches": 3}
 
