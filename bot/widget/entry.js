@@ -7,7 +7,7 @@ const THUMB = 'M7 11v9H4v-9zm0 0 4-8c1.5 2 2 1 2 2.5V9h5.500a2 2 0 0 1 2 2.4l-1.
 
 /**
  * What an entry needs to know of its widget.
- * @typedef {{t: any, base: string, name: string, locale: string,
+ * @typedef {{t: any, base: string, name: string, clock: Intl.DateTimeFormat,
  *   press: (entry: import('./client.js').Entry, title: string, button: number, card?: number) => void,
  *   rate: (seq: number, value: 'up' | 'down' | 'none') => void}} Setting
  */
@@ -61,9 +61,8 @@ function choices(entry, titles, { t, press }, card) {
   return h('div', { class: 'choices', role: 'group', 'aria-label': t.choices }, ...buttons);
 }
 
-function meta(entry, { t, base, locale, rate }) {
+function meta(entry, { t, base, clock, rate }) {
   const at = new Date(entry.at * 1000);
-  const time = at.toLocaleTimeString(locale, { hour: 'numeric', minute: '2-digit' });
   const thumb = (value) =>
     h(
       'button',
@@ -85,10 +84,10 @@ function meta(entry, { t, base, locale, rate }) {
         'span',
         { class: 'source' },
         icon(BOOK),
-        t.source,
+        h('span', { dir: 'auto' }, t.source),
         link(entry.source.url, base, { dir: 'auto' }, entry.source.title),
       ),
-    h('time', { datetime: at.toISOString() }, time),
+    h('time', { datetime: at.toISOString() }, clock.format(at)),
     h('span', { class: 'state' }),
     entry.rateable && h('span', { class: 'thumbs' }, thumb('up'), thumb('down')),
   );

@@ -58,7 +58,8 @@ export class FrontdeskChat extends HTMLElement {
     const customer = this.getAttribute('customer');
     const client = (this.#client = new Client(base, { locale, page, customer }, () => this.#later()));
     const region = navigator.languages.find((one) => one.split('-')[0] === locale) ?? locale; // how it writes dates
-    this.#setting = { t, lang, base, locale: region, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
+    const clock = new Intl.DateTimeFormat(region, { hour: 'numeric', minute: '2-digit' });
+    this.#setting = { t, lang, base, clock, locale: region, name: '', press: this.#press, rate: (seq, value) => client.rate(seq, value) };
     this.#nodes.clear();
     this.#build(t, lang, direction(locale));
     PHONE.addEventListener('change', this.#reopen);
@@ -377,7 +378,7 @@ export class FrontdeskChat extends HTMLElement {
       if (late || (failed && !FINAL.includes(message.code))) line.append(act(failed ? t.retry : t.now, () => client.retry(message)));
       if (failed) line.append(act(t.remove, () => client.remove(message)));
     }
-    if (held) line.lastChild.textContent = new Intl.RelativeTimeFormat(lang, { style: 'short' }).format(held, 'second');
+    if (held) line.lastChild.textContent = until(held, lang);
   }
 
   /** Further down, when the end of what is drawn is in sight. */
@@ -411,6 +412,12 @@ function repliesTo(entries, reply) {
     if (entry.author === 'user') reply = entry.text;
     return said;
   }).reverse();
+}
+
+/** "In 8 sec." */
+function until(seconds, lang) {
+  const format = new Intl.RelativeTimeFormat(lang, { style: 'short' });
+  return seconds > 90 ? format.format(Math.ceil(seconds / 60), 'minute') : format.format(seconds, 'second');
 }
 
 const dayOf = ({ at }) => new Date(at * 1000).toDateString();

@@ -131,6 +131,9 @@ h2 {
   white-space: nowrap;
 }
 .notice { padding: 8px 16px; }
+/* words of another direction than the page's keep their full stop at their end */
+.owner, .notice, .count, .state { unicode-bidi: plaintext; }
+[dir=rtl] :is(.owner, .notice) { text-align: right; }
 :is(.notice, .state) button { margin-inline-start: 6px; color: var(--a); font-weight: 600; text-decoration: underline; }
 
 .log { flex: 1; overflow: hidden auto; overscroll-behavior: contain; overflow-anchor: none; padding: 16px; }

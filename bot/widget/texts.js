@@ -38,9 +38,9 @@ const en = {
   empty: 'there is nothing in it to read',
   id_conflict: 'something went wrong',
   unknown_button: 'this choice is no longer there',
-  rate_limited: 'That was quick. Your message follows in a moment.',
-  busy: 'Many people are writing. Your message follows in a moment.',
-  unavailable: 'We have a problem here. Your message follows in a moment.',
+  rate_limited: 'That was quick. Your message follows by itself.',
+  busy: 'Many people are writing. Your message follows by itself.',
+  unavailable: 'We have a problem here. Your message follows by itself.',
   too_many: 'Too many chats are open from here. Please try again later.',
 };
 
