@@ -9,6 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +55,8 @@ class Peer:
 
     async def send(self, frame: Json) -> None:
         if not self.socket.closed:
-            await self.socket.send_json(frame)
+            with suppress(ConnectionError):  # cut, and not yet told so
+                await self.socket.send_json(frame)
 
     def cut(self) -> None:
         """As a tunnel does: no goodbye."""
