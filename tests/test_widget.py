@@ -152,6 +152,7 @@ async def test_another_epoch_is_another_log(visitors: Visitors, service: FakeSer
     await chat.shows("of the new log")
     assert service.sent("hello")[-1] | {"locale": "", "page": ""} == {
         "type": "hello", "token": "token-1", "epoch": "epoch-2", "last_seq": 0, "locale": "", "page": "",
+        "customer": None,
     }  # fmt: skip
 
 
