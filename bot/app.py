@@ -118,6 +118,7 @@ async def serving(
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
         agents = Agents(journal, fanout)
+        front = _front(settings, assistant, actions, signer)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
             [
@@ -128,8 +129,8 @@ async def serving(
                 *health.routes(),
                 *metrics.routes(),
                 *Console(journal, agents, SignIn(signer, journal), lambda: language.page).routes(),
-                *HelpPages(settings.bot_name, settings.language, language.articles).routes(),
-                *_front(settings, assistant, actions, signer).routes(),
+                *HelpPages(settings.bot_name, settings.language, language.articles, front.chat).routes(),
+                *front.routes(),
                 *widget_files.routes(),
             ]
         )

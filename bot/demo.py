@@ -41,10 +41,17 @@ class Demo:
         return [web.get("/", self.page), web.get("/demo/orders", self.orders), *demo_files()]
 
     async def page(self, request: web.Request) -> web.Response:
-        token = vouch(self.signer, {"email": _CUSTOMER["email"]}, time.time() + _SIGNED_IN_SECONDS)
-        html = self.html.replace(_CHAT, f'{_CHAT}customer="{escape(token)}" ', 1)
+        html = self.html.replace(_CHAT, f"{_CHAT}{self._signed_in()} ", 1)
         headers = {**PAGE, hdrs.CACHE_CONTROL: "no-store"}
         return web.Response(text=html, content_type="text/html", charset="utf-8", headers=headers)
+
+    def chat(self) -> str:
+        """The widget on pages beside the demo's own: the customer is signed in there too."""
+        return f"{_CHAT}{self._signed_in()}></frontdesk-chat>"
+
+    def _signed_in(self) -> str:
+        token = vouch(self.signer, {"email": _CUSTOMER["email"]}, time.time() + _SIGNED_IN_SECONDS)
+        return f'customer="{escape(token)}"'
 
     async def orders(self, request: web.Request) -> web.Response:
         """503 when the shop does not answer."""

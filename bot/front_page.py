@@ -9,13 +9,12 @@ from aiohttp import web
 
 from bot.pages import plain_page
 
-_BODY = """<h1>{name}</h1>
+_BODY = """<h1>Try the assistant</h1>
 <p>The assistant is in the corner of this page. Open it and write to it as your customers would.</p>
 <h2>On a page of your own</h2>
 <p>Add this line to the page, and the page's origin to <code>FRONTDESK_ORIGINS</code>:</p>
 <pre><code>{tag}</code></pre>
-<p>The words that it says come from the responses of your domain. This page is yours to leave alone: customers need
-not see it.</p>
+<p>Its greeting, language and colours, and how to tell it who is signed in, stand in <code>docs/widget.md</code>.</p>
 """
 
 
@@ -27,7 +26,11 @@ class FrontPage:
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/", self.page)]
 
+    def chat(self) -> str:
+        """Nobody is signed in: the widget is as the script puts it."""
+        return ""
+
     async def page(self, request: web.Request) -> web.Response:
         tag = f'<script type="module" src="{request.scheme}://{request.host}/widget/frontdesk.js"></script>'
-        body = _BODY.format(name=escape(self.name), tag=escape(tag))
+        body = _BODY.format(tag=escape(tag))
         return plain_page(self.name, self.language, self.name, body)

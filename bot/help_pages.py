@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -18,6 +18,8 @@ class HelpPages:
     language: str
     articles: Mapping[str, tuple[str, str]]
     """By URL path: title and Markdown body."""
+    chat: Callable[[], str]
+    """The widget's element, as HTML."""
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/help/{slug}", self.page)]
@@ -28,4 +30,6 @@ class HelpPages:
             raise web.HTTPNotFound(text="There is no such article.")
         title, markdown = article
         text = MarkdownIt("commonmark", {"html": False}).render(markdown)
-        return plain_page(self.name, self.language, f"{title} · {self.name}", f"<h1>{escape(title)}</h1>{text}")
+        return plain_page(
+            self.name, self.language, f"{title} · {self.name}", f"<h1>{escape(title)}</h1>{text}", self.chat()
+        )

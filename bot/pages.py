@@ -19,14 +19,14 @@ _PAGE = """<!doctype html>
 <body>
 <header><a href="/">{name}</a></header>
 <main>{body}</main>
-<script type="module" src="/widget/frontdesk.js"></script>
+{chat}<script type="module" src="/widget/frontdesk.js"></script>
 </body>
 </html>
 """
 _POLICY = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' https: data:; frame-ancestors 'none'"
 
 
-def plain_page(name: str, language: str, title: str, body: str) -> web.Response:
-    """`body` is HTML; everything else is text."""
-    page = _PAGE.format(language=escape(language), title=escape(title), name=escape(name), body=body)
+def plain_page(name: str, language: str, title: str, body: str, chat: str = "") -> web.Response:
+    """`body` is HTML, and so is `chat`, the widget's element if it is to be set up; everything else is text."""
+    page = _PAGE.format(language=escape(language), title=escape(title), name=escape(name), body=body, chat=chat)
     return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": _POLICY})

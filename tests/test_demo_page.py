@@ -95,7 +95,7 @@ async def test_another_assistant_has_a_plain_page_and_nothing_of_the_demo(
         for address in ("/demo/orders", "/demo/demo.js", "/demo/products/alma-sofa.svg"):
             await page(http, f"{service.url}{address}", 404)
 
-        assert "<h1>Tea &lt;Shop&gt;</h1>" in html
+        assert "<title>Tea &lt;Shop&gt;</title>" in html
         assert f"src=&quot;{service.url}/widget/frontdesk.js&quot;" in html
         assert "FRONTDESK_ORIGINS" in html
         assert "Larkwood" not in html
@@ -103,9 +103,11 @@ async def test_another_assistant_has_a_plain_page_and_nothing_of_the_demo(
             await page(http, f"{service.url}{address}")
 
 
-async def test_an_article_is_a_page_with_its_style(demo: Service, http: aiohttp.ClientSession) -> None:
+async def test_an_article_has_its_style_and_the_customer_signed_in(demo: Service, http: aiohttp.ClientSession) -> None:
     html = await page(http, f"{demo.url}/help/a")
+    token = html.partition('customer="')[2].partition('"')[0]
     assert "<h1>A title</h1><p>A <em>text</em>.</p>" in html
+    assert vouched(demo.signer, token, time.time()) == MARA
     for address in re.findall(r'(?:src|href)="(/[^"]+)"', html):
         await page(http, f"{demo.url}{address}")
 
