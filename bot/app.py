@@ -17,11 +17,9 @@ from bot import metrics
 from bot.actions import ActionRunner, InProcess, OverHttp
 from bot.agents import Agents
 from bot.channels.calls import Caller
-from bot.channels.connector import Connector
 from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
-from bot.channels.signed import Limits as SignedLimits
-from bot.channels.signed import Signed
+from bot.channels.set_up import set_up
 from bot.channels.webhooks import WebhookDoor
 from bot.channels.widget import WidgetDoor, WidgetLimits
 from bot.config import Settings, address
@@ -46,7 +44,6 @@ from bot.listening import REST_SECONDS, accepting, listen
 from bot.messages import Button, Outbound
 from bot.outbox import Outbox, Patience
 from bot.presence import Presence
-from bot.secrets import read_secrets
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
 from bot.turn import Turns
@@ -105,7 +102,7 @@ async def serving(
         actions = _actions(settings)
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
-        connectors = _connectors(settings)
+        connectors = set_up(settings)
         calls = Caller(settings.delivery_timeout)
         stack.push_async_callback(calls.close)
         outbox = Outbox(journal, calls, connectors, _patience(settings))
@@ -194,15 +191,6 @@ def _actions(settings: Settings) -> ActionRunner:
     # Actions are somebody else's program: they know the home folder from the environment, as an action server does.
     os.environ["FRONTDESK_HOME"] = str(settings.home.absolute())
     return InProcess(settings.actions, settings.action_timeout)
-
-
-def _connectors(settings: Settings) -> dict[str, Connector]:
-    """The messaging channels that are set up, by their names."""
-    found: list[Connector] = []
-    if settings.webhook_url:
-        keys = read_secrets(secret.get_secret_value() for secret in settings.webhook_secrets)
-        found.append(Signed(settings.webhook_url, keys, SignedLimits(settings.message_chars, settings.json_depth)))
-    return {connector.name: connector for connector in found}
 
 
 def _patience(settings: Settings) -> Patience:

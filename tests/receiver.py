@@ -61,7 +61,7 @@ class Receiver:
         finally:
             receiver.hold.set()
             await runner.cleanup()
-        assert receiver.faults == []
+        assert receiver.faults == [], receiver.faults
 
     async def until(self, happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(SEVERAL):
@@ -80,6 +80,7 @@ class Receiver:
         self.most_at_once = max(self.most_at_once, len(self._under_way))
         try:
             await self.hold.wait()
+            await asyncio.sleep(0.002)  # as long as it takes to notice a second call at once
             return await self._answer(request, kind, message_id, event["data"], body)
         finally:
             self._under_way.pop(conversation, None)

@@ -155,6 +155,15 @@ async def test_what_a_lost_answer_claimed_is_free_again(journal: Journal) -> Non
     assert (free.entry.message.text, free.doubt, free.attempts) == ("reply 1", False, 1)
 
 
+async def test_a_claim_is_respected_by_who_asked_before_it_was_made(journal: Journal, clock: Clock) -> None:
+    await answered(journal, "c1", "one")
+    clock.now += 5
+    assert await claimed(journal) == ["one"]
+
+    clock.now -= 5  # the other's request waited for the database for so long, or its clock is late
+    assert await claimed(journal, OTHER) == []
+
+
 async def test_a_clock_put_back_keeps_nothing_waiting(journal: Journal, clock: Clock) -> None:
     await answered(journal, "c1", "one")
     await answered(journal, "c2", "two")

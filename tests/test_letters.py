@@ -119,6 +119,9 @@ def test_the_outbox_shows_what_waits_and_what_did_not_arrive(frontdesk: Frontdes
     assert lines[1].endswith("  The provider answered 404 (Not Found).")
     assert "  may have arrived  1 " in lines[2]
     assert "  waiting " in lines[3]
+    assert (
+        frontdesk("outbox", "list").err == "The channel 'signed' is not set up here: what waits for it is not sent.\n"
+    )
 
     told = json.loads(frontdesk("outbox", "list", "--json").out)
     assert told["counts"] == {"waiting": 1, "given_up": 1, "unknown": 1}
@@ -132,7 +135,7 @@ def test_the_outbox_shows_what_waits_and_what_did_not_arrive(frontdesk: Frontdes
 def test_a_person_sends_again_or_drops(frontdesk: Frontdesk, on: On) -> None:
     on(three_deliveries)
     assert frontdesk("outbox", "drop", 1).out == "1 delivery dropped.\n"
-    assert frontdesk("outbox", "retry", 3).out == "1 delivery retried; a running service sends them at once.\n"
+    assert frontdesk("outbox", "retry", 3).out == "1 delivery retried: the service sends them soon, or once it runs.\n"
     assert json.loads(frontdesk("outbox", "retry", "--all", "--json").out) == {"retried": [2]}
 
     claimed = on(lambda journal: journal.claim(ME, 10))
@@ -183,7 +186,7 @@ def test_dead_letters_are_shown_and_dropped(frontdesk: Frontdesk, on: On) -> Non
 
 def test_a_message_waits_again_and_its_apology_answers_nothing(frontdesk: Frontdesk, on: On) -> None:
     on(lambda journal: given_up(journal, "d1"))
-    assert frontdesk("dead", "retry", "d1/1").out == "1 message retried; a running service answers within seconds.\n"
+    assert frontdesk("dead", "retry", "d1/1").out == "1 message retried: the service answers soon, or once it runs.\n"
 
     async def answer(journal: Journal) -> None:
         (waiting,) = await journal.waiting("d1")
@@ -218,7 +221,7 @@ def test_a_person_who_has_the_conversation_is_not_disturbed(
 
     on(taken)
     ended = frontdesk("dead", "retry", "--all")
-    assert ended.out == "1 message retried; a running service answers within seconds.\n"
+    assert ended.out == "1 message retried: the service answers soon, or once it runs.\n"
     assert ended.err.startswith(f"d1/1: {sentence}")
     assert on(lambda journal: journal.waiting("d1")) == []
     told = json.loads(frontdesk("dead", "retry", "d1/1", "--json").out)

@@ -25,6 +25,10 @@ OPEN = (DeliveryState.WAITING, *DEAD)
 """What a person may still decide about."""
 
 
+SLACK = 600.0
+"""Seconds by which two processes may differ about the time: their clocks, and how long each waited for the database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimant:
     """A sender: a process that serves these channels."""
@@ -36,16 +40,23 @@ class Claimant:
     longest_pause: float
     """Nothing is due later than that: a row that says so was written before the clock was put back."""
 
+    def latest_due(self, now: float) -> float:
+        return now + self.longest_pause + SLACK
+
+    def latest_claim(self, now: float) -> float:
+        """A claim that lasts longer was made before the clock was put back."""
+        return now + self.seconds + SLACK
+
 
 def _due(claimant: Claimant, now: float) -> ColumnElement[bool]:
     return and_(
         _waiting,
         deliveries.c.channel.in_(claimant.channels),
-        or_(deliveries.c.due_at <= now, deliveries.c.due_at > now + claimant.longest_pause),
+        or_(deliveries.c.due_at <= now, deliveries.c.due_at > claimant.latest_due(now)),
         or_(
             deliveries.c.claimed_until.is_(None),
             deliveries.c.claimed_until <= now,
-            deliveries.c.claimed_until > now + claimant.seconds,
+            deliveries.c.claimed_until > claimant.latest_claim(now),
         ),
         _first_of_its_conversation,
     )

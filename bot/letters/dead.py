@@ -46,7 +46,9 @@ def retry(ids: Sequence[str] | None, every: bool, as_json: bool) -> None:
         print_json({"retried": retried, "left": left})
         return
     if retried:
-        typer.echo(f"{counted(len(retried), 'message', 'messages')} retried; a running service answers within seconds.")
+        typer.echo(
+            f"{counted(len(retried), 'message', 'messages')} retried: the service answers soon, or once it runs."
+        )
     for name, why in left.items():
         typer.echo(f"{name}: {why}", err=True)
     if not retried and not left:

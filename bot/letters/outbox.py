@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import typer
 
+from bot.channels.set_up import set_up
+from bot.config import Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Delivery, DeliveryState
 from bot.letters.desk import (
@@ -36,6 +38,7 @@ def show(as_json: bool) -> None:
         head = ("id", "channel", "conversation", "state", "tried", "since", "next", "what was the matter")
         print_table(head, [_delivery_row(delivery) for delivery in found])
         typer.echo(_summary(counts))
+        _tell_of_strangers(found)
 
 
 def retry(ids: Sequence[int] | None, every: bool, as_json: bool) -> None:
@@ -44,6 +47,12 @@ def retry(ids: Sequence[int] | None, every: bool, as_json: bool) -> None:
 
 def drop(ids: Sequence[int] | None, every: bool, as_json: bool) -> None:
     _change(ids, every, lambda journal, chosen: journal.drop(chosen), "dropped", as_json)
+
+
+def _tell_of_strangers(found: list[Delivery]) -> None:
+    waiting = {delivery.channel for delivery in found if delivery.state is DeliveryState.WAITING}
+    for channel in sorted(waiting - set_up(Settings.read()).keys()):
+        typer.echo(f"The channel '{channel}' is not set up here: what waits for it is not sent.", err=True)
 
 
 async def _deliveries(journal: Journal) -> tuple[list[Delivery], dict[str, int]]:
@@ -75,7 +84,7 @@ def _change(
     if every and not changed:
         typer.echo("There is no dead letter.", err=True)
         return
-    then = "; a running service sends them at once." if done == "retried" else "."
+    then = ": the service sends them soon, or once it runs." if done == "retried" else "."
     typer.echo(f"{counted(len(changed), 'delivery', 'deliveries')} {done}{then}")
     for number in ids or ():
         if number not in changed:

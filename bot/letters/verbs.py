@@ -9,8 +9,8 @@ import typer
 outbox_cli = typer.Typer(help="Replies on their way to messaging providers.", no_args_is_help=True)
 dead_cli = typer.Typer(help="Customers' messages that were given up.", no_args_is_help=True)
 
-Numbers = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Deliveries, as `list` numbers them.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Messages, as `list` names them.")]
+Numbers = Annotated[list[int] | None, typer.Argument(metavar="ID", help="Deliveries, as `list` numbers them.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Messages, as `list` names them.")]
 All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
