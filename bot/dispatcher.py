@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -16,10 +16,11 @@ from bot.fanout import LEFT, Fanout
 from bot.hub import Follower, Signal
 from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, StaleFence, Unavailable
 from bot.journal.journal import Journal
-from bot.journal.values import Accepted, Hold, Waiting
+from bot.journal.values import Accepted, Waiting
 from bot.line import Line
 from bot.messages import Entry, Event, Inbound, Outbound, Owner, Turn
-from bot.sessions import Held, Lease, Sessions
+from bot.ownership import Claim, Owners, Ownership
+from bot.sessions import Sessions
 from bot.turn import Turns
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ _ORPHAN_SECONDS = 1.0  # an accepted message older than this that nobody works o
 _UNLEASED_SECONDS = 2.0  # the same while no lease tells whether somebody does
 _DOUBT = 10  # one look of so many believes no lease: its owner may not have heard of the message
 _CRASHES = 3
-_LEASE_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
-_LEASE_PAUSE = 0.05
+_CLAIM_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
+_CLAIM_PAUSE = 0.05
 _LINGER_SECONDS = 2.0
 _TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
 
@@ -56,19 +57,10 @@ class _Worker:
     task: asyncio.Task[None] | None = None
 
 
-@dataclass(slots=True)
-class _Ownership:
-    """A conversation in this process's hands: nobody else may commit to it under a lower fence."""
-
-    fence: int
-    tracker: Tracker
-    owner: Owner
-    line: Line
-
-
 class Dispatcher:
     def __init__(self, journal: Journal, sessions: Sessions, turns: Turns, fanout: Fanout, bounds: Bounds) -> None:
         self._journal, self._sessions, self._turns, self._fanout = journal, sessions, turns, fanout
+        self._owners = Owners(journal, sessions)
         self._bounds = bounds
         self._workers: dict[str, _Worker] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -189,11 +181,16 @@ class Dispatcher:
 
     async def _take_turns(self, conversation_id: str, worker: _Worker) -> bool:
         """Owns the conversation while there is something to do, and a little longer: people write again."""
-        async with self._owning(conversation_id, worker) as owned:
-            while owned and await self._news(worker.news, _LINGER_SECONDS):
+        claim = await self._claim(conversation_id, worker)
+        if claim is None:
+            return False
+        async with self._owners.owning(claim) as owned:
+            worker.line.begin(owned.settled)
+            worker.news.set()
+            while await self._news(worker.news, _LINGER_SECONDS):
                 while waiting := await self._next(conversation_id, worker.line):
-                    await self._answer(waiting, owned)
-        return worker.news.is_set() and owned is not None
+                    await self._answer(waiting, owned, worker.line)
+        return worker.news.is_set()
 
     async def _news(self, news: asyncio.Event, seconds: float) -> bool:
         try:
@@ -217,71 +214,49 @@ class Dispatcher:
             line.read(await self._journal.backlog(conversation_id))
         return asked
 
-    @asynccontextmanager
-    async def _owning(self, conversation_id: str, worker: _Worker) -> AsyncIterator[_Ownership | None]:
-        """None when another process holds the conversation; its worker, or the sweeper, will answer.
-
-        The lease keeps others from working in vain; the fence, raised before anything is read, keeps them from
-        committing. It is the journal's, so that no two owners ever have the same one.
-        """
-        lease = await self._lease(conversation_id, worker)
-        if isinstance(lease, Held):
-            yield None
-            return
-        try:
-            hold = await self._journal.take(conversation_id)
-            worker.line.begin(hold.settled)
-            yield _Ownership(hold.fence, await self._tracker(conversation_id, hold), hold.owner, worker.line)
-        finally:
-            if lease:
-                lease.release()
-
-    async def _lease(self, conversation_id: str, worker: _Worker) -> Lease | Held | None:
-        """None without Redis: then the journal's fence decides alone. Held: another process answers, or has."""
-        until, told = time.monotonic() + _LEASE_SECONDS, False
+    async def _claim(self, conversation_id: str, worker: _Worker) -> Claim | None:
+        """None if another process answers, or has: it was told, and the sweeper looks after it."""
+        until, told = time.monotonic() + _CLAIM_SECONDS, False
         while time.monotonic() < until and not self._closing:
-            lease = await self._sessions.lease(conversation_id)
-            if not isinstance(lease, Held):
-                worker.news.set()
-                return lease
+            claim = await self._owners.claim(conversation_id)
+            if claim:
+                return claim
             if await self._read(conversation_id, worker.line) and not worker.line:
                 break
             if not told:
-                self._sessions.publish(conversation_id, 0)  # whoever has it hears of the message
-            told = not await self._news(worker.news, _LEASE_PAUSE)
-        return Held()
+                self._fanout.wake(conversation_id)  # whoever has it hears of the message
+            told = not await self._news(worker.news, _CLAIM_PAUSE)
+        return None
 
-    async def _tracker(self, conversation_id: str, hold: Hold) -> Tracker:
-        state = await self._sessions.load(conversation_id, hold.version)
-        if state is None:
-            conversation = await self._journal.conversation(conversation_id)
-            state = conversation.state if conversation else {}
-        return Tracker.from_json(state) if state else Tracker(conversation_id)
-
-    async def _answer(self, waiting: Waiting, owned: _Ownership) -> None:
+    async def _answer(self, waiting: Waiting, owned: Ownership, line: Line) -> None:
         conversation_id = waiting.inbound.conversation_id
+        counted = line.take_up(waiting.seq)
         try:
-            if owned.line.take_up(waiting.seq):
+            if counted:
                 await self._count_crash(conversation_id, waiting.seq)
             turn, tracker = await self._turn(waiting, owned)
             entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
-            owned.line.settle(waiting.seq, waiting.seq)
+            line.settle(waiting.seq, waiting.seq)
             return
+        except (StaleFence, OutOfOrder, asyncio.CancelledError):  # overtaken, or the server stops
+            if counted:
+                await self._journal.forgive(conversation_id, waiting.seq)
+            raise
         except JournalError:
             raise
         except Exception as failure:
-            await self._give_up(waiting, owned, failure)
+            await self._give_up(waiting, owned, failure, line)
             return
         owned.tracker = tracker
-        await self._settled(turn, owned, entries)
+        await self._settled(turn, owned, entries, line)
 
     async def _count_crash(self, conversation_id: str, seq: int) -> None:
         """Another process accepted the message and did not answer it: it may have crashed on it."""
         if await self._journal.attempt(conversation_id, seq) >= _CRASHES:
             raise RuntimeError("the message crashed the service before")
 
-    async def _turn(self, waiting: Waiting, owned: _Ownership) -> tuple[Turn, Tracker]:
+    async def _turn(self, waiting: Waiting, owned: Ownership) -> tuple[Turn, Tracker]:
         with self._typing(waiting.inbound.conversation_id, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
                 return await self._turns.take(waiting.seq, waiting.inbound, owned.tracker, owned.fence)
@@ -301,7 +276,7 @@ class Dispatcher:
             if loop.time() >= timer.when():
                 self._fanout.signal(conversation_id, {"type": "typing", "on": False})
 
-    async def _settled(self, turn: Turn, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
+    async def _settled(self, turn: Turn, owned: Ownership, entries: tuple[Entry, ...], line: Line) -> None:
         conversation_id = turn.inbound.conversation_id
         metrics.TURNS.labels(turn.inbound.channel).inc()
         metrics.TURN_SECONDS.observe(turn.seconds)
@@ -309,34 +284,35 @@ class Dispatcher:
         if turn.owner is not owned.owner:
             owned.owner = turn.owner
             await self._owner_changed(conversation_id, turn.owner, turn.reason)
-        self._answered(conversation_id, turn.seq, owned, entries)
+        self._answered(conversation_id, turn.seq, entries, line)
         self._sessions.save(conversation_id, turn.seq, turn.state)
 
-    def _answered(self, conversation_id: str, seq: int, owned: _Ownership, entries: tuple[Entry, ...]) -> None:
-        owned.line.settle(seq, seq)
+    def _answered(self, conversation_id: str, seq: int, entries: tuple[Entry, ...], line: Line) -> None:
+        line.settle(seq, seq)
         if entries:
-            owned.line.settle(entries[0].seq, entries[-1].seq)
+            line.settle(entries[0].seq, entries[-1].seq)
         self._fanout.grew(conversation_id, entries, seq)
 
-    async def _give_up(self, waiting: Waiting, owned: _Ownership, failure: Exception) -> None:
+    async def _give_up(self, waiting: Waiting, owned: Ownership, failure: Exception, line: Line) -> None:
         """The message becomes a dead letter: an apology, and a person's turn."""
         kind = "timeout" if isinstance(failure, TimeoutError) else "crash"
         log.error("message %s of a conversation is given up (%s)", waiting.seq, kind, exc_info=failure)
         metrics.FAILED_TURNS.labels(kind).inc()
         conversation_id = waiting.inbound.conversation_id
         pause = Event("pause", time.time(), {"owner": Owner.QUEUE.value, "reason": kind})
+        paused = owned.tracker.apply(pause)
         entries = await self._journal.bury(
             conversation_id,
             waiting.seq,
             kind,
             self._bounds.apology,
             owned.fence,
-            state=owned.tracker.apply(pause).to_json(),
+            state=paused.to_json(),
             events=(pause,),
         )
+        owned.tracker, owned.owner = paused, Owner.QUEUE
         await self._owner_changed(conversation_id, Owner.QUEUE, kind)
-        self._answered(conversation_id, waiting.seq, owned, entries)
-        raise StaleFence("The conversation changed hands.")
+        self._answered(conversation_id, waiting.seq, entries, line)
 
     async def _owner_changed(self, conversation_id: str, owner: Owner, reason: str | None) -> None:
         if owner is Owner.QUEUE:

@@ -27,6 +27,10 @@ class Fanout:
         self.hub.grew(conversation_id, entries, answered)
         self.sessions.publish(conversation_id, entries[-1].seq if entries else answered)
 
+    def wake(self, conversation_id: str) -> None:
+        """The server that answers the conversation has something to read."""
+        self.sessions.publish(conversation_id, 0)
+
     def signal(self, conversation_id: str, signal: Signal) -> None:
         self.hub.signal(conversation_id, signal)
         self.sessions.publish(conversation_id, 0, signal)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bot.actions import InProcess
 from bot.agents import Agents
 from bot.app import database_path
 from bot.config import Settings
+from bot.dispatcher import Bounds, Dispatcher
 from bot.fanout import Fanout
 from bot.hub import Hub
 from bot.journal.journal import Journal
-from bot.messages import Inbound, Owner
-from tests.service import KeywordUnderstander, Widget, running
+from bot.messages import Author, Inbound, Outbound, Owner
+from bot.sessions import Sessions
+from bot.turn import Turns
+from tests.service import KeywordUnderstander, Widget, echo_assistant, running
 
 
 class Gate:
@@ -136,3 +144,68 @@ async def test_a_server_that_stops_hands_its_conversations_over_at_once(tmp_path
                 await gate.asked.acquire()
         async with Widget.open(second.url, token=token, epoch=epoch, last_seq=1) as phone:
             assert (await phone.replies(1))[0]["text"] == "answer"
+
+
+@asynccontextmanager
+async def dispatching(journal: Journal, redis: str, folder: Path, understander: Any) -> AsyncIterator[Dispatcher]:
+    """A server without doors."""
+    async with Sessions(redis, journal.name) as sessions:
+        turns = Turns(echo_assistant(folder), understander, InProcess("actions", 1.0), journal)
+        fanout = Fanout(Hub(), sessions, journal)
+        dispatcher = Dispatcher(journal, sessions, turns, fanout, Bounds(100, 20.0, Outbound("Sorry.")))
+        await dispatcher.start()
+        yield dispatcher
+        await dispatcher.close(grace=0.1)
+
+
+async def test_without_redis_one_server_at_a_time_answers_and_nobody_takes_it_for_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.dispatcher._SWEEP_SECONDS", 0.05)
+    gate, swept = Gate(), asyncio.Semaphore(0)
+    async with await Journal.open(tmp_path / "one.db") as journal, AsyncExitStack() as stack:
+        orphans = journal.orphans
+
+        async def counted(before: float) -> list[str]:
+            swept.release()
+            return await orphans(before + 3600)  # as if all had waited for long
+
+        monkeypatch.setattr(journal, "orphans", counted)
+        nowhere = f"unix://{tmp_path}/nothing.sock"
+        servers = [
+            await stack.enter_async_context(
+                dispatching(journal, nowhere, tmp_path / "assistant", KeywordUnderstander(before=gate))
+            )
+            for _ in range(4)
+        ]
+        await servers[0].receive(Inbound("rest-u", "m1", "ask", "rest", time.time()))
+        await gate.asked.acquire()
+        for _ in range(20 * len(servers)):
+            await swept.acquire()
+        gate.open()
+        assert await answered(journal) == ["answer"]
+        assert gate.asked.locked()  # nobody else asked the model
+        assert (await journal.counts()).dead == 0
+
+
+async def test_whose_message_was_given_up_stays_with_people(tmp_path: Path) -> None:
+    async def explode(text: str) -> None:
+        if "bomb" in text:
+            raise RuntimeError
+
+    async with running(tmp_path, KeywordUnderstander(before=explode)) as service, Widget.open(service.url) as widget:
+        await widget.ask("bomb")
+        acknowledged = await widget.say("ask")
+        await widget.replies(acknowledged["seq"])
+        conversation = await service.journal.conversation(widget.welcome["conversation"])
+        assert conversation is not None
+        assert conversation.owner is Owner.QUEUE
+
+
+async def test_a_state_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
+    async with running(tmp_path) as service, Widget.open(service.url) as widget:
+        await widget.ask("ask")
+        conversation_id = widget.welcome["conversation"]
+        broken = {"of": "another version"}
+        await service.journal.append(conversation_id, Outbound("a notice", author=Author.SYSTEM), state=broken)
+        assert (await widget.ask("ask"))[0]["text"] == "answer"

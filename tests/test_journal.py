@@ -628,3 +628,54 @@ async def test_of_many_that_use_a_link_at_once_one_gets_in(journal: Journal) -> 
     assert sorted(await asyncio.gather(*(journal.spend("link", until) for _ in range(8)))) == [False] * 7 + [True]
     assert await journal.spend("another", until)
     assert not await journal.spend("link", until)
+
+
+async def test_an_action_of_a_later_message_waits_for_the_earlier_one(journal: Journal) -> None:
+    await journal.accept(said(message="m1"))
+    await journal.accept(said(message="m2"))
+
+    with pytest.raises(OutOfOrder):
+        await journal.start_action(Step("c1", 2, 0), "action_cancel", 0)
+    assert (await journal.start_action(FIRST, "action_cancel", 0)).status is ActionStatus.NEW
+
+
+# Holds
+
+
+async def test_a_conversation_that_is_held_is_free_again_after_its_time(database_url: str) -> None:
+    now = 1000.0
+    async with await Journal.open(database_url, clock=lambda: now) as journal:
+        await journal.accept(said())
+        first = await journal.take_free("c1", 2)
+        assert first is not None
+        assert await journal.take_free("c1", 2) is None
+        now += 1.5
+        await journal.keep("c1", first.fence, 2)
+        now += 1.5
+        assert await journal.take_free("c1", 2) is None
+        now += 1
+        second = await journal.take_free("c1", 2)
+        assert second is not None
+        assert second.fence > first.fence
+        await journal.keep("c1", first.fence, 0)  # of somebody who has lost it
+        assert await journal.take_free("c1", 2) is None
+        await journal.keep("c1", second.fence, 0)
+        assert await journal.take_free("c1", 2) is not None
+        with pytest.raises(NotFound):
+            await journal.take_free("nobody", 2)
+
+
+async def test_a_hold_of_a_clock_that_was_ahead_binds_nobody(database_url: str) -> None:
+    now = 1000.0 + 3600
+    async with await Journal.open(database_url, clock=lambda: now) as journal:
+        await journal.accept(said())
+        await journal.take_free("c1", 2)
+        now -= 3600
+        assert await journal.take_free("c1", 2) is not None
+
+
+async def test_an_overtaken_turn_is_taken_back(journal: Journal) -> None:
+    await journal.accept(said())
+    for _ in range(3):
+        assert await journal.attempt("c1", 1) == 1
+        await journal.forgive("c1", 1)

@@ -58,6 +58,12 @@ ATTEMPT = (
     .returning(entries.c.attempts)
 )
 
+FORGIVE = (
+    update(entries)
+    .where(_mine, entries.c.pending_since.is_not(None), entries.c.attempts > 0)
+    .values(attempts=entries.c.attempts - 1)
+)
+
 
 def checked(inbound: Inbound) -> Inbound:
     """The message as it can be stored; the digest is of this one."""
@@ -149,3 +155,7 @@ def attempt(connection: Connection, conversation_id: str, seq: int) -> int:
     if attempts is None:
         raise AlreadyProcessed("The message has its answer.")
     return int(attempts)
+
+
+def forgive(connection: Connection, conversation_id: str, seq: int) -> None:
+    connection.execute(FORGIVE, {"conversation": conversation_id, "number": seq})

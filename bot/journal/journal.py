@@ -119,6 +119,10 @@ class Journal:
         """Conversations with messages that were accepted before that time and have no answer."""
         return await self._read(inbox.orphans, before, self._clock())
 
+    async def forgive(self, conversation_id: str, seq: int) -> None:
+        """Takes back what `attempt` counted: its turn did not crash, it was overtaken."""
+        await self._note(inbox.forgive, conversation_id, seq)
+
     async def attempt(self, conversation_id: str, seq: int) -> int:
         """Counts a turn that begins after another process failed to end one; returns how many, from 1.
 
@@ -131,6 +135,14 @@ class Journal:
     async def take(self, conversation_id: str) -> Hold:
         """Raises the fence: everybody with a lower one is shut out. Raises NotFound."""
         return await self._write(outcome.take, conversation_id)
+
+    async def take_free(self, conversation_id: str, seconds: float) -> Hold | None:
+        """As `take`, and holds the conversation for so long; None while another process does. Raises NotFound."""
+        return await self._write(outcome.take_free, conversation_id, seconds, self._clock())
+
+    async def keep(self, conversation_id: str, fence: int, seconds: float) -> None:
+        """Goes on holding what `take_free` took, unless somebody raised the fence since; 0 seconds: no longer."""
+        await self._note(outcome.keep, conversation_id, fence, seconds, self._clock())
 
     async def fence(self, conversation_id: str) -> int:
         """The fence alone of `take`."""
@@ -188,7 +200,7 @@ class Journal:
     async def start_action(self, step: Step, name: str, fence: int) -> ActionRun:
         """Records that an action of the turn starts, or tells how it went before.
 
-        Raises StaleFence and AlreadyProcessed, as the turn's commit would: then the action must not run.
+        Raises StaleFence, AlreadyProcessed, OutOfOrder as the turn's commit would: then the action must not run.
         """
         return await self._write(runs.start, step, name, fence, self._clock())
 

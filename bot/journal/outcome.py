@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, case, exists, func, insert, null, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, case, exists, func, insert, null, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.journal import rows
@@ -53,16 +53,27 @@ _first_waiting = (
     .where(_earlier.c.conversation_id == _this, _earlier.c.pending_since.is_not(None))
     .scalar_subquery()
 )
+_until = bindparam("until", type_=conversations.c.held_until.type)
 TAKE = (
     update(conversations)
     .where(conversations.c.id == _this)
-    .values(fence=conversations.c.fence + 1)
+    .values(fence=conversations.c.fence + 1, held_until=_until)
     .returning(
         conversations.c.fence,
         conversations.c.version,
         conversations.c.owner,
         func.coalesce(_first_waiting - 1, conversations.c.last_seq).label("settled"),
     )
+)
+TAKE_FREE = TAKE.where(
+    or_(
+        conversations.c.held_until.is_(None),
+        conversations.c.held_until <= _now,
+        conversations.c.held_until > bindparam("longest", type_=conversations.c.held_until.type),
+    )
+)
+KEEP_HOLD = (
+    update(conversations).where(conversations.c.id == _this, conversations.c.fence == _mine).values(held_until=_until)
 )
 KNOWN = select(conversations.c.fence).where(conversations.c.id == _this)
 PROCESSED = (
@@ -258,7 +269,23 @@ def _growth(given: Notice) -> ReturningUpdate[tuple[int, str, Any, int, str]]:
 
 
 def take(connection: Connection, conversation_id: str) -> Hold:
-    row = connection.execute(TAKE, {"conversation": conversation_id}).first()
+    row = connection.execute(TAKE, {"conversation": conversation_id, "until": None}).first()
     if row is None:
         raise NotFound("There is no such conversation.")
     return Hold(row.fence, row.version, Owner(row.owner), row.settled)
+
+
+def take_free(connection: Connection, conversation_id: str, seconds: float, now: float) -> Hold | None:
+    """None while somebody else holds it. Raises NotFound."""
+    # Who held it for longer than anybody may had another clock.
+    values = {"conversation": conversation_id, "now": now, "until": now + seconds, "longest": now + 2 * seconds}
+    row = connection.execute(TAKE_FREE, values).first()
+    if row is None:
+        if connection.execute(KNOWN, {"conversation": conversation_id}).first() is None:
+            raise NotFound("There is no such conversation.")
+        return None
+    return Hold(row.fence, row.version, Owner(row.owner), row.settled)
+
+
+def keep(connection: Connection, conversation_id: str, fence: int, seconds: float, now: float) -> None:
+    connection.execute(KEEP_HOLD, {"conversation": conversation_id, "mine": fence, "until": now + seconds})

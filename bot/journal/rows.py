@@ -14,7 +14,8 @@ IN_COLUMNS = {"text", "author"}
 
 
 def conversation(row: Row) -> Conversation:
-    return Conversation(**{**row, "owner": Owner(row["owner"])})
+    known = {name: value for name, value in row.items() if name != "held_until"}
+    return Conversation(**{**known, "owner": Owner(row["owner"])})
 
 
 def entry(row: Row) -> Entry:

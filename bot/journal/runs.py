@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
-from bot.journal.errors import AlreadyProcessed, NotFound, StaleFence
+from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
 from bot.journal.tables import action_runs, conversations, entries
 from bot.journal.values import ActionRun, ActionStatus, Step
 from bot.messages import Json
@@ -22,8 +22,19 @@ OF_MESSAGE = (
     .where(action_runs.c.conversation_id == bindparam("conversation"), action_runs.c.seq == bindparam("number"))
     .order_by(action_runs.c.n)
 )
+_earlier = entries.alias("earlier")
 STANDING = (
-    select(conversations.c.fence, entries.c.pending_since)
+    select(
+        conversations.c.fence,
+        entries.c.pending_since,
+        exists()
+        .where(
+            _earlier.c.conversation_id == bindparam("conversation"),
+            _earlier.c.seq < bindparam("number"),
+            _earlier.c.pending_since.is_not(None),
+        )
+        .label("overtakes"),
+    )
     .join(entries, entries.c.conversation_id == conversations.c.id)
     .where(conversations.c.id == bindparam("conversation"), entries.c.seq == bindparam("number"))
 )
@@ -39,7 +50,7 @@ def start(connection: Connection, step: Step, name: str, fence: int, now: float)
     """Records the start of the turn's nth action, or finds that it was started before.
 
     A turn that is repeated and takes another way finds another action's record: that is no result of this one.
-    A turn that could not be committed any more starts nothing: raises StaleFence, AlreadyProcessed or NotFound.
+    A turn that could not be committed any more starts nothing: StaleFence, AlreadyProcessed, OutOfOrder, NotFound.
     """
     _check_standing(connection, step, fence)
     row = connection.execute(FIND, _key(step)).first()
@@ -73,6 +84,8 @@ def _check_standing(connection: Connection, step: Step, fence: int) -> None:
         raise StaleFence("Somebody else owns the conversation by now.")
     if standing.pending_since is None:
         raise AlreadyProcessed("The message has its answer.")
+    if standing.overtakes:
+        raise OutOfOrder("An earlier message of the conversation still waits for its answer.")
 
 
 def _run(row: Row[Any]) -> ActionRun:

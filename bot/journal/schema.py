@@ -12,9 +12,10 @@ from bot.journal.tables import VERSION, about, tables
 
 
 def _outbox(connection: Connection) -> None:
-    """Version 2: conversations have an address, deliveries what a sender has to know."""
+    """Version 2: conversations have an address and a hold, deliveries what a sender has to know."""
     number = _number(connection)
     _add(connection, "conversations", "address TEXT")
+    _add(connection, "conversations", f"held_until {number}")
     for column in (
         "state TEXT NOT NULL DEFAULT 'waiting'",
         f"offered_at {number} NOT NULL DEFAULT '0'",

@@ -65,6 +65,7 @@ conversations = Table(
     Column("owner", Text, nullable=False),
     Column("reason", Clean),
     Column("fence", BigInteger, nullable=False),
+    Column("held_until", Double),  # by its owner, where Redis has no lease
     Column("version", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("last_at", Double, nullable=False),
