@@ -9,6 +9,7 @@ from rasa_sdk import FormValidationAction, Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 from rasa_sdk.forms import REQUESTED_SLOT
+from rasa_sdk.interfaces import ActionExecutionRejection
 
 from actions import spelling
 from actions.database import the_database
@@ -27,6 +28,13 @@ class ShopForm(FormValidationAction, ABC):  # type: ignore[misc]  # rasa-sdk is 
 
     def over(self, tracker: Tracker) -> bool:
         return False
+
+    async def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain) -> list[dict[str, Any]]:
+        """Words of suicide are no answer to any question of a shop."""
+        if next(tracker.get_latest_entity_values("crisis"), None):
+            raise ActionExecutionRejection(self.name())
+        events: list[dict[str, Any]] = await super().run(dispatcher, tracker, domain)
+        return events
 
     async def next_requested_slot(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Domain

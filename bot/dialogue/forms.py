@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.dialogue.domain import Form
@@ -43,12 +43,12 @@ def hear(run: Run, form: Form, found: Mapping[str, Any], *, strict: bool) -> Ste
         result = yield from _validate(run, form, told)
     except ActionRejectedError:
         run.record("action_execution_rejected", name=form.name, policy=None, confidence=None)
+        _take_back(run, ours)
         return False
     if not ours and not _says_anything(result, asked):
         return False
     if strict and asked is not None and _refuses(result, asked):
-        for name in ours:
-            run.set_slot(name, run.before.get(name))
+        _take_back(run, ours)
         return False
     run.did(form.name, "form")
     run.absorb(result)
@@ -58,6 +58,11 @@ def hear(run: Run, form: Form, found: Mapping[str, Any], *, strict: bool) -> Ste
         run.record("slot_refused", name=asked)
     yield from ask(run, form, _forced(result.events))
     return True
+
+
+def _take_back(run: Run, names: Iterable[str]) -> None:
+    """What was no answer has told the form nothing."""
+    _set(run, {name: run.before.get(name) for name in names})
 
 
 def _got_on(run: Run, form: Form) -> bool:
