@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import getLogger
+from time import monotonic, sleep
 
 from nlu.source import Mendable
 
@@ -15,6 +17,8 @@ BACKLOG = 1024
 """Connections that may wait to be taken: those of a shop's customers who all come back at once."""
 REST_SECONDS = 0.002
 """After each connection a process leaves the next to the others for so long; else the first to wake takes all."""
+DYING_SECONDS = 1.0
+"""The workers of a service that was killed need a moment to let go of the port."""
 PAUSE_SECONDS = 0.5
 """Without a free file handle, taking connections rests for so long."""
 
@@ -29,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A bound socket. Raises CannotServe when the port is taken or the address is not ours."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return _bound(family, (host, port))
     except socket.gaierror:
         raise CannotServe(f"There is no address '{host}' to listen on; correct FRONTDESK_HOST.") from None
     except OSError as error:
@@ -37,6 +41,17 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotServe(
             f"Cannot listen on {host}:{port} ({reason}); stop what uses it, or choose another FRONTDESK_PORT."
         ) from None
+
+
+def _bound(family: int, place: tuple[str, int]) -> socket.socket:
+    until = monotonic() + DYING_SECONDS
+    while True:
+        try:
+            return socket.create_server(place, family=family, backlog=BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or monotonic() > until:
+                raise
+        sleep(0.05)
 
 
 @contextmanager
@@ -66,9 +81,12 @@ class _Door:
         self._loop.add_reader(self._listener, self._take)
 
     def close(self) -> None:
+        """Who comes now is refused at once, or served by the processes that share the socket."""
         if self._again:
             self._again.cancel()
-        self._loop.remove_reader(self._listener)
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
 
     def _pause(self, seconds: float) -> None:
         self._loop.remove_reader(self._listener)

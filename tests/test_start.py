@@ -93,6 +93,25 @@ async def test_it_can_be_stopped_before_the_model_is_there(tmp_path: Path) -> No
     await again.end()
 
 
+async def test_a_service_that_ends_refuses_at_once(tmp_path: Path) -> None:
+    released = asyncio.Event()
+
+    async def hold(text: str) -> None:
+        await released.wait()
+
+    late = Late(tmp_path)
+    late.model.set_result(KeywordUnderstander(before=hold))
+    async with Widget.open(late.url) as widget:
+        await widget.say("ask")
+        late.stop.set()
+        await widget.until("drain")
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await _health(late.url, "live")
+        assert not late.running.done()
+        released.set()
+    await late.running
+
+
 async def test_where_others_serve_the_doors_wait_for_the_model(tmp_path: Path) -> None:
     late = Late(tmp_path, patient=True)
     asked = asyncio.create_task(_health(late.url, "ready"))

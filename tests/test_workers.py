@@ -110,7 +110,8 @@ async def test_workers_end_with_a_supervisor_that_is_killed_and_the_next_service
         workers = service.workers()
         service.process.kill()
         (tmp_path / "go").touch()
-        async with several(tmp_path) as following, following.back(widget) as back:
+        port = service.url.rpartition(":")[2]
+        async with several(tmp_path, FRONTDESK_PORT=port) as following, following.back(widget) as back:
             assert [entry["text"] for entry in await back.replies(seq)] == ["answer"]
         await until(lambda: not any(map(running, workers)))
 
