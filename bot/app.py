@@ -88,17 +88,14 @@ async def serving(
         journal = await stack.enter_async_context(await Journal.open(settings.database_url or database_path(settings)))
         redis_url = settings.redis_url or str(await stack.enter_async_context(embedded_valkey(settings.home)))
         hub = Hub()
-        sessions = await stack.enter_async_context(
-            Sessions(
-                redis_url,
-                journal.name,
-                on_news=lambda name, _, signal: dispatcher.heard(name, signal),
-                on_gap=hub.wake_all,
-            )
+        sessions = Sessions(
+            redis_url,
+            journal.name,
+            on_news=lambda name, _, signal: dispatcher.heard(name, signal),
+            on_gap=hub.wake_all,
         )
         if settings.redis_url:
             await sessions.ping()
-        presence = await stack.enter_async_context(Presence(sessions))
         actions = _actions(settings)
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
@@ -111,6 +108,8 @@ async def serving(
         turns = Turns(assistant, language, actions, journal)
         fanout = Fanout(hub, sessions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
+        await stack.enter_async_context(sessions)  # from here on it hears of news, and the dispatcher is told
+        presence = await stack.enter_async_context(Presence(sessions))
         doors = Doors(_policy(settings), sessions, presence)
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)

@@ -29,6 +29,7 @@ _SWEEP_SECONDS = 0.5
 _ORPHAN_SECONDS = 1.0  # an accepted message older than this that nobody works on has lost its worker
 _UNLEASED_SECONDS = 2.0  # the same while no lease tells whether somebody does
 _DOUBT = 10  # one look of so many believes no lease: its owner may not have heard of the message
+_UNTOLD_SECONDS = 2.0  # who was not told what is new is told after that
 _CRASHES = 3
 _CLAIM_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
 _CLAIM_PAUSE = 0.05
@@ -63,14 +64,15 @@ class Dispatcher:
         self._owners = Owners(journal, sessions)
         self._bounds = bounds
         self._workers: dict[str, _Worker] = {}
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeping: list[asyncio.Task[None]] = []
         self._closing = False
         self._at_most = 0
         """Messages that may be waiting."""
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
-        self._sweeper = asyncio.create_task(self._sweep_forever(), name="sweeper")
+        for work in (self._sweep_forever, self._tell_forever):
+            self._sweeping.append(asyncio.create_task(work(), name=work.__name__))
         for conversation_id in self._workers:
             self._wake(conversation_id)
 
@@ -78,9 +80,9 @@ class Dispatcher:
         """Finishes the turns under way, for at most `grace` seconds; what is left the other servers hear of, or the
         next start finds it."""
         self._closing = True
-        if self._sweeper:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for task in self._sweeping:
+            task.cancel()
+        await asyncio.gather(*self._sweeping, return_exceptions=True)
         for worker in self._workers.values():
             worker.news.set()
         tasks = [worker.task for worker in self._workers.values() if worker.task]
@@ -151,7 +153,7 @@ class Dispatcher:
     def _wake(self, conversation_id: str) -> None:
         worker = self._worker(conversation_id)
         worker.news.set()
-        if worker.task is None and self._sweeper:
+        if worker.task is None and self._sweeping:
             worker.task = asyncio.create_task(self._work(conversation_id, worker), name=f"worker {conversation_id}")
 
     async def _work(self, conversation_id: str, worker: _Worker) -> None:
@@ -358,3 +360,11 @@ class Dispatcher:
                 log.exception("the sweeper stumbled")
             self._waiting()
             await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _tell_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_UNTOLD_SECONDS)
+            try:
+                await self._fanout.catch_up(5 * _UNTOLD_SECONDS)
+            except Unavailable as away:
+                log.warning("nobody can be told what is new: %s", away)

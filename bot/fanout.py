@@ -46,6 +46,13 @@ class Fanout:
     def left(self, conversation_id: str) -> None:
         self.sessions.publish(conversation_id, 0, LEFT)
 
+    async def catch_up(self, seconds: float) -> None:
+        """Wakes followers that a server which died between its commit and its news left in the dark."""
+        if not self.hub:
+            return
+        for conversation_id, last_seq in (await self.journal.grown(seconds)).items():
+            self.hub.behind(conversation_id, last_seq)
+
     def heard(self, conversation_id: str, signal: Signal | None) -> None:
         """Another server's news."""
         if signal is None:

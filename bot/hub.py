@@ -39,6 +39,8 @@ class Follower:
     """One pair of eyes on one conversation."""
 
     news: News = field(default_factory=lambda: News(grown=True))
+    seen: int = 0
+    """Number of the last entry that it was given."""
     queued: bool = False
     """Its customer waits for a person, and wants to know when the queue moves."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,6 +89,12 @@ class Hub:
         """With `entries`, or `answered`, it grew by these; without, by whatever the journal says."""
         for follower in self._followers.get(conversation_id, ()):
             follower.grew(entries, answered)
+
+    def behind(self, conversation_id: str, last_seq: int) -> None:
+        """The journal goes up to `last_seq`: whoever has not seen that far was not told."""
+        for follower in self._followers.get(conversation_id, ()):
+            if follower.seen < last_seq:
+                follower.grew()
 
     def signal(self, conversation_id: str, signal: Signal) -> None:
         for follower in self._followers.get(conversation_id, ()):

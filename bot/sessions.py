@@ -317,10 +317,13 @@ class Sessions:
         if self._process.encode() in told[:40]:
             return
         for conversation_id, seq, signal in orjson.loads(told)[1]:
-            if conversation_id or signal:
-                self._on_news(conversation_id, seq, signal)
-            else:
+            if not conversation_id and not signal:
                 self._missed()
+                continue
+            try:
+                self._on_news(conversation_id, seq, signal)
+            except Exception:  # what one conversation cannot take must not make the server deaf for the others
+                logger.exception("news could not be taken")
 
     # Rates
 

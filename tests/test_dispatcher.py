@@ -209,3 +209,12 @@ async def test_a_state_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None
         broken = {"of": "another version"}
         await service.journal.append(conversation_id, Outbound("a notice", author=Author.SYSTEM), state=broken)
         assert (await widget.ask("ask"))[0]["text"] == "answer"
+
+
+async def test_what_a_dying_server_told_nobody_is_seen_nevertheless(tmp_path: Path) -> None:
+    async with running(tmp_path) as service, Widget.open(service.url) as widget:
+        await widget.ask("ask")
+        notice = Outbound("committed, and then killed", author=Author.SYSTEM)
+        await service.journal.append(widget.welcome["conversation"], notice)
+        while widget.entries[-1]["text"] != notice.text:
+            await widget.until("entries")

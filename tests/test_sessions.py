@@ -221,6 +221,22 @@ async def test_other_processes_hear_of_news(sessions: Sessions, valkey_url: str,
         assert ears.news == [("c1", 7), ("c1", 0, {"type": "typing", "on": True})]
 
 
+async def test_news_that_cannot_be_taken_make_nobody_deaf(
+    sessions: Sessions, valkey_url: str, valkey: redis.Redis
+) -> None:
+    heard: list[str] = []
+
+    def on_news(conversation_id: str, seq: int, signal: dict[str, Any] | None) -> None:
+        heard.append(conversation_id)
+        raise RuntimeError
+
+    async with Sessions(valkey_url, "test", on_news=on_news):
+        await listening(valkey, 2)
+        for name in ("c1", "c2"):
+            sessions.publish(name, 7)
+            await until(lambda name=name: name in heard)  # type: ignore[misc]  # mypy does not infer such a default
+
+
 async def test_who_begins_to_listen_looks_for_itself(valkey_url: str) -> None:
     ears = Ears()
     async with hearing(valkey_url, ears):

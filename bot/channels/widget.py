@@ -98,8 +98,6 @@ class _Connection:
     socket: web.WebSocketResponse
     address: str
     conversation_id: str = ""
-    sent: int = 0
-    """`seq` of the newest entry that was sent."""
     position: int = 0
     """Place in the queue, as the client knows it."""
     context: Json = field(default_factory=dict)
@@ -146,10 +144,10 @@ class _Connection:
             self.context[CUSTOMER] = claims
         conversation = await self._conversation(hello.token)
         self.conversation_id = conversation.id
-        self.sent = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0
+        self.follower.seen = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0
         self.follower.queued = conversation.owner is Owner.QUEUE
         self.position = await self._position() if self.follower.queued else 0
-        thumbs = {"ratings": await self._ratings()} if self.sent else {}
+        thumbs = {"ratings": await self._ratings()} if self.follower.seen else {}
         await self._send(
             {
                 "type": "welcome",
@@ -335,8 +333,8 @@ class _Connection:
 
     async def _send_fresh(self, entries: list[Entry]) -> None:
         """Entries as they were committed, if the numbers say that no other is missing; else from the journal."""
-        fresh = sorted((entry for entry in entries if entry.seq > self.sent), key=lambda entry: entry.seq)
-        if [entry.seq for entry in fresh] == list(range(self.sent + 1, self.sent + 1 + len(fresh))):
+        fresh = sorted((entry for entry in entries if entry.seq > self.follower.seen), key=lambda entry: entry.seq)
+        if [entry.seq for entry in fresh] == list(range(self.follower.seen + 1, self.follower.seen + 1 + len(fresh))):
             await self._send_entries(fresh, more=False)
         else:
             await self._catch_up()
@@ -344,14 +342,14 @@ class _Connection:
     async def _catch_up(self) -> None:
         more = True
         while more:
-            entries = await self.door.journal.entries(self.conversation_id, after=self.sent, limit=_PAGE)
+            entries = await self.door.journal.entries(self.conversation_id, after=self.follower.seen, limit=_PAGE)
             more = len(entries) == _PAGE
             await self._send_entries(entries, more)
 
     async def _send_entries(self, entries: list[Entry], more: bool) -> None:
         if entries:
             await self._send({"type": "entries", "entries": [frames.entry(e) for e in entries], "more": more})
-            self.sent = entries[-1].seq
+            self.follower.seen = entries[-1].seq
 
     async def _send(self, frame: Json) -> None:
         if self.socket.closed:

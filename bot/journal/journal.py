@@ -220,6 +220,10 @@ class Journal:
         """In order: the first ones after `after`, or with `before` the last ones ahead of it."""
         return await self._read(queries.page, conversation_id, after, before, limit)
 
+    async def grown(self, seconds: float) -> dict[str, int]:
+        """Conversations that grew in the last so many seconds, and their last numbers."""
+        return await self._read(queries.grown, self._clock() - seconds)
+
     async def entry(self, conversation_id: str, seq: int) -> Entry | None:
         return await self._read(queries.entry, conversation_id, seq)
 

@@ -26,6 +26,12 @@ def page(connection: Connection, conversation_id: str, after: int, before: int |
     return [rows.entry(row) for row in connection.execute(query).mappings()][::-1]
 
 
+def grown(connection: Connection, since: float) -> dict[str, int]:
+    """Conversations that grew since then, and their last numbers."""
+    query = select(conversations.c.id, conversations.c.last_seq).where(conversations.c.last_at > since)
+    return {row.id: row.last_seq for row in connection.execute(query)}
+
+
 def entry(connection: Connection, conversation_id: str, seq: int) -> Entry | None:
     query = select(entries).where(entries.c.conversation_id == conversation_id, entries.c.seq == seq)
     row = connection.execute(query).mappings().first()
