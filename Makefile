@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lint format train bench install clean
+.PHONY: run test chaos lint format train bench install clean
 
 run: $(INSTALLED)
 	@$(BIN)/frontdesk run
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(TESTS)
+
+# Every fault against real processes: make chaos ROUNDS=20 SEED=1
+chaos: $(INSTALLED)
+	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .

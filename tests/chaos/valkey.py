@@ -1,0 +1,61 @@
+"""A Valkey of the test's own: it can be killed, hung and flushed apart from the servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import redis.asyncio as redis
+
+from bot.embedded import LAUNCHER, find_binary
+
+
+class Valkey:
+    """Keeps nothing on disk: killed is forgotten."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "valkey.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"unix://{self._socket}"
+
+    async def start(self) -> None:
+        self._spawn()
+        async with redis.Redis.from_url(self.url) as client, asyncio.timeout(30):
+            while True:
+                with suppress(redis.RedisError, OSError):
+                    await client.ping()
+                    return
+                await asyncio.sleep(0.01)
+
+    def _spawn(self) -> None:
+        self._socket.unlink(missing_ok=True)
+        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
+        launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, str(os.getpid())]
+        self._process = subprocess.Popen(
+            [*launcher, str(find_binary()), *options], stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+    async def flush(self) -> None:
+        async with redis.Redis.from_url(self.url) as client:
+            await client.flushall()
+
+    def hang(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
