@@ -22,10 +22,15 @@ _QUIET = (
 
 
 class _JsonLines(logging.Formatter):
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = {"worker": worker} if worker else {}
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            **self._worker,
             "logger": record.name,
             "message": record.getMessage(),
         }
@@ -45,10 +50,14 @@ def _ours(record: logging.LogRecord) -> bool:
     return not (record.name == "aiohttp.server" and isinstance(error, HttpProcessingError))
 
 
-def set_up(level: str, style: str) -> None:
+def set_up(level: str, style: str, worker: int = 0) -> None:
+    """Of several server processes each line tells which worker's it is."""
+    who = f"worker {worker} " if worker else ""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        _JsonLines() if style == "json" else _TextLines("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        _JsonLines(worker)
+        if style == "json"
+        else _TextLines(f"%(asctime)s %(levelname)-7s {who}%(name)s: %(message)s", "%H:%M:%S")
     )
     handler.addFilter(_ours)
     root = logging.getLogger()

@@ -90,7 +90,7 @@ async def _alone(line: socket.socket) -> None:
 
 def _start(post: Post) -> Start:
     settings = Settings.read()
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, post.number)
     screen = Screen(stderr=True, soft_wrap=True)
     load = loading(lambda: models.sound(post.model, settings, screen))
     assistant = Assistant.load(settings.data)

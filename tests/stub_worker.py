@@ -24,7 +24,7 @@ from tests.service import KeywordUnderstander, echo_assistant
 
 def _start(post: Post) -> Start:
     settings = Settings.read()
-    logs.set_up(settings.log_level, settings.log_format)
+    logs.set_up(settings.log_level, settings.log_format, post.number)
     named = settings.model_copy(update={"bot_name": f"{post.number}"})
     assistant = echo_assistant(settings.home / "assistant")
     return Start(named, assistant, {}, _load(post, settings.home), post.listener, post.patient)

@@ -22,6 +22,7 @@ from bot.terminal import CannotChat, NobodyThere, _clean, talk
 from nlu.registry import Registry
 from tests.command import SECONDS, START, environment, ran, started, write_project
 from tests.service import KeywordUnderstander, Widget, running
+from tests.several import children, command_line
 
 ANNOUNCED = "  Database   "
 
@@ -135,6 +136,35 @@ def test_chat_starts_the_service_for_itself(service: Running) -> None:
         service.process.wait(SECONDS)
     ended = ran("chat", env=service.env, stdin=b"hello\n")
     assert (ended.code, ended.out, ended.err) == (0, "bot Hello.\n", "")
+
+
+def test_several_workers_serve_with_a_model_that_the_supervisor_never_loads(tmp_path: Path) -> None:
+    port = _free_port()
+    data = write_project(tmp_path / "project")
+    env = environment(tmp_path / "home", FRONTDESK_DATA=data, FRONTDESK_PORT=port)
+    with started("run", "--workers", "2", env=env, log=tmp_path / "log", until=ANNOUNCED) as process:
+        told = (tmp_path / "log").read_text()
+        assert told.startswith("There is no model for this training data yet; training one.\n")
+        assert f"  Model      {Registry(tmp_path / 'home').current_id()} (" in told
+        for said, answer in ((b"hello\n", "bot Hello.\n"), (b"when are you open\n", "bot Nine to five.\n")):
+            ended = ran("chat", env=env, stdin=said)
+            assert (ended.code, ended.out, ended.err) == (0, answer, "")
+        workers = [child for child in children(process.pid) if b"bot.worker" in command_line(child)]
+        assert len(workers) == 2
+        assert all("libtorch" in Path(f"/proc/{worker}/maps").read_text() for worker in workers)
+        assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+
+
+def test_several_workers_need_a_model_that_can_be_trained(tmp_path: Path) -> None:
+    data = write_project(tmp_path / "project")
+    (data / "nlu" / "nlu.yml").write_text('version: "3.1"\nnlu:\n- intent: greet\n  examples: "- hello"\n')
+    ended = ran("run", "--workers", "2", env=environment(tmp_path / "home", FRONTDESK_DATA=data))
+    assert ended.code == 2
+    why, end = ended.err.splitlines()[-2:]
+    assert "Training needs at least two intents" in why
+    assert end == "frontdesk: No model could be trained, so there is none to serve; see above."
 
 
 # -- whom chat may meet

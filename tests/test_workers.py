@@ -80,6 +80,19 @@ async def test_a_rolling_restart_replaces_everybody_and_loses_nothing(tmp_path: 
         assert not set(before) & set(service.workers())
 
 
+async def test_a_rolling_restart_that_cannot_succeed_leaves_everybody_at_work(tmp_path: Path) -> None:
+    async with several(tmp_path) as service:
+        before = service.workers()
+        (tmp_path / "command").write_text("-P -m tests.stub_worker --model broken")
+        service.send(signal.SIGHUP)
+        await until(lambda: "The workers are not replaced. The model is broken." in service.log())
+        assert service.workers() == before
+        os.kill(before[0], signal.SIGKILL)  # and one that dies comes back as it was
+        async with service.two_workers():
+            pass
+        await until(lambda: len(service.workers()) == 2)
+
+
 async def _talk(service: Several, done: asyncio.Event) -> int:
     """Says one thing after the other, comes back when it is sent away, and checks that each was answered once."""
     async with AsyncExitStack() as stack:
