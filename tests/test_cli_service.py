@@ -159,12 +159,13 @@ def test_several_workers_serve_with_a_model_that_the_supervisor_never_loads(tmp_
 
 def test_several_workers_need_a_model_that_can_be_trained(tmp_path: Path) -> None:
     data = write_project(tmp_path / "project")
-    (data / "nlu" / "nlu.yml").write_text('version: "3.1"\nnlu:\n- intent: greet\n  examples: "- hello"\n')
-    ended = ran("run", "--workers", "2", env=environment(tmp_path / "home", FRONTDESK_DATA=data))
+    env = environment(tmp_path / "home", FRONTDESK_DATA=data, FRONTDESK_BASE_MODEL="./nothing")
+    ended = ran("run", "--workers", "2", env=env)
     assert ended.code == 2
-    why, end = ended.err.splitlines()[-2:]
-    assert "Training needs at least two intents" in why
-    assert end == "frontdesk: No model could be trained, so there is none to serve; see above."
+    assert ended.err.splitlines()[-2:] == [
+        "frontdesk: ./nothing: there is no base model folder here. Give a folder or a Hugging Face name.",
+        "frontdesk: No model could be trained, so there is none to serve; see above.",
+    ]
 
 
 # -- whom chat may meet
