@@ -15,6 +15,7 @@ SCRIPTS = (
     ("How fast it starts", ["benchmarks.start"]),
     ("What a message costs beside the model", ["benchmarks.latency"]),
     ("What the conversation log costs", ["benchmarks.journal"]),
+    ("How the widget takes a long absence", ["benchmarks.widget_gap"]),
 )
 
 

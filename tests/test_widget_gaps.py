@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from playwright.async_api import Browser, expect
 
@@ -130,6 +130,17 @@ async def test_a_reload_between_sending_and_the_ack_sends_the_same_message(
     await chat.shows("where is my order?")
     first, second = service.sent("message")
     assert first == second
+
+
+async def test_an_entry_that_does_not_follow_its_ack_is_fetched(visitors: Visitors, service: FakeService) -> None:
+    chat = await opened(visitors, service)
+    service.mute = True
+    await chat.write("one")
+    await expect(chat[".pending"]).to_have_count(0)
+    await service.until(lambda: len(service.sent("hello")) == 2)
+    await chat.write("two")
+    await chat.shows("one", "two")
+    assert len(service.sent("message")) == 2
 
 
 async def test_a_tab_that_is_opened_again_sends_what_the_closed_one_could_not(
@@ -449,7 +460,15 @@ TROUBLES: list[Trouble] = [says, loses, repeats, reverses, swaps, is_newer, is_o
                            refuses, hears]  # fmt: skip
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+# Not shrunk: what fails takes long to fail.
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@example([says, loses, hears])
+@example([says, swaps, reverses, repeats])
 @given(st.lists(st.sampled_from(TROUBLES), min_size=5, max_size=20))
 async def test_whatever_a_server_does_the_log_is_shown_once_in_its_order(
     browser: Browser, troubles: list[Trouble]

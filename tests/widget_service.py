@@ -84,6 +84,8 @@ class FakeService:
         """`arrival`: the socket is lost before a message is kept; `commit`: after it, before the ack. Used once."""
         self.deaf = False
         """Frames arrive and nothing is answered."""
+        self.mute = False
+        """The next message is acknowledged, and its entry told to nobody. Used once."""
         self.admits = True
         self.answer: Callable[[str], list[Json]] | None = None
         self._changed = asyncio.Condition()
@@ -218,6 +220,9 @@ class FakeService:
             if self._loses(peer, "commit"):
                 return
             await peer.send({"type": "ack", "id": frame["id"], "seq": entry["seq"]})
+            if self.mute:
+                self.mute = False
+                return
             await self._spread(conversation, entry)
             for reply in self.answer(entry["text"]) if self.answer else []:
                 await self._spread(conversation, self._append(conversation, {"author": "bot", **reply}))
