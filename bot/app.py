@@ -6,14 +6,13 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from bot import metrics
+from bot import interpreter, metrics
 from bot.actions import ActionRunner, InProcess, OverHttp
 from bot.agents import Agents
 from bot.channels.calls import Caller
@@ -56,9 +55,6 @@ GRACE_SECONDS = 5.0
 FAREWELL_SECONDS = 1.0
 """How long answers over HTTP may then take to leave."""
 
-SWITCH_SECONDS = 0.0005
-"""How long one thread may keep the others from running: Python's own 5 ms would be most of a message's time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -81,7 +77,7 @@ async def serving(
 
     The model may come later: messages are accepted at once and answered when it is there.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
+    interpreter.tune()
     async with AsyncExitStack() as stack:
         rest = REST_SECONDS if listener else 0.0
         listener = stack.enter_context(listener or listen(settings.host, settings.port))

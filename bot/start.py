@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console as Screen
 
-from bot import logs, models
+from bot import interpreter, logs, models
 from bot.app import Service, check_port, check_stores, serving, until_stopped
 from bot.config import Settings
 from bot.console.pages import ModelPage
@@ -77,6 +77,7 @@ async def serve_until(stopped: Awaitable[None], start: Start, ready: Callable[[S
             return
         async with serving(start.settings, start.assistant, language, start.listener) as service:
             if await _before(loaded, end):
+                interpreter.freeze()
                 language.use(*loaded.result())
                 ready(service, language.page)
                 await end
