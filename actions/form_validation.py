@@ -96,12 +96,27 @@ class OrderForm(ShopForm, ABC):
             order = shop.order(number)
         if order is None:
             return refused("order_number", dispatcher, f"I cannot find an order {number}.")
+        if _other_product(tracker, order):
+            return {"order_number": None}
         about = {"order_number": number, "order_summary": f"{number} ({order.content})"}
         return {**about, **self.proof_of(order, dispatcher, tracker)}
 
     @abstractmethod
     def proof_of(self, order: Order, dispatcher: CollectingDispatcher, tracker: Tracker) -> Slots:
         """What is known already that shows whose order it is."""
+
+
+def _other_product(tracker: Tracker, order: Order) -> bool:
+    """Whether the message names a product and no order, and the order of before does not hold it."""
+    message = tracker.latest_message
+    named_now = next(tracker.get_latest_entity_values("order_number"), None)
+    if named_now or spelling.order_number(str(message.get("text") or "")):
+        return False
+    if (message.get("intent") or {}).get("name") == "check_stock":
+        return False  # asked in the middle of the form, and about nothing that was ordered
+    bought = [product for product, _ in order.items]
+    named = [str(name) for name in tracker.get_latest_entity_values("product")]
+    return bool(named) and not any(spelling.one_of(name, bought) or spelling.alike(name, bought) for name in named)
 
 
 class OwnedOrderForm(OrderForm, ABC):

@@ -264,6 +264,33 @@ async def test_after_three_wrong_ones_not_even_the_right_one_shows_the_order(fil
     assert filled.slots["proof"] is None
 
 
+@pytest.mark.parametrize(
+    ("product", "text", "number"),
+    [
+        ("Ember cast-iron pan", "my pan arrived scratched", None),
+        ("table", "my table arrived scratched", "LW-10251"),
+        ("Tarn oak table", "my table arrived scratched", "LW-10251"),
+        ("Ember cast-iron pan", "the pan of LW-10251", "LW-10251"),
+        (None, "it arrived scratched", "LW-10251"),
+    ],
+)
+async def test_an_order_of_before_is_not_meant_when_the_message_names_something_else(
+    fill: Fill, product: str | None, text: str, number: str | None
+) -> None:
+    entities = {"product": product} if product else {}
+
+    filled = await fill("report_problem_form", text=text, entities=entities, order_number="LW-10251")
+
+    assert filled.slots["order_number"] == number
+    assert not filled.said
+
+
+async def test_a_question_about_stock_leaves_the_order_of_a_form(fill: Fill) -> None:
+    message: Json = {"text": "is the rug in stock?", "intent": "check_stock", "entities": {"product": "Clover rug"}}
+
+    assert (await fill("start_return_form", **message, order_number="LW-10198")).slots["order_number"] == "LW-10198"
+
+
 async def test_another_order_is_asked_for_without_a_reproach(fill: Fill) -> None:
     filled = await fill("cancel_order_form", order_number="other")
 
