@@ -101,7 +101,7 @@ async def serving(
         outbox = Outbox(journal, calls, connectors, _patience(settings))
         outbox.start()
         stack.push_async_callback(outbox.close, GRACE_SECONDS)
-        turns = Turns(assistant, language, actions, journal)
+        turns = Turns(assistant, language, actions, journal, settings.turn_timeout)
         fanout = Fanout(hub, sessions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
         await stack.enter_async_context(sessions)  # from here on it hears of news, and the dispatcher is told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from random import Random
@@ -16,6 +17,9 @@ from bot.journal.values import ActionRun, ActionStatus, Step
 from bot.messages import Event, Inbound, Json, Owner, Turn
 from nlu.types import Understander, Understanding
 
+LAST_WORDS_SECONDS = 1.0
+"""What is left of a turn when its actions have to be over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -25,6 +29,8 @@ class Taken:
     inbound: Inbound
     tracker: Tracker
     fence: int
+    deadline: float
+    """When the turn has to be over, by the event loop's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +42,17 @@ class Turns:
     understander: Understander
     actions: ActionRunner
     journal: Journal
+    seconds: float
+    """How long a turn may take."""
 
     async def take(self, seq: int, inbound: Inbound, tracker: Tracker, fence: int) -> tuple[Turn, Tracker]:
         """The turn, and the tracker after it. Raises StaleFence before an action that is not ours to start any more."""
         started = time.monotonic()
+        deadline = asyncio.get_running_loop().time() + self.seconds
         meant = as_press(inbound, tracker)
         heard = await self._understand(meant, tracker)
         understood = time.monotonic()
-        outcome = await self._converse(Taken(seq, meant, tracker, fence), heard)
+        outcome = await self._converse(Taken(seq, meant, tracker, fence, deadline), heard)
         turn = Turn(
             inbound=inbound,
             seq=seq,
@@ -95,10 +104,15 @@ class Turns:
         return outcome
 
     async def _run(self, call: ActionCall, taken: Taken) -> ActionResult | ActionFailure:
+        """An action that would outlast the turn is given up while there is time to say so."""
         inbound = taken.inbound
-        return await self.actions.run(
-            call, conversation_id=inbound.conversation_id, seq=taken.seq, message_id=inbound.message_id
-        )
+        try:
+            async with asyncio.timeout_at(taken.deadline - LAST_WORDS_SECONDS):
+                return await self.actions.run(
+                    call, conversation_id=inbound.conversation_id, seq=taken.seq, message_id=inbound.message_id
+                )
+        except TimeoutError:
+            return ActionFailure("timeout")
 
 
 def _question(inbound: Inbound, tracker: Tracker) -> str | None:

@@ -38,9 +38,9 @@ INTERRUPTED = "I was interrupted and cannot tell whether that was done. Please d
 
 
 @asynccontextmanager
-async def charging(home: Path) -> AsyncIterator[Service]:
+async def charging(home: Path, turn_timeout: float = 20.0) -> AsyncIterator[Service]:
     home.mkdir(parents=True, exist_ok=True)
-    settings = Settings(home=home, port=0, actions="tests.charging", action_timeout=15.0)
+    settings = Settings(home=home, port=0, actions="tests.charging", action_timeout=15.0, turn_timeout=turn_timeout)
     language = Language(KeywordUnderstander(("charge",)), ModelPage("keywords", (), None), {})
     async with serving(settings, echo_assistant(home / "assistant", DOMAIN), language) as service:
         yield service
@@ -123,11 +123,11 @@ async def test_a_crash_repeats_no_action_and_hides_none(
 
 
 @asynccontextmanager
-async def under_way(home: Path) -> AsyncIterator[tuple[Service, Widget]]:
+async def under_way(home: Path, turn_timeout: float = 20.0) -> AsyncIterator[tuple[Service, Widget]]:
     """A turn whose action has done its work and does not come to an end before the file `wait` is gone."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "wait").touch()
-    async with charging(home) as service, Widget.open(service.url) as widget:
+    async with charging(home, turn_timeout) as service, Widget.open(service.url) as widget:
         await widget.say("charge")
         async with asyncio.timeout(20):
             while not charges(home):
@@ -186,3 +186,10 @@ async def taken_on_another_server(journal: Journal) -> None:
     notice = Outbound("You are talking to Mara now.", author=Author.SYSTEM)
     state = Tracker("rest-u").apply(event).to_json()
     await journal.append("rest-u", notice, owner=Owner.AGENT, events=(event,), state=state)
+
+
+async def test_an_action_that_would_outlast_its_turn_is_owned_up_to_in_time(tmp_path: Path) -> None:
+    async with under_way(tmp_path, turn_timeout=1.5) as (service, widget):
+        (said, *_) = await widget.replies(1)
+        assert "did not work" in said["text"] or "could not" in said["text"], said["text"]
+        assert (await service.journal.counts()).dead == 0

@@ -150,7 +150,7 @@ async def test_a_server_that_stops_hands_its_conversations_over_at_once(tmp_path
 async def dispatching(journal: Journal, redis: str, folder: Path, understander: Any) -> AsyncIterator[Dispatcher]:
     """A server without doors."""
     async with Sessions(redis, journal.name) as sessions:
-        turns = Turns(echo_assistant(folder), understander, InProcess("actions", 1.0), journal)
+        turns = Turns(echo_assistant(folder), understander, InProcess("actions", 1.0), journal, 20.0)
         fanout = Fanout(Hub(), sessions, journal)
         dispatcher = Dispatcher(journal, sessions, turns, fanout, Bounds(100, 20.0, Outbound("Sorry.")))
         await dispatcher.start()
