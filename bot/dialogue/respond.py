@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
-from bot.dialogue import answers, forms, two_stage
+from bot.dialogue import answers, forms, session, two_stage
 from bot.dialogue.assistant import Assistant
 from bot.dialogue.checks import BUILT_IN_INTENTS
 from bot.dialogue.filling import found_slots
@@ -24,7 +24,6 @@ from bot.dialogue.run import (
     Run,
     Steps,
 )
-from bot.dialogue.slots import CUSTOMER, REQUESTED
 from bot.dialogue.tracker import LISTEN, Tracker
 from bot.messages import Event, Inbound, Owner
 from nlu.types import Understanding, Verdict
@@ -71,9 +70,7 @@ def respond(
 
 def _turn(run: Run) -> Steps[None]:
     if run.tracker.owner is Owner.BOT:
-        yield from _begin_session(run)
-        _meet(run)
-        _forget_lost_form(run)
+        yield from session.begin(run)
         run.meaning = _settled(run)
     run.hear()
     if run.meaning.intent == "restart" and run.meaning.pressed:
@@ -86,37 +83,6 @@ def _turn(run: Run) -> Steps[None]:
         yield from _to_person(run)
     else:
         yield from _answer(run)
-
-
-def _begin_session(run: Run) -> Steps[None]:
-    if not run.tracker.session or run.domain.session.expired(run.tracker.last_at, run.now):
-        with suppress(ActionFailedError):
-            yield from perform(run, "action_session_start")
-        if not _happened(run, "session_started"):  # an action of the assistant's own failed or forgot to say so
-            run.record("session_started")
-
-
-def _meet(run: Run) -> None:
-    """When somebody signs in or out, by the channel's word, the slots change that the sign-in names."""
-    claims = run.inbound.metadata.get(CUSTOMER)
-    now = claims if isinstance(claims, dict) else {}
-    before = run.tracker.slots.get(CUSTOMER) or {}
-    if CUSTOMER in run.domain.slots and now != before:
-        run.set_slot(CUSTOMER, now or None)
-        for name in {**before, **now}:
-            if name in run.domain.slots and name not in (CUSTOMER, REQUESTED):
-                run.set_slot(name, now.get(name))
-
-
-def _happened(run: Run, name: str) -> bool:
-    return any(event.name == name for event in run.events)
-
-
-def _forget_lost_form(run: Run) -> None:
-    """A form that was active when the assistant was changed may be gone."""
-    loop = run.tracker.loop
-    if loop and loop.name not in run.domain.forms and loop.name != two_stage.LOOP:
-        run.leave_loop()
 
 
 def _settled(run: Run) -> Meaning:
@@ -141,7 +107,7 @@ def _answered_by_knowledge(run: Run, meaning: Meaning) -> bool:
 def _restart(run: Run) -> Steps[None]:
     with suppress(ActionFailedError):
         yield from perform(run, "action_restart")
-    if not _happened(run, "restart"):
+    if not run.happened("restart"):
         run.record("restart")
     run.over, run.reason = True, None
 

@@ -102,6 +102,10 @@ class Run:
     def did(self, action: str, policy: str = "rules") -> None:
         self.record("action", name=action, policy=policy, confidence=1.0, action_text=None, hide_rule_turn=False)
 
+    def happened(self, name: str) -> bool:
+        """Whether there was an event of that name in this turn."""
+        return any(event.name == name for event in self.events)
+
     def set_slot(self, name: str, value: Any) -> None:
         self.record("slot", name=name, value=value)
 
