@@ -37,7 +37,8 @@ async def _load(post: Post, home: Path) -> AsyncIterator[tuple[Understander, Mod
 
     async def before(text: str) -> None:
         if "hold" in text:
-            (home / "held").write_text(str(os.getpid()))
+            (home / ".held").write_text(str(os.getpid()))
+            (home / ".held").rename(home / "held")  # whole at once
             while not (home / "go").exists():
                 await asyncio.sleep(0.01)
 
