@@ -1,4 +1,4 @@
-"""Runs every measurement and writes RESULTS.md: `make bench`. Takes about ten minutes on two quiet cores."""
+"""Runs every measurement and writes RESULTS.md: `make bench`. Takes about forty minutes on two quiet cores."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SCRIPTS = (
     ("How fast it starts", ["benchmarks.start"]),
     ("What a message costs beside the model", ["benchmarks.latency"]),
     ("What the conversation log costs", ["benchmarks.journal"]),
+    ("What the transport holds under load and faults", ["benchmarks.transport"]),
     ("How the widget takes a long absence", ["benchmarks.widget_gap"]),
 )
 

@@ -118,7 +118,7 @@ async def measure_sessions(home: Path) -> None:
             if start:
                 os.kill(process, start)
             began = time.perf_counter()
-            while sessions.degraded:  # noqa: ASYNC110  what a caller sees is what is measured
+            while sessions.degraded:
                 await asyncio.sleep(0.005)
             print(f"| Redis no longer {what}: in use again after | 1 | {(time.perf_counter() - began) * 1e3:.0f} | | |")
 

@@ -97,6 +97,8 @@ class Manners:
     acknowledge: float = ACK_SECONDS
     window: int = 1
     """Messages that may be under way at once. With more than one, a refusal may change their order."""
+    insists: bool = True
+    """Sends again what was refused for the moment. Without it that is Refused like the rest."""
     keep: bool = True
     """Remember entries. Without it only the last number is known: enough for an idle client."""
 
@@ -348,7 +350,7 @@ class Client:
             self.token, self.epoch, self.last_seq, self.entries, self.answers = None, None, 0, [], {}
             self._return_in = 0.0
             raise Gone(code)
-        if wait is not None and code != "too_many":
+        if wait is not None and code != "too_many" and (self.manners.insists or message is None):
             self._later(wait, message)
         elif message is not None:
             del self._under_way[message.id]
@@ -374,6 +376,7 @@ class Client:
     def _on_drain(self, frame: Json) -> None:
         """Nothing is sent any more; back when it asked for, also if it closes the socket before."""
         self.drained += 1
+        self._watch("drain", self)
         self._not_before = math.inf
         loop, socket = asyncio.get_running_loop(), self._socket
         self._away_until = loop.time() + frame["reconnect_in"]

@@ -37,13 +37,14 @@ BACK = "Go on"
 
 DOMAIN = """
 version: "3.1"
-intents: [tell, pay]
+intents: [tell, pay, greet]
 slots:
   count: {type: any, influence_conversation: false, mappings: [{type: custom}]}
 actions:
 - action_tell: {idempotent: true}
 - action_pay
 responses:
+  utter_greet: [{text: "Good morning, what can we do for you?"}]
   utter_action_failed: [{text: "%(failed)s"}]
   utter_action_interrupted: [{text: "%(interrupted)s"}]
   utter_handover: [{text: "%(handed_over)s"}]
@@ -51,6 +52,8 @@ responses:
   utter_waiting: [{text: "%(waiting)s", buttons: [{title: "%(back)s", payload: "/resume_bot"}]}]
   utter_resumed: [{text: "%(resumed)s"}]
 rules:
+- rule: greet
+  steps: [{intent: greet}, {action: utter_greet}]
 - rule: tell
   steps: [{intent: tell}, {action: action_tell}]
 - rule: pay

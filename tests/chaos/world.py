@@ -35,6 +35,8 @@ class Plan:
     """Each server reaches Redis and PostgreSQL through proxies of its own."""
     settings: dict[str, Any] = field(default_factory=dict)
     model_seconds: float = 0.005
+    action_endpoint: str | None = None
+    """An action server's; without one the actions run in the servers."""
 
 
 class World:
@@ -103,6 +105,7 @@ class World:
             effects=self.effects,
             log=self.log,
             database_url=database,
+            action_endpoint=self.plan.action_endpoint,
             model_seconds=self.plan.model_seconds,
             settings=self.plan.settings,
             clock=self.clock,

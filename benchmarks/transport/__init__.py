@@ -1,0 +1,1 @@
+"""The transport's figures, measured on the real service in processes of its own: `python -m benchmarks.transport`."""
