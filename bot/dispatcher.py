@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 
 from bot import metrics
 from bot.dialogue.tracker import Tracker
@@ -21,15 +20,11 @@ from bot.line import Line
 from bot.messages import Entry, Event, Inbound, Outbound, Owner, Turn
 from bot.ownership import Claim, Owners, Ownership
 from bot.sessions import Sessions
+from bot.sweeper import Sweeper
 from bot.turn import Turns
 
 log = logging.getLogger(__name__)
 
-_SWEEP_SECONDS = 0.5
-_ORPHAN_SECONDS = 1.0  # an accepted message older than this that nobody works on has lost its worker
-_UNLEASED_SECONDS = 2.0  # the same while no lease tells whether somebody does
-_DOUBT = 10  # one look of so many believes no lease: its owner may not have heard of the message
-_UNTOLD_SECONDS = 2.0  # who was not told what is new is told after that
 _CRASHES = 3
 _CLAIM_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
 _CLAIM_PAUSE = 0.05
@@ -71,8 +66,9 @@ class Dispatcher:
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
-        for work in (self._sweep_forever, self._tell_forever):
-            self._sweeping.append(asyncio.create_task(work(), name=work.__name__))
+        sweeper = Sweeper(self._journal, self._sessions, self._fanout, self._look_at)
+        for work in (sweeper.find_orphans(), sweeper.tell_untold(), self._count()):
+            self._sweeping.append(asyncio.create_task(work, name="sweeper"))
         for conversation_id in self._workers:
             self._wake(conversation_id)
 
@@ -153,7 +149,7 @@ class Dispatcher:
     def _wake(self, conversation_id: str) -> None:
         worker = self._worker(conversation_id)
         worker.news.set()
-        if worker.task is None and self._sweeping:
+        if worker.task is None and self._sweeping and not self._closing:
             worker.task = asyncio.create_task(self._work(conversation_id, worker), name=f"worker {conversation_id}")
 
     async def _work(self, conversation_id: str, worker: _Worker) -> None:
@@ -334,37 +330,15 @@ class Dispatcher:
         metrics.WAITING.set(waiting)
         return waiting
 
-    # -- other processes, and what a crash left behind
+    async def _count(self) -> None:
+        while True:
+            self._waiting()
+            await asyncio.sleep(1)
+
+    # -- other processes
 
     def heard(self, conversation_id: str, signal: Signal | None) -> None:
         """Another process has news of the conversation."""
         self._fanout.heard(conversation_id, signal)
         if signal == LEFT or (signal is None and conversation_id in self._workers):
             self._look_at(conversation_id)
-
-    async def _sweep_forever(self) -> None:
-        """At the start nobody may be at work on what is waiting; later those with a lease are left to its owner."""
-        patience = 0.0
-        for look in count():
-            patience = _UNLEASED_SECONDS if self._sessions.degraded else patience
-            try:
-                found = await self._journal.orphans(time.time() - patience)
-                held = await self._sessions.leased(found) if look % _DOUBT else set()
-                for conversation_id in found:
-                    if conversation_id not in held:
-                        self._look_at(conversation_id)
-                patience = _ORPHAN_SECONDS
-            except Unavailable as away:
-                log.warning("the sweeper found no database: %s", away)
-            except Exception:
-                log.exception("the sweeper stumbled")
-            self._waiting()
-            await asyncio.sleep(_SWEEP_SECONDS)
-
-    async def _tell_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_UNTOLD_SECONDS)
-            try:
-                await self._fanout.catch_up(5 * _UNTOLD_SECONDS)
-            except Unavailable as away:
-                log.warning("nobody can be told what is new: %s", away)

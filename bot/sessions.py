@@ -11,9 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
-from hashlib import sha1
 from logging import getLogger
 from types import TracebackType
 from typing import Any, Self
@@ -21,31 +18,19 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import orjson
-import redis.exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from bot.gathering import Gathering
+from bot.exchange import ABSENT, AWAY, FAILED, PING_SECONDS, PROBE_SECONDS, Exchange, SessionsError, client
 from bot.journal.text import dumps
 from bot.messages import Json
 from bot.rates import Buckets
-from nlu.source import Mendable
 
-CONNECT_SECONDS = 0.25
-CALL_SECONDS = 0.3
-"""For a whole round trip: the library's own timeouts begin anew with every try and every handshake."""
-LATE_ROUNDS = 4
-"""Rounds of the event loop after that: if the loop itself was late, the answer may be there and not yet read."""
-PING_SECONDS = 2.0
-PROBE_SECONDS = 0.25
+__all__ = ["Held", "Lease", "Sessions", "SessionsError"]
+
 POLL_SECONDS = 1.0
 """While other processes' wake-ups may be missed, followers are woken this often."""
 SNAPSHOT_MS = 24 * 3600 * 1000
 LEASE_MS = 2000
 RENEW_SECONDS = 0.5
-
-AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, TimeoutError)
 
 # A snapshot never replaces a newer one.
 SAVE = """
@@ -82,42 +67,7 @@ return string.format('%.9f', wait)
 """
 
 
-@cache
-def _hash(lua: str) -> str:
-    """EVALSHA's name for a script, no secret."""
-    return sha1(lua.encode(), usedforsecurity=False).hexdigest()
-
-
 logger = getLogger(__name__)
-
-
-_ABSENT: Any = object()
-"""The answer of a Redis that is away or refuses."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A command, or a script with its keys and arguments."""
-
-    name: str
-    arguments: Callable[[], Sequence[Any]]
-    """Asked for when it is sent."""
-    lua: str = ""
-
-    @property
-    def writes(self) -> bool:
-        """As far as a full Redis minds."""
-        return bool(self.lua) or self.name == "SET"
-
-    def short(self) -> Sequence[Any]:
-        return (self.name, _hash(self.lua), *self.arguments()) if self.lua else (self.name, *self.arguments())
-
-    def whole(self) -> Sequence[Any]:
-        return ("EVAL", self.lua, *self.arguments())
-
-
-class SessionsError(Mendable):
-    """Redis cannot be used; the sentence says what to do."""
 
 
 class Held:
@@ -158,13 +108,7 @@ class Sessions:
         self._on_news, self._on_gap = on_news, on_gap
         self._space = f"frontdesk:{namespace[:8]}"
         self._process = uuid4().hex
-        self._where = url.rpartition("@")[2]
-        self._client, self._hearing = _client(url), _client(url)
-        self._calls: Gathering[_Call, Any] = Gathering(self._exchange)
-        self._away = asyncio.Event()
-        """One failure sets it and only the probe clears it: no caller waits for a dead server twice."""
-        self._recoveries = 0
-        self._refused = False
+        self._redis, self._hearing = Exchange(url), client(url)
         self._buckets = Buckets(clock)
         self._leases: dict[str, Lease] = {}
         self._unsent: list[Any] = []
@@ -173,8 +117,8 @@ class Sessions:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        for work in (self._probe, self._renew, self._listen):
-            self._tasks.append(asyncio.create_task(work(), name=f"sessions{work.__name__}"))
+        for work in (self._redis.probe(self._recovered), self._renew(), self._listen()):
+            self._tasks.append(asyncio.create_task(work, name="sessions"))
         return self
 
     async def __aexit__(
@@ -186,29 +130,22 @@ class Sessions:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for client in (self._client, self._hearing):
-            with suppress(*AWAY):
-                await client.aclose()
+        await self._redis.close()
+        with suppress(*AWAY):
+            await self._hearing.aclose()
 
     async def flushed(self) -> None:
         """Returns when Redis has all that nobody waited for, or is away."""
-        await self._calls.finish()
+        await self._redis.flushed()
 
     @property
     def degraded(self) -> bool:
         """Redis is away, or takes no writes."""
-        return self._away.is_set() or self._refused
+        return self._redis.degraded
 
     async def ping(self) -> None:
         """Raises SessionsError if Redis does not answer."""
-        try:
-            async with asyncio.timeout(PING_SECONDS):
-                await self._hearing.ping()
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise SessionsError(
-                f"Redis does not answer at {self._where} ({str(error) or 'in time'}): start it, correct REDIS_URL, "
-                "or unset REDIS_URL to use the embedded server."
-            ) from None
+        await self._redis.ping()
 
     # Snapshots
 
@@ -216,8 +153,8 @@ class Sessions:
         """The snapshot, if it is of that very version."""
         if version == 0:
             return None
-        found = await self._command("HMGET", self._key(conversation_id, "snapshot"), "version", "state")
-        held, state = (None, None) if found is _ABSENT else found
+        found = await self._redis.command("HMGET", self._key(conversation_id, "snapshot"), "version", "state")
+        held, state = (None, None) if found is ABSENT else found
         if held is None or state is None or int(held) != version:
             return None
         snapshot: Json = orjson.loads(state)
@@ -226,7 +163,7 @@ class Sessions:
     def save(self, conversation_id: str, version: int, state: Mapping[str, Any]) -> None:
         """Keeps the snapshot, unless a newer one is there. Nobody waits for it."""
         key = self._key(conversation_id, "snapshot")
-        self._put(_Call("EVALSHA", lambda: (1, key, version, dumps(state), SNAPSHOT_MS), SAVE))
+        self._redis.late("EVALSHA", lambda: (1, key, version, dumps(state), SNAPSHOT_MS), SAVE)
 
     # Leases
 
@@ -236,8 +173,8 @@ class Sessions:
         Held: somebody else has it. None: Redis is away, and the fence decides alone.
         """
         token = uuid4().hex
-        taken = await self._command("SET", self._key(conversation_id, "lease"), token, "NX", "PX", LEASE_MS)
-        if taken is _ABSENT:
+        taken = await self._redis.command("SET", self._key(conversation_id, "lease"), token, "NX", "PX", LEASE_MS)
+        if taken is ABSENT:
             return None
         if not taken:
             return Held()
@@ -246,7 +183,9 @@ class Sessions:
 
     async def leased(self, conversations: Sequence[str]) -> set[str]:
         """Those of them that somebody owns, as far as Redis knows."""
-        answers = await asyncio.gather(*(self._command("EXISTS", self._key(name, "lease")) for name in conversations))
+        answers = await asyncio.gather(
+            *(self._redis.command("EXISTS", self._key(name, "lease")) for name in conversations)
+        )
         return {name for name, found in zip(conversations, answers, strict=True) if found == 1}
 
     def release(self, lease: Lease) -> None:
@@ -254,7 +193,7 @@ class Sessions:
             self._put_release(lease)
 
     def _put_release(self, lease: Lease) -> None:
-        self._script(RELEASE, self._key(lease.conversation_id, "lease"), lease.token)
+        self._redis.script(RELEASE, self._key(lease.conversation_id, "lease"), lease.token)
 
     async def _renew(self) -> None:
         while True:
@@ -262,7 +201,7 @@ class Sessions:
             await asyncio.gather(*(self._renew_one(lease) for lease in list(self._leases.values())))
 
     async def _renew_one(self, lease: Lease) -> None:
-        renewed = await self._script(RENEW, self._key(lease.conversation_id, "lease"), lease.token, LEASE_MS)
+        renewed = await self._redis.script(RENEW, self._key(lease.conversation_id, "lease"), lease.token, LEASE_MS)
         if renewed == 0:
             lease.lost = True
             self._leases.pop(lease.token, None)
@@ -275,7 +214,7 @@ class Sessions:
         """Tells the other processes that the conversation has entries up to `seq`, or else a passing signal."""
         self._unsent.append([conversation_id, seq, signal])
         if len(self._unsent) == 1:
-            self._put(_Call("PUBLISH", self._news)).add_done_callback(self._told)
+            self._redis.late("PUBLISH", self._news).add_done_callback(self._told)
 
     def _news(self) -> Sequence[Any]:
         """All that came up until the round trip, in one message."""
@@ -283,8 +222,13 @@ class Sessions:
         return self._channel, dumps([self._process, news])
 
     def _told(self, sent: asyncio.Future[Any]) -> None:
-        if sent.result() is _ABSENT:
+        if sent.result() is ABSENT:
             self._unsent, self._untold = [], True
+
+    def _recovered(self) -> None:
+        if self._untold:
+            self._untold = False
+            self.publish("", 0)  # to all, of all that could not be told
 
     def _missed(self) -> None:
         """Something may have been missed: everybody reads for themselves."""
@@ -293,7 +237,7 @@ class Sessions:
 
     async def _listen(self) -> None:
         while True:
-            with suppress(redis.exceptions.RedisError, OSError):
+            with suppress(*FAILED):
                 await self._hear()
             if time.monotonic() > self._missed_at + POLL_SECONDS:
                 self._missed()
@@ -301,12 +245,12 @@ class Sessions:
 
     async def _hear(self) -> None:
         """Until the connection breaks, or Redis was away: then it may be dead without a word."""
-        recoveries = self._recoveries
+        recoveries = self._redis.recoveries
         async with self._hearing.pubsub(ignore_subscribe_messages=True) as hearing:
             async with asyncio.timeout(PING_SECONDS):
                 await hearing.subscribe(self._channel)
             self._missed()
-            while recoveries == self._recoveries:
+            while recoveries == self._redis.recoveries:
                 message = await hearing.get_message(timeout=POLL_SECONDS)
                 if message:
                     self._heard(message["data"])
@@ -329,21 +273,21 @@ class Sessions:
 
     async def allow(self, key: str, rate: float, burst: float, cost: float = 1) -> float:
         """0.0, and `cost` tokens are taken; or the seconds until that many are there."""
-        wait = await self._script(ALLOW, self._key(key, "rate"), rate, burst, cost)
-        return self._buckets.allow(key, rate, burst, cost) if wait is _ABSENT else float(wait)
+        wait = await self._redis.script(ALLOW, self._key(key, "rate"), rate, burst, cost)
+        return self._buckets.allow(key, rate, burst, cost) if wait is ABSENT else float(wait)
 
     # Scripts of others
 
     async def script(self, lua: str, name: str, kind: str, *arguments: Any) -> Any:
         """What a script of one key answers; None if Redis is away or refuses."""
-        answer = await self._script(lua, self._key(name, kind), *arguments)
-        return None if answer is _ABSENT else answer
+        answer = await self._redis.script(lua, self._key(name, kind), *arguments)
+        return None if answer is ABSENT else answer
 
     def tell(self, lua: str, name: str, kind: str, *arguments: Any) -> None:
         """The same, and nobody waits for it."""
-        self._script(lua, self._key(name, kind), *arguments)
+        self._redis.script(lua, self._key(name, kind), *arguments)
 
-    # Redis, at arm's length
+    # Names
 
     @property
     def _channel(self) -> str:
@@ -352,92 +296,3 @@ class Sessions:
     def _key(self, name: str, kind: str) -> str:
         """The keys of a conversation share one hash tag: a cluster keeps them together, and scripts may touch all."""
         return f"{self._space}:{{{quote(name, safe='', errors='replace')}}}:{kind}"
-
-    def _command(self, name: str, *arguments: Any) -> asyncio.Future[Any]:
-        """What the command answers; _ABSENT if Redis is away or refuses."""
-        return self._put(_Call(name, lambda: arguments))
-
-    def _script(self, lua: str, key: str, *arguments: Any) -> asyncio.Future[Any]:
-        return self._put(_Call("EVALSHA", lambda: (1, key, *arguments), lua))
-
-    def _put(self, call: _Call) -> asyncio.Future[Any]:
-        if not self._away.is_set():
-            return self._calls.put(call)
-        nothing = asyncio.get_running_loop().create_future()
-        nothing.set_result(_ABSENT)
-        return nothing
-
-    async def _exchange(self, calls: Sequence[_Call]) -> list[Any]:
-        """One round trip for all; never raises."""
-        try:
-            answers = await self._pipelined([call.short() for call in calls])
-            forgotten = [n for n, answer in enumerate(answers) if isinstance(answer, redis.exceptions.NoScriptError)]
-            if forgotten:
-                again = await self._pipelined([calls[n].whole() for n in forgotten])
-                answers = [again[forgotten.index(n)] if n in forgotten else answer for n, answer in enumerate(answers)]
-        except AWAY as error:
-            self._lost(str(error))
-            return [_ABSENT] * len(calls)
-        return self._checked(calls, answers)
-
-    async def _pipelined(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        exchange = asyncio.ensure_future(pipeline.execute(raise_on_error=False))
-        await asyncio.wait([exchange], timeout=CALL_SECONDS)
-        for _ in range(LATE_ROUNDS):
-            if exchange.done():
-                answers: list[Any] = exchange.result()
-                return answers
-            await asyncio.sleep(0)
-        exchange.cancel()
-        await asyncio.gather(exchange, return_exceptions=True)
-        raise TimeoutError
-
-    def _lost(self, why: str) -> None:
-        if not self._away.is_set():
-            logger.warning("Redis is away (%s); going on without it.", why or "it did not answer in time")
-        self._away.set()
-
-    def _checked(self, calls: Sequence[_Call], answers: Sequence[Any]) -> list[Any]:
-        """_ABSENT in the place of refusals: a Redis that is full or read-only, or whose disk is."""
-        refusals = [answer for answer in answers if isinstance(answer, redis.exceptions.RedisError)]
-        if refusals and not self._refused:
-            logger.warning("Redis refuses (%s); going on without it.", refusals[0])
-        if refusals or any(call.writes for call in calls):
-            self._refused = bool(refusals)
-        return [_ABSENT if isinstance(answer, redis.exceptions.RedisError) else answer for answer in answers]
-
-    async def _probe(self) -> None:
-        while True:
-            await self._away.wait()
-            try:
-                async with asyncio.timeout(CALL_SECONDS):
-                    await self._hearing.ping()
-            except (redis.exceptions.RedisError, OSError):
-                await asyncio.sleep(PROBE_SECONDS)
-                continue
-            self._away.clear()
-            self._recoveries += 1
-            if self._untold:
-                self._untold = False
-                self.publish("", 0)  # to all, of all that could not be told
-            logger.info("Redis is back.")
-
-
-def _client(url: str) -> Redis:
-    """The library's defaults run a command twice across a stall, and wait four seconds for a dead server."""
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=2,
-            timeout=CONNECT_SECONDS,
-            socket_timeout=None,  # each round trip has one; with this one the library swallows cancellations
-            socket_connect_timeout=CONNECT_SECONDS,
-            health_check_interval=15,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError as error:
-        raise SessionsError(f"REDIS_URL is not a URL such as redis://host:6379/0 or unix:///path: {error}") from None
-    return Redis.from_pool(pool)

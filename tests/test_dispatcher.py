@@ -161,7 +161,7 @@ async def dispatching(journal: Journal, redis: str, folder: Path, understander: 
 async def test_without_redis_one_server_at_a_time_answers_and_nobody_takes_it_for_crashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.dispatcher._SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr("bot.sweeper.SWEEP_SECONDS", 0.05)
     gate, swept = Gate(), asyncio.Semaphore(0)
     async with await Journal.open(tmp_path / "one.db") as journal, AsyncExitStack() as stack:
         orphans = journal.orphans

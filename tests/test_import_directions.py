@@ -62,7 +62,7 @@ def test_the_service_sees_only_the_values_of_the_language_part() -> None:
         ("transformers", ("nlu/",)),
         ("sentence_transformers", ("nlu/",)),
         ("sqlalchemy", ("bot/journal/", "actions/")),
-        ("redis", ("bot/sessions.py", "bot/app.py")),
+        ("redis", ("bot/exchange.py", "bot/app.py")),
         ("rasa_sdk", ("actions/", "bot/actions.py")),
     ],
 )

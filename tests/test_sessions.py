@@ -380,7 +380,7 @@ def _alive(process: int) -> bool:
 
 async def test_news_of_others_arrive_again_after_redis_was_dead(tmp_path: Path) -> None:
     async with own_valkey(tmp_path) as (sessions, process):
-        path, ears = sessions._client.connection_pool.connection_kwargs["path"], Ears()
+        path, ears = sessions._hearing.connection_pool.connection_kwargs["path"], Ears()
         async with hearing(f"unix://{path}", ears):
             os.kill(process, signal.SIGKILL)
             await until(lambda: not _alive(process))
@@ -400,7 +400,7 @@ async def test_news_that_could_not_be_told_wake_everybody_later(
         await listening(valkey, 2)
         await until(lambda: ears.gaps > 0)
         before = ears.gaps
-        sessions._away.set()  # this process alone lost sight of Redis
+        sessions._redis.lose("a test")  # this process alone lost sight of Redis
         sessions.publish("c1", 7)
         assert not ears.news
 
@@ -409,7 +409,7 @@ async def test_news_that_could_not_be_told_wake_everybody_later(
 
 async def test_everybody_looks_again_and_again_while_redis_is_away(tmp_path: Path) -> None:
     async with own_valkey(tmp_path) as (sessions, process):
-        path, ears = sessions._client.connection_pool.connection_kwargs["path"], Ears()
+        path, ears = sessions._hearing.connection_pool.connection_kwargs["path"], Ears()
         async with hearing(f"unix://{path}", ears) as other:
             await until(lambda: ears.gaps > 0)
             os.kill(process, signal.SIGSTOP)
@@ -456,7 +456,7 @@ async def test_nothing_is_counted_twice_across_a_stall(tmp_path: Path) -> None:
         os.kill(process, signal.SIGCONT)
         await until(lambda: not sessions.degraded)
 
-        path = sessions._client.connection_pool.connection_kwargs["path"]
+        path = sessions._hearing.connection_pool.connection_kwargs["path"]
         async with redis.Redis(unix_socket_path=path, decode_responses=True) as client:
             left = [await client.hget(key, "tokens") for key in await client.keys("*{d*}:rate")]
         assert all(tokens is not None and float(tokens) > 3.9 for tokens in left)
