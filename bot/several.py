@@ -65,9 +65,30 @@ async def serve(settings: Settings, command: Command, ready: Callable[[str, Sign
         shared = environment(settings, redis_url, metrics)
         plan = Plan(settings.workers, command, shared, lambda process: forget(process, metrics))
         supervisor = Supervisor(plan, listener)
-        with suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.replace)
+        _at_hang_up(supervisor.replace)
         await supervisor.run(until_stopped(), lambda: ready(address(*listener.getsockname()[:2]), signer))
+
+
+def _at_hang_up(replace: Callable[[], None]) -> None:
+    """SIGHUP replaces the workers; one that tells that our terminal was closed ends us, but not under nohup."""
+    in_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+    def heard() -> None:
+        if in_terminal and not _has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            replace()
+
+    with suppress(NotImplementedError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def environment(settings: Settings, redis_url: str, metrics: Path) -> dict[str, str]:

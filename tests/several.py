@@ -16,6 +16,9 @@ from tests.command import environment
 from tests.service import Widget
 
 WORKER = "-P -m tests.stub_worker --model stub"
+IN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 SECONDS = 60
 ENOUGH = 500
 """Connections, of which one at least goes to another worker."""
@@ -62,7 +65,7 @@ class Several:
 @asynccontextmanager
 async def several(home: Path, workers: int = 2, command: str = WORKER, **settings: object) -> AsyncIterator[Several]:
     """Serves on a free port."""
-    async with started(home, workers, command, **settings) as service:
+    async with started(home, workers, command, None, **settings) as service:
         service.url = await first_line(service.process)
         assert service.url, service.log()
         yield service
@@ -70,15 +73,21 @@ async def several(home: Path, workers: int = 2, command: str = WORKER, **setting
 
 
 @asynccontextmanager
-async def started(home: Path, workers: int = 2, command: str = WORKER, **settings: object) -> AsyncIterator[Several]:
+async def started(
+    home: Path, workers: int = 2, command: str = WORKER, terminal: int | None = None, **settings: object
+) -> AsyncIterator[Several]:
     """The same before it serves, or though it never will; nothing of it is left afterwards."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "command").write_text(command)
     ours = {"FRONTDESK_WORKERS": workers, "FRONTDESK_PORT": 0, "FRONTDESK_RATE": 1000, "FRONTDESK_BURST": 1000}
     env = environment(home, **{**ours, **settings})
     with (home / "log").open("ab") as log:
-        words = (executable, "-P", "-m", "tests.stub_service")
-        process = await asyncio.create_subprocess_exec(*words, env=env, stdout=PIPE, stderr=log)
+        words = [executable, "-P", "-m", "tests.stub_service"]
+        if terminal is not None:
+            words = [executable, "-c", IN_TERMINAL, *words]
+        process = await asyncio.create_subprocess_exec(
+            *words, env=env, stdin=terminal, stdout=PIPE, stderr=log, start_new_session=terminal is not None
+        )
     left = Several(process, home)
     try:
         yield left

@@ -16,7 +16,7 @@ import pytest
 from bot.console.sign_in import COOKIE, one_time_code
 from bot.tokens import Signer, load_key
 from tests.service import Widget
-from tests.several import SECONDS, Several, running, several, started, until
+from tests.several import SECONDS, Several, children, command_line, first_line, running, several, started, until
 
 
 async def test_customers_are_spread_over_the_workers(tmp_path: Path) -> None:
@@ -136,6 +136,28 @@ async def test_sigterm_ends_everybody(tmp_path: Path) -> None:
         await widget.until("drain")
         assert await service.stop() == 0
         assert not any(map(running, workers))
+
+
+async def test_a_terminal_that_is_closed_ends_everybody(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    async with started(tmp_path, terminal=theirs) as service:
+        os.close(theirs)
+        assert await first_line(service.process)
+        workers = service.workers()
+        os.close(ours)
+        async with asyncio.timeout(SECONDS):
+            assert await service.process.wait() == 0
+        assert not any(map(running, workers))
+
+
+async def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    deaf = "-c __import__('signal').signal(15,1);print('deaf',flush=True);__import__('time').sleep(600)"
+    async with started(tmp_path, 1, command=deaf) as service:
+        assert await first_line(service.process) == "deaf"
+        (worker,) = (child for child in children(service.process.pid) if b"deaf" in command_line(child))
+        assert await service.stop() == 0
+        assert not running(worker)
+        assert "Worker 1 did not stop in 10 s; it is killed." in service.log()
 
 
 async def test_a_turn_that_does_not_end_in_time_is_handed_over(tmp_path: Path, database_url: str) -> None:
