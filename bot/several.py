@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
 from bot.listening import listen
 from bot.metrics import FOLDER_VARIABLE, forget
-from bot.start import STOPPING, announce, front_page
+from bot.start import announce, front_page, until_told
 from bot.supervisor import Command, Plan, Supervisor
 from bot.tokens import Signer, load_key
 from nlu.registry import Registry
@@ -49,11 +49,15 @@ def run(settings: Settings) -> None:
         stores = redis_in_words(settings), database_in_words(settings)
         announce(screen, front_page(assistant, url), signer, page, stores)
 
-    asyncio.run(serve(settings, _Commands(model, screen), ready))
-    screen.print(STOPPING)
+    asyncio.run(serve(settings, _Commands(model, screen), ready, lambda: until_told(screen)))
 
 
-async def serve(settings: Settings, command: Command, ready: Callable[[str, Signer], None]) -> None:
+async def serve(
+    settings: Settings,
+    command: Command,
+    ready: Callable[[str, Signer], None],
+    stopped: Callable[[], Awaitable[None]] = until_stopped,
+) -> None:
     """Serves until it is stopped; SIGHUP replaces the workers. `ready` is called once all of them serve."""
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
@@ -66,7 +70,7 @@ async def serve(settings: Settings, command: Command, ready: Callable[[str, Sign
         plan = Plan(settings.workers, command, shared, lambda process: forget(process, metrics))
         supervisor = Supervisor(plan, listener)
         _at_hang_up(supervisor.replace)
-        await supervisor.run(until_stopped(), lambda: ready(address(*listener.getsockname()[:2]), signer))
+        await supervisor.run(stopped(), lambda: ready(address(*listener.getsockname()[:2]), signer))
 
 
 def _at_hang_up(replace: Callable[[], None]) -> None:

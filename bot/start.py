@@ -64,7 +64,11 @@ async def _serve(start: Start, screen: Screen) -> None:
         front = front_page(start.assistant, service.url)
         announce(screen, front, service.signer, page, (service.redis, service.database))
 
-    await serve_until(until_stopped(), start, ready)
+    await serve_until(until_told(screen), start, ready)
+
+
+async def until_told(screen: Screen) -> None:
+    await until_stopped()
     screen.print(STOPPING)
 
 

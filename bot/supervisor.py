@@ -27,6 +27,7 @@ PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before a worker is started again that ended at once: the first time, the second, ..."""
 STEADY_SECONDS = 10.0
 """One that served for so long did not end at once."""
+LOOK_SECONDS = 0.05
 TRIES = 3
 """While nobody has ever served: so often a worker may end without a word."""
 
@@ -152,7 +153,7 @@ class Supervisor:
         for number in self._changing:
             while not self._workers[number].serves:
                 await self._workers[number].settled()
-                await asyncio.sleep(0)
+                await asyncio.sleep(LOOK_SECONDS)  # one that has ended is started again after a pause
         ready()
 
     async def _start(self, number: int, *, patient: bool) -> _Worker:

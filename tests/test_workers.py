@@ -97,14 +97,15 @@ async def _talk(service: Several, done: asyncio.Event) -> int:
     """Says one thing after the other, comes back when it is sent away, and checks that each was answered once."""
     async with AsyncExitStack() as stack:
         widget = await stack.enter_async_context(Widget.open(service.url))
-        said = 0
-        while not done.is_set():
+        said, open_question = 0, False
+        while open_question or not done.is_set():
+            open_question = True
             try:
                 acknowledged = await widget.say("ask", f"m{said}")
                 assert acknowledged["type"] == "ack" or acknowledged["code"] == "busy", acknowledged
                 if acknowledged["type"] == "ack":
                     await widget.replies(acknowledged["seq"])
-                    said += 1
+                    said, open_question = said + 1, False
             except ConnectionResetError:
                 widget = await stack.enter_async_context(service.back(widget))
         async with service.back(widget) as reader:
