@@ -10,7 +10,7 @@ import orjson
 from bot.dialogue.slots import CUSTOMER
 from bot.tokens import BadToken, Signer
 
-__all__ = ["CUSTOMER", "vouch", "vouched"]
+__all__ = ["CUSTOMER", "conversation_of", "vouch", "vouched"]
 
 PURPOSE = "customer"
 
@@ -29,3 +29,8 @@ def vouched(signer: Signer, token: str, now: float) -> dict[str, str]:
     if not isinstance(claims, dict) or not isinstance(claims.get("until"), int | float) or claims["until"] < now:
         return {}
     return {name: value for name, value in claims.items() if isinstance(value, str)}
+
+
+def conversation_of(signer: Signer, channel: str, customer: str) -> str:
+    """The one conversation of a customer whom the shop knows by that id; nobody else can tell its name."""
+    return f"{channel}-{signer.digest('conversation', customer)[:32]}"

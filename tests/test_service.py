@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.app import Service
+from bot.customers import vouch
 from tests.service import KeywordUnderstander, Widget, running
 
 
@@ -102,6 +104,28 @@ async def test_two_devices_of_a_customer_see_the_same(service: Service) -> None:
             await laptop.until("entries")
         assert laptop.entries == phone.entries
         assert laptop.entries[0]["id"]
+
+
+async def test_a_customer_whom_the_shop_knows_has_one_conversation_on_every_device(service: Service) -> None:
+    def greeting(**claims: str) -> dict[str, str]:
+        return {"customer": vouch(service.signer, claims, time.time() + 60)}
+
+    async with (
+        Widget.open(service.url, **greeting(id="c-17")) as phone,
+        Widget.open(service.url, **greeting(id="c-17", email="a@example.org")) as laptop,
+        Widget.open(service.url, **greeting(id="c-18")) as other,
+        Widget.open(service.url, customer=vouch(service.signer, {"id": "c-17"}, time.time() - 1)) as late,
+        Widget.open(service.url, token=other.welcome["token"], **greeting(id="c-17")) as known,
+    ):
+        names = [widget.welcome["conversation"] for widget in (phone, laptop, other, late, known)]
+        assert names[0] == names[1]
+        assert names[2] == names[4]
+        assert len(set(names)) == 3
+        await phone.ask("ask")
+        while len(laptop.entries) < 2:
+            await laptop.until("entries")
+        assert laptop.entries == phone.entries
+        assert other.entries == late.entries == []
 
 
 async def test_older_entries_come_in_pages(service: Service) -> None:

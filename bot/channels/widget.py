@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bot import metrics
 from bot.channels import frames
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
-from bot.customers import CUSTOMER, vouched
+from bot.customers import CUSTOMER, conversation_of, vouched
 from bot.dispatcher import Busy, Dispatcher
 from bot.doors import Doors
 from bot.fanout import QUEUE_MOVED, Fanout
@@ -142,7 +143,7 @@ class _Connection:
         self.context = {"locale": hello.locale, "page": hello.page}
         if claims := vouched(self.door.signer, hello.customer, time.time()):
             self.context[CUSTOMER] = claims
-        conversation = await self._conversation(hello.token)
+        conversation = await self._conversation(hello.token, claims)
         self.conversation_id = conversation.id
         self.follower.seen = min(hello.last_seq, conversation.last_seq) if hello.epoch == conversation.epoch else 0
         self.follower.queued = conversation.owner is Owner.QUEUE
@@ -179,8 +180,8 @@ class _Connection:
             raise Refused("unavailable", _AWAY, away.retry_after) from None
         return {str(seq): value for seq, value in ratings.items()}
 
-    async def _conversation(self, token: str | None) -> Conversation:
-        conversation_id = self._known(token) if token is not None else await self._new()
+    async def _conversation(self, token: str | None, claims: Mapping[str, str]) -> Conversation:
+        conversation_id = self._known(token) if token is not None else await self._new(claims)
         try:
             return await self.door.journal.begin(conversation_id, CHANNEL, self.context)
         except Unavailable as away:
@@ -192,10 +193,13 @@ class _Connection:
         except BadToken:
             raise Refused("bad_token", "This token is not valid here.") from None
 
-    async def _new(self) -> str:
+    async def _new(self, claims: Mapping[str, str]) -> str:
+        """A customer whom the shop knows by an id has one conversation, on every device."""
         wait = await self.door.doors.may_begin(self.address)
         if wait > 0:
             raise Refused("too_many", "Too many new conversations from your address.", wait)
+        if customer := claims.get("id"):
+            return conversation_of(self.door.signer, CHANNEL, customer)
         return new_conversation_id(CHANNEL)
 
     # -- reading
