@@ -14,7 +14,9 @@ from bot.messages import Entry
 Signal = dict[str, Any]
 """A passing fact that no log keeps: typing, an acknowledgement, who owns the conversation."""
 
-_KEPT = 256
+_KEPT_SIGNALS = 256
+_KEPT_ENTRIES = 32
+"""For a follower that does not look; it reads what is more than that in the journal."""
 
 
 class TooSlow(Exception):
@@ -43,29 +45,40 @@ class Follower:
     """Number of the last entry that it was given."""
     queued: bool = False
     """Its customer waits for a person, and wants to know when the queue moves."""
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _woken: bool = False
+    _waiter: asyncio.Future[None] | None = None
+    """Only while it waits: most followers are idle, and an Event is the largest part of one."""
 
     def grew(self, entries: Sequence[Entry] = (), answered: int = 0) -> None:
         news = self.news
         news.grown = news.grown or not (entries or answered)
         news.answered = max(news.answered, answered)
         news.entries += entries
-        if len(news.entries) > _KEPT:
+        if len(news.entries) > _KEPT_ENTRIES:
             news.entries, news.grown = [], True
-        self.woken.set()
+        self._wake()
 
     def tell(self, signal: Signal) -> None:
-        if len(self.news.signals) <= _KEPT:  # one too many marks the follower as too slow
+        if len(self.news.signals) <= _KEPT_SIGNALS:  # one too many marks the follower as too slow
             self.news.signals.append(signal)
-        self.woken.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def wait(self) -> News:
         """Returns when there is news. Raises TooSlow."""
-        if not self.news.grown:
-            await self.woken.wait()
-        self.woken.clear()
+        if not (self.news.grown or self._woken):
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        self._woken = False
         news, self.news = self.news, News()
-        if len(news.signals) > _KEPT:
+        if len(news.signals) > _KEPT_SIGNALS:
             raise TooSlow
         return news
 

@@ -19,6 +19,8 @@ REST_SECONDS = 0.002
 """After each connection a process leaves the next to the others for so long; else the first to wake takes all."""
 DYING_SECONDS = 1.0
 """The workers of a service that was killed need a moment to let go of the port."""
+UNSENT_BYTES = 65536
+"""The kernel takes no more from us for somebody who does not read; left alone it would take megabytes."""
 PAUSE_SECONDS = 0.5
 """Without a free file handle, taking connections rests for so long."""
 
@@ -102,6 +104,8 @@ class _Door:
             self._pause(PAUSE_SECONDS)
             return
         connection.setblocking(False)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         greeting = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
         self._greetings.add(greeting)
         greeting.add_done_callback(self._greetings.discard)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.channels import frames
@@ -40,6 +40,7 @@ def _parse(frame: dict[str, Any]) -> frames.Frame:
     return frames.parse(orjson.dumps(frame).decode(), depth=16, longest=100)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, VALUES), KINDS)
 def test_any_object_is_a_frame_or_a_refusal_with_a_code(frame: dict[str, Any], kind: str) -> None:
     try:

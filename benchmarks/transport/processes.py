@@ -10,6 +10,7 @@ from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _FAVOURED, _PATIENT = -10, 5
+_ESTABLISHED = "01"
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
@@ -28,6 +29,22 @@ def memory(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("The kernel does not tell the PSS.")
+
+
+def unsent(port: int) -> int:
+    """Bytes that the kernel holds for those who are connected to the port and have not taken them yet."""
+    return sum(int(line[4].partition(":")[0], 16) for line in _sockets(port))
+
+
+def connected(port: int) -> set[int]:
+    """The ports of those who are connected to the port and have not been left."""
+    return {int(line[2].rpartition(":")[2], 16) for line in _sockets(port) if line[3] == _ESTABLISHED}
+
+
+def _sockets(port: int) -> list[list[str]]:
+    """The server's side of its connections."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [line for line in lines if int(line[1].rpartition(":")[2], 16) == port]
 
 
 def favour_what_is_started() -> None:

@@ -1,6 +1,7 @@
 """T18: clients that ask for a long log and do not read it, beside ten that write and read as ever.
 
-What the service holds for them is what its process grows by. Then they come back as the protocol says and read all.
+What is held for them is what the service's process grows by, and what its kernel still has to send. Then they come
+back as the protocol says and read all.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import aiohttp
 
 from benchmarks.transport.figures import Figure, Measured, milliseconds
 from benchmarks.transport.load import MANNERS, customers, settled
-from benchmarks.transport.processes import memory
+from benchmarks.transport.processes import connected, memory, unsent
 from benchmarks.transport.stage import stage
 from tests.chaos.client import Client, Manners, Socket, open_session
 from tests.chaos.world import World
 
-OTHERS, RATE, SECONDS = 10, 20, 20.0
+OTHERS, RATE, SECONDS = 10, 50, 12.0
 READERS = 20
 LOG_MESSAGES, TEXT_CHARS = 600, 3900
 TEXT = "greet " + "長" * TEXT_CHARS
@@ -45,10 +46,10 @@ async def measure(scale: float) -> Measured:
         usual = await they.at_rate(RATE, seconds)
         pid = it.servers[0].pid
         before = memory(pid)
-        deaf = [await stack.enter_async_context(_Deaf(it.url, writer)) for _ in range(count)]
-        held = asyncio.create_task(_most(pid, seconds))
+        deaf = [await stack.enter_async_context(Deaf(it.url, writer.token)) for _ in range(count)]
+        held = asyncio.create_task(_most(pid, it.port, seconds))
         beside = await they.at_rate(RATE, seconds)
-        closed = await asyncio.gather(*(reader.closed() for reader in deaf))
+        closed = await asyncio.gather(*(reader.closed(it.port) for reader in deaf))
         return {
             "held": (await held - before) / count / 1000,
             "rise": 100 * (milliseconds(beside.answered(), 99) / milliseconds(usual.answered(), 99) - 1),
@@ -65,27 +66,27 @@ async def _long_log(it: World, stack: AsyncExitStack, messages: int) -> Client:
     return they.clients[0]
 
 
-async def _most(pid: int, seconds: float) -> int:
+async def _most(pid: int, port: int, seconds: float) -> int:
     until, most = time.perf_counter() + seconds, 0
     while time.perf_counter() < until:
-        most = max(most, memory(pid))
+        most = max(most, memory(pid) + unsent(port))
         await asyncio.sleep(0.2)
     return most
 
 
-class _Deaf:
+class Deaf:
     """Says hello to a conversation and reads nothing from then on."""
 
-    def __init__(self, url: str, other: Client) -> None:
-        self._url, self._other = url, other
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url, self._token = url, token
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> _Deaf:
+    async def __aenter__(self) -> Deaf:
         connector = aiohttp.TCPConnector(socket_factory=_small_socket, force_close=True)
         session = aiohttp.ClientSession(connector=connector, ws_response_class=Socket)
         await self._stack.enter_async_context(session)
         self._socket = await session.ws_connect(f"{self._url}/widget/ws", max_msg_size=0, autoping=False)
-        hello = {"type": "hello", "token": self._other.token, "epoch": self._other.epoch, "last_seq": 0}
+        hello = {"type": "hello", "token": self._token, "epoch": None, "last_seq": 0}
         await self._socket.send_str(json.dumps(hello))
         await self._socket.receive()
         transport = self._socket._conn.transport if self._socket._conn else None
@@ -98,21 +99,15 @@ class _Deaf:
         self._transport.abort()
         await self._stack.aclose()
 
-    async def closed(self) -> float:
-        """Seconds until the service has closed it. A pending reset is seen by writing nothing at all to the socket."""
-        handle: socket.socket = self._transport.get_extra_info("socket")
-        until = self._since + 2 * CLOSED_SECONDS
-        while _open(handle) and time.perf_counter() < until:
-            await asyncio.sleep(0.1)
+    @property
+    def port(self) -> int:
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    async def closed(self, port: int) -> float:
+        """Seconds until the service has left it."""
+        while self.port in connected(port) and time.perf_counter() < self._since + 2 * CLOSED_SECONDS:
+            await asyncio.sleep(0.5)
         return time.perf_counter() - self._since
-
-
-ESTABLISHED = 1
-
-
-def _open(handle: socket.socket) -> bool:
-    """Whether the other side has neither ended nor reset the connection."""
-    return handle.fileno() >= 0 and handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
 
 
 def _small_socket(found: aiohttp.AddrInfoType) -> socket.socket:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+
+import orjson
 
 from bot.messages import Author, Button, Command, Entry
 from bot.wire import Malformed, clean_text, int_field, read_object, text_field
@@ -13,6 +15,9 @@ Json = dict[str, Any]
 
 _ID_CHARS = 64
 _HISTORY_ENTRIES = 200
+_PAGE_BYTES = 16 * 1024
+"""Of an `entries` frame, if it holds more than one: over a slow line it has to arrive before the client gives up."""
+_HISTORY_BYTES = 256 * 1024
 
 
 class Refused(Exception):
@@ -134,6 +139,35 @@ def entry(entry: Entry) -> Json:
     if entry.author is Author.USER:
         seen["id"] = entry.message_id
     return seen
+
+
+def pages(entries: Iterable[Entry], more: bool) -> Iterator[tuple[Json, int]]:
+    """`entries` frames, each with the number of its last entry. `more`: there will be others after these."""
+    page: list[orjson.Fragment] = []
+    size = last = 0
+    for this in entries:
+        told = orjson.dumps(entry(this))
+        if page and size + len(told) > _PAGE_BYTES:
+            yield {"type": "entries", "entries": page, "more": True}, last
+            page, size = [], 0
+        page.append(orjson.Fragment(told))
+        size, last = size + len(told), this.seq
+    if page:
+        yield {"type": "entries", "entries": page, "more": more}, last
+
+
+def history(entries: Sequence[Entry]) -> Json:
+    """The newest of them, as many as fit into a frame."""
+    told: list[orjson.Fragment] = []
+    size, first = 0, 1
+    for this in reversed(entries):
+        one = orjson.dumps(entry(this))
+        size += len(one)
+        if told and size > _HISTORY_BYTES:
+            break
+        told.append(orjson.Fragment(one))
+        first = this.seq
+    return {"type": "history", "entries": told[::-1], "more": first > 1}
 
 
 def _titles(buttons: tuple[Button, ...]) -> list[str]:

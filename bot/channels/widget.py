@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +26,7 @@ from bot.journal.errors import IdConflict, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
 from bot.messages import Author, Button, Entry, Inbound, Owner
-from bot.rates import Buckets
+from bot.rates import Bucket
 from bot.tokens import BadToken, Signer, new_conversation_id
 
 log = logging.getLogger(__name__)
@@ -34,8 +36,10 @@ Json = dict[str, Any]
 CHANNEL = "web"
 _PURPOSE = "widget"
 _PING_SECONDS = 25
+_HEARTBEAT_SECONDS = 30  # a client that keeps the protocol pings before we would
 _HELLO_SECONDS = 10
 _PAGE = 200
+_CATCH_UP = 40  # entries in hand at once for somebody who may read slowly
 _ANSWERS = ("/affirm", "/deny")
 _FRAMES_PER_MESSAGE = 6  # pings, thumbs and looks into the past beside each message
 
@@ -70,18 +74,21 @@ class WidgetDoor:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         self.doors.check_origin(request)
         address = self.doors.address(request)
-        socket = web.WebSocketResponse(heartbeat=_PING_SECONDS, max_msg_size=self.limits.frame, compress=False)
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=self.limits.frame, compress=False)
         async with self.doors.connection(address) as admitted:
             await socket.prepare(request)
+            assert request.transport is not None
+            transport = request.transport
             self.open_sockets.add(socket)
             metrics.CONNECTIONS.inc()
             try:
-                await _Connection(self, socket, address).serve(admitted)
+                await _Connection(self, socket, transport, address).serve(admitted)
             except (_Closed, ConnectionError):
                 pass
             finally:
                 metrics.CONNECTIONS.dec()
                 self.open_sockets.discard(socket)
+                _let_go(transport)
         return socket
 
     async def drain(self, seconds: float) -> None:
@@ -97,25 +104,26 @@ class _Connection:
 
     door: WidgetDoor
     socket: web.WebSocketResponse
+    transport: asyncio.Transport
     address: str
     conversation_id: str = ""
     position: int = 0
     """Place in the queue, as the client knows it."""
     context: Json = field(default_factory=dict)
     follower: Follower = field(default_factory=Follower)
-    frames_allowed: Buckets = field(default_factory=Buckets)
+    frames_allowed: Bucket = field(default_factory=lambda: Bucket(math.inf, time.monotonic()))
     """For frames of any kind; messages have a bucket of their own."""
 
     async def serve(self, admitted: bool) -> None:
         try:
             if not admitted:
                 raise Refused("too_many", "Too many connections from your address.")
-            conversation = await self._open()
+            await self._open()
         except Refused as refusal:
             await self._send(frames.error(refusal))
             await self.socket.close(code=WSCloseCode.POLICY_VIOLATION)
             return
-        with self.door.fanout.hub.follow(conversation.id, self.follower):
+        with self.door.fanout.hub.follow(self.conversation_id, self.follower):
             writer = asyncio.create_task(self._write())
             try:
                 await self._read()
@@ -123,13 +131,14 @@ class _Connection:
                 writer.cancel()
                 await asyncio.gather(writer, return_exceptions=True)
 
-    async def _open(self) -> Conversation:
+    async def _open(self) -> None:
         """Waits for a `hello` that opens a conversation. Raises Refused when none comes in time."""
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
                 while True:
                     try:
-                        return await self._welcome(await self._receive())
+                        await self._welcome(await self._receive())
+                        return
                     except Refused as refusal:
                         if refusal.code not in ("bad_token", "bad_frame", "unavailable"):
                             raise
@@ -137,7 +146,7 @@ class _Connection:
         except TimeoutError:
             raise Refused("hello_first", "Say hello first.") from None
 
-    async def _welcome(self, hello: Frame) -> Conversation:
+    async def _welcome(self, hello: Frame) -> None:
         if not isinstance(hello, Hello):
             raise Refused("hello_first", "Say hello first.")
         self.context = {"locale": hello.locale, "page": hello.page}
@@ -164,7 +173,6 @@ class _Connection:
                 **thumbs,
             }
         )
-        return conversation
 
     async def _position(self) -> int:
         try:
@@ -211,21 +219,22 @@ class _Connection:
         frame = frames.parse(message.data, depth=self.door.limits.depth, longest=self.door.limits.text)
         limits = self.door.limits
         rate, burst = _FRAMES_PER_MESSAGE * limits.rate, _FRAMES_PER_MESSAGE * limits.burst
-        if (wait := self.frames_allowed.allow("frames", rate, burst)) > 0:
+        if (wait := self.frames_allowed.take(time.monotonic(), rate, burst)) > 0:
             raise Refused("rate_limited", "Too many frames; wait a moment.", wait, getattr(frame, "id", None))
         return frame
 
     async def _read(self) -> None:
+        """Who does not read our answers is not listened to: `send` waits."""
         while True:
             try:
                 answer = await self._answer(await self._receive())
-                if answer:
-                    self.follower.tell(answer)
             except Unavailable as away:
-                self.follower.tell(frames.error(Refused("unavailable", _AWAY, away.retry_after)))
+                answer = frames.error(Refused("unavailable", _AWAY, away.retry_after))
             except Refused as refusal:
                 metrics.REFUSED.labels(refusal.code).inc()
-                self.follower.tell(frames.error(refusal))
+                answer = frames.error(refusal)
+            if answer:
+                await self._send(answer)
 
     async def _answer(self, frame: Frame) -> Json | None:
         match frame:
@@ -296,11 +305,7 @@ class _Connection:
     async def _look(self, look: Look) -> Json:
         first = max(0, look.before - 1 - look.limit)
         older = await self.door.journal.entries(self.conversation_id, after=first, before=look.before, limit=look.limit)
-        return {
-            "type": "history",
-            "entries": [frames.entry(e) for e in older],
-            "more": bool(older) and older[0].seq > 1,
-        }
+        return frames.history(older)
 
     # -- writing
 
@@ -315,14 +320,20 @@ class _Connection:
                 else:
                     await self._catch_up()
         except TooSlow:
-            await self.socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+            await self._leave(WSCloseCode.TRY_AGAIN_LATER)
         except (_Closed, ConnectionError):
             return
         except Unavailable:
-            await self.socket.close(code=WSCloseCode.SERVICE_RESTART)
+            await self._leave(WSCloseCode.SERVICE_RESTART)
         except Exception:
             log.exception("a widget could not be written to")
-            await self.socket.close(code=WSCloseCode.INTERNAL_ERROR)
+            await self._leave(WSCloseCode.INTERNAL_ERROR)
+
+    async def _leave(self, code: WSCloseCode) -> None:
+        try:
+            await _close(self.socket, code)
+        finally:
+            _let_go(self.transport)
 
     async def _pass_on(self, signal: Json) -> None:
         if signal == QUEUE_MOVED:
@@ -346,14 +357,14 @@ class _Connection:
     async def _catch_up(self) -> None:
         more = True
         while more:
-            entries = await self.door.journal.entries(self.conversation_id, after=self.follower.seen, limit=_PAGE)
-            more = len(entries) == _PAGE
+            entries = await self.door.journal.entries(self.conversation_id, after=self.follower.seen, limit=_CATCH_UP)
+            more = len(entries) == _CATCH_UP
             await self._send_entries(entries, more)
 
     async def _send_entries(self, entries: list[Entry], more: bool) -> None:
-        if entries:
-            await self._send({"type": "entries", "entries": [frames.entry(e) for e in entries], "more": more})
-            self.follower.seen = entries[-1].seq
+        for frame, last in frames.pages(entries, more):
+            await self._send(frame)
+            self.follower.seen = last
 
     async def _send(self, frame: Json) -> None:
         if self.socket.closed:
@@ -365,10 +376,23 @@ _AWAY = "The service cannot take messages at the moment."
 
 
 _FAREWELL_SECONDS = 1.0
+_FLUSH_SECONDS = 10.0
 
 
 async def _send_away(socket: web.WebSocketResponse, pause: float) -> None:
-    """One that does not read is not waited for."""
     async with asyncio.timeout(_FAREWELL_SECONDS):
         await socket.send_json({"type": "drain", "reconnect_in": round(pause, 2)})
         await socket.close(code=WSCloseCode.SERVICE_RESTART)
+
+
+async def _close(socket: web.WebSocketResponse, code: WSCloseCode) -> None:
+    """One that does not read is not waited for."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await socket.close(code=code)
+
+
+def _let_go(transport: asyncio.Transport) -> None:
+    """What was written may still leave. Left alone, a closed connection keeps it for as long as nobody reads."""
+    if transport.get_write_buffer_size() or not transport.is_closing():
+        asyncio.get_running_loop().call_later(_FLUSH_SECONDS, transport.abort)
