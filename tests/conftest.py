@@ -23,12 +23,16 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
 
 # Before torch is imported: threads that wait for each other should not keep the browser and the database waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+settings.register_profile("frontdesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("frontdesk")  # on a machine that is busy with something else no property fails for that
 
 
 class PostgresServer:
