@@ -84,7 +84,7 @@ class Doors:
             return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         given = given if scheme.lower() == "bearer" else request.query.get("token", "")
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()):
             raise web.HTTPUnauthorized(text="The token is missing or wrong.")
 
 
@@ -93,8 +93,7 @@ def _connections(address: str) -> str:
 
 
 def _is_own(origin: str, host: str) -> bool:
-    parts = urlsplit(origin)
-    return parts.scheme in ("http", "https") and parts.netloc == host and origin == f"{parts.scheme}://{host}"
+    return origin in (f"http://{host}", f"https://{host}")
 
 
 def _is_local(request: web.Request) -> bool:
@@ -102,8 +101,7 @@ def _is_local(request: web.Request) -> bool:
     if "X-Forwarded-For" in request.headers or "Origin" in request.headers:
         return False
     try:
-        if not ipaddress.ip_address(request.remote or "").is_loopback:
-            return False
+        is_here = ipaddress.ip_address(request.remote or "").is_loopback
+        return is_here and (urlsplit(f"//{request.host}").hostname or "") in _LOCAL_NAMES
     except ValueError:
         return False
-    return (urlsplit(f"//{request.host}").hostname or "") in _LOCAL_NAMES

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot import metrics
 from bot.dispatcher import Busy
-from bot.journal.errors import BadId, IdConflict, Unavailable
+from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
 from bot.wire import Malformed
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ _TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (BadId, 400, "bad_id", "An id has 1 to 255 characters."),
     (IdConflict, 409, "id_conflict", "Another message has this id."),
     (Busy, 503, "busy", "Too many messages are waiting."),
+    (StaleFence, 503, "busy", "The conversation is busy; try again."),
     (Unavailable, 503, "unavailable", "The service cannot take messages now."),
     (web.RequestPayloadError, 400, "malformed", "The body is not what its headers say."),
     (TimeoutError, 504, "timeout", "The answer takes long; the message is kept and will be answered."),

@@ -8,6 +8,7 @@ from html import escape
 from aiohttp import web
 
 from bot.pages import plain_page
+from bot.wire import clean_text
 
 _BODY = """<h1>Try the assistant</h1>
 <p>The assistant is in the corner of this page. Open it and write to it as your customers would.</p>
@@ -31,6 +32,7 @@ class FrontPage:
         return ""
 
     async def page(self, request: web.Request) -> web.Response:
-        tag = f'<script type="module" src="{request.scheme}://{request.host}/widget/frontdesk.js"></script>'
+        place = f"{request.scheme}://{clean_text(request.host)}"
+        tag = f'<script type="module" src="{place}/widget/frontdesk.js"></script>'
         body = _BODY.format(tag=escape(tag))
         return plain_page(self.name, self.language, self.name, body)

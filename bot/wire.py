@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from bot.journal.text import dumps, loads
+
 
 class Malformed(ValueError):
     """Not the JSON object that was asked for; the message is a sentence for the sender."""
@@ -28,7 +30,7 @@ def read_object(data: str | bytes, max_depth: int) -> dict[str, Any]:
 def _with_lone_surrogates(raw: bytes) -> Any:
     """Half an emoji, cut off by somebody's text field, is no reason to refuse a message; orjson does."""
     try:
-        return json.loads(raw)
+        return loads(dumps(json.loads(raw)))
     except (ValueError, RecursionError):
         raise Malformed("Not valid JSON.") from None
 

@@ -13,6 +13,7 @@ import redis.asyncio as redis
 
 from bot.app import Service
 from bot.console.sign_in import one_time_code
+from bot.journal.errors import StaleFence
 from tests.service import Widget, running
 
 
@@ -152,6 +153,19 @@ async def test_unknown_conversations_are_404(service: Service, agent: aiohttp.Cl
             assert answer.status == 404
     async with agent.post(f"{service.url}/console/conversations/web-none/take") as answer:
         assert answer.status == 404
+
+
+async def test_a_conversation_that_is_too_busy_to_be_taken_is_no_failure_of_ours(
+    service: Service, agent: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def overtaken(*_: object, **__: object) -> None:
+        raise StaleFence("Somebody else was faster.")
+
+    monkeypatch.setattr(service.journal, "append", overtaken)
+    async with Widget.open(service.url) as widget:
+        talk = f"{service.url}/console/conversations/{widget.welcome['conversation']}"
+        async with agent.post(f"{talk}/take") as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (503, "busy")
 
 
 async def test_signing_out_ends_it(service: Service, agent: aiohttp.ClientSession) -> None:

@@ -18,9 +18,11 @@ from bot.journal.errors import NotFound
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
 from bot.messages import Owner
-from bot.wire import clean_text
+from bot.widget.serve import read
+from bot.wire import Malformed, clean_text
 
 _FOLDER = Path(__file__).parent
+_STATIC = sorted((_FOLDER / "static").iterdir())
 _OWNERS = {Owner.BOT: "Assistant", Owner.QUEUE: "Waiting", Owner.AGENT: "With a person"}
 _TABS = (("queue", "Waiting"), ("agent", "With people"), ("all", "All"))
 _SHOWN = 200
@@ -81,7 +83,7 @@ class Console:
             web.post("/console/leave", self._for_agents(self.leave)),
             web.get("/console/enter", self.enter),
             web.post("/console/enter", self.redeem),
-            web.static("/console/static", _FOLDER / "static"),
+            *(web.get(f"/console/static/{path.name}", read(path, {}).send) for path in _STATIC),
         ]
 
     def _for_agents(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -105,9 +107,9 @@ class Console:
 
     async def redeem(self, request: web.Request) -> web.StreamResponse:
         check_same_site(request)
-        form = await request.post()
-        code = str(form.get("code", ""))
-        cookie = await self.sign_in.redeem(code, clean_text(str(form.get("name", ""))))
+        form = await _form(request)
+        code = form.get("code", "")
+        cookie = await self.sign_in.redeem(code, clean_text(form.get("name", "")))
         if cookie is None:
             return self._html("enter.html", status=403, agent=None, code=code, wrong=True)
         answer = web.Response(status=303, headers={"Location": "/console"})
@@ -160,7 +162,7 @@ class Console:
             await self.agents.take(found.id, agent.name)
         elif deed == "release":
             await self.agents.release(found.id, agent.name)
-        elif text := clean_text(str((await request.post()).get("text", ""))):
+        elif text := clean_text((await _form(request)).get("text", "")):
             await self.agents.reply(found.id, agent.name, text)
         return web.Response(status=303, headers={"Location": request.path.rpartition("/")[0]})
 
@@ -182,3 +184,14 @@ class Console:
     def _html(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         text = self.templates.get_template(template).render(owners=_OWNERS, **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+
+async def _form(request: web.Request) -> Mapping[str, str]:
+    """Of the one kind that our pages send. Raises Malformed."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Malformed("A form is expected.")
+    try:
+        form = await request.post()
+    except (LookupError, ValueError):  # a character set that there is not, or another one than it says
+        raise Malformed("This form cannot be read.") from None
+    return {name: str(value) for name, value in form.items()}
