@@ -224,6 +224,8 @@ class Dispatcher:
             if not told:
                 self._fanout.wake(conversation_id)  # whoever has it hears of the message
             told = not await self._news(worker.news, _CLAIM_PAUSE)
+        if worker.line and not told:  # of what came in the last pause
+            self._fanout.wake(conversation_id)
         return None
 
     async def _answer(self, waiting: Waiting, owned: Ownership, line: Line) -> None:

@@ -227,7 +227,7 @@ class _Server:
             if self._process is None or self._process.poll() is None:
                 continue
             logger.warning("The embedded server ended with %s; it is started again.", self._process.returncode)
-            with suppress(EmbeddedError):
+            with suppress(EmbeddedError, OSError):  # no memory for a process: later there may be
                 await self.start()
 
     async def stop(self) -> None:

@@ -152,7 +152,7 @@ class Exchange:
             if forgotten:
                 again = await self._pipelined([calls[n].whole() for n in forgotten])
                 answers = [again[forgotten.index(n)] if n in forgotten else answer for n, answer in enumerate(answers)]
-        except AWAY as error:
+        except FAILED as error:
             self.lose(str(error))
             return [ABSENT] * len(calls)
         return self._checked(calls, answers)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.hub import Hub, Signal
+from bot.journal.errors import Unavailable
 from bot.journal.journal import Journal
 from bot.messages import Entry, Owner
 from bot.sessions import Sessions
@@ -38,10 +39,17 @@ class Fanout:
     async def owner_changed(self, conversation_id: str, owner: Owner) -> None:
         signal: Signal = {"type": "owner", "owner": owner.value}
         if owner is Owner.QUEUE:
-            signal["position"] = await self.journal.queue_position(conversation_id)
+            signal["position"] = await self._position(conversation_id)
         self.signal(conversation_id, signal)
         self.hub.queue_moved(QUEUE_MOVED)
         self.sessions.publish("", 0, QUEUE_MOVED)
+
+    async def _position(self, conversation_id: str) -> int:
+        """0 if the database is away just now: that somebody waits is news without the place."""
+        try:
+            return await self.journal.queue_position(conversation_id)
+        except Unavailable:
+            return 0
 
     def left(self, conversation_id: str) -> None:
         self.sessions.publish(conversation_id, 0, LEFT)

@@ -237,8 +237,12 @@ class Sessions:
 
     async def _listen(self) -> None:
         while True:
-            with suppress(*FAILED):
+            try:
                 await self._hear()
+            except FAILED:
+                logger.debug("the news of other processes are not heard")
+            except Exception:  # whoever else writes into the channel must not make us deaf for ever
+                logger.exception("the news of other processes could not be read")
             if time.monotonic() > self._missed_at + POLL_SECONDS:
                 self._missed()
             await asyncio.sleep(PROBE_SECONDS)

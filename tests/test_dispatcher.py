@@ -18,6 +18,7 @@ from bot.config import Settings
 from bot.dispatcher import Bounds, Dispatcher
 from bot.fanout import Fanout
 from bot.hub import Hub
+from bot.journal.errors import Unavailable
 from bot.journal.journal import Journal
 from bot.messages import Author, Inbound, Outbound, Owner
 from bot.sessions import Sessions
@@ -106,6 +107,19 @@ async def test_who_waits_for_a_person_hears_of_every_move_of_the_queue(tmp_path:
                 assert await widget.until("owner") == {"type": "owner", "owner": "queue", "position": 1}
 
 
+async def test_who_goes_to_a_person_hears_of_it_though_the_database_is_away_just_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(conversation_id: str) -> int:
+        raise Unavailable("The database is away.")
+
+    async with running(tmp_path) as service, Widget.open(service.url) as widget:
+        monkeypatch.setattr(service.journal, "queue_position", away)
+        await widget.command("human")
+        assert await widget.until("owner") == {"type": "owner", "owner": "queue", "position": 0}
+        assert (await widget.replies(1))[0]["author"] == "bot"
+
+
 async def test_typing_and_owner_reach_the_widgets_of_other_servers(tmp_path: Path, valkey_url: str) -> None:
     gate = Gate()
     shared: dict[str, Any] = {"redis_url": valkey_url, "database_url": f"sqlite:///{tmp_path}/one.db", "secret": "s"}
@@ -186,6 +200,40 @@ async def test_without_redis_one_server_at_a_time_answers_and_nobody_takes_it_fo
         assert await answered(journal) == ["answer"]
         assert gate.asked.locked()  # nobody else asked the model
         assert (await journal.counts()).dead == 0
+
+
+class StoppedClock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return time.time()
+
+
+async def test_who_answers_hears_of_a_message_that_comes_as_another_server_leaves_the_conversation_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, valkey_url: str
+) -> None:
+    clock, heard = StoppedClock(), asyncio.Semaphore(0)
+    monkeypatch.setattr("bot.dispatcher.time", clock)
+    monkeypatch.setattr("bot.dispatcher._CLAIM_PAUSE", 60.0)
+    monkeypatch.setattr("bot.sweeper.SWEEP_SECONDS", 60.0)
+    monkeypatch.setattr("bot.sweeper.UNTOLD_SECONDS", 60.0)
+    async with await Journal.open(tmp_path / "one.db") as journal, AsyncExitStack() as stack:
+        owner = Sessions(valkey_url, journal.name, on_news=lambda name, seq, signal: heard.release())
+        await stack.enter_async_context(owner)
+        await owner.lease("rest-u")
+        server = dispatching(journal, valkey_url, tmp_path / "assistant", KeywordUnderstander())
+        dispatcher = await stack.enter_async_context(server)
+        async with asyncio.timeout(20):
+            await dispatcher.receive(Inbound("rest-u", "m1", "ask", "rest", time.time()))
+            for _ in range(2):  # as it begins to wait for the conversation, and because of the message itself
+                await heard.acquire()
+            clock.now += 60
+            await dispatcher.receive(Inbound("rest-u", "m2", "ask", "rest", time.time()))
+            await heard.acquire()
 
 
 async def test_whose_message_was_given_up_stays_with_people(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis.asyncio as redis
@@ -88,6 +90,29 @@ async def test_it_comes_back_when_it_is_killed(tmp_path: Path) -> None:
                 except (redis.ConnectionError, OSError):
                     await asyncio.sleep(0.01)
         assert second != first
+
+
+async def test_it_comes_back_though_there_was_no_memory_for_it_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with embedded_valkey(tmp_path) as url:
+        process, start, failed = await server_of(url), subprocess.Popen, asyncio.Event()
+
+        def fail_once(*arguments: Any, **options: Any) -> Any:
+            if not failed.is_set():
+                failed.set()
+                raise OSError(12, "Cannot allocate memory")
+            return start(*arguments, **options)
+
+        monkeypatch.setattr("bot.embedded.subprocess.Popen", fail_once)
+        os.kill(process, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            await failed.wait()
+            while True:
+                with suppress(redis.RedisError):
+                    if await server_of(url) != process:
+                        break
+                await asyncio.sleep(0.05)
 
 
 async def test_it_dies_with_a_service_that_is_killed_and_the_next_one_starts(tmp_path: Path) -> None:

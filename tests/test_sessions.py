@@ -237,6 +237,22 @@ async def test_news_that_cannot_be_taken_make_nobody_deaf(
             await until(lambda name=name: name in heard)  # type: ignore[misc]  # mypy does not infer such a default
 
 
+@pytest.mark.parametrize("strange", ["", "{", "[]", "[1, 2]", '["p", [[1]]]'])
+async def test_what_a_stranger_writes_into_the_channel_makes_nobody_deaf(
+    sessions: Sessions, valkey_url: str, valkey: redis.Redis, strange: str
+) -> None:
+    ears = Ears()
+    async with hearing(valkey_url, ears):
+        await listening(valkey, 2)
+        await valkey.publish("frontdesk:test:news", strange)
+
+        async def heard() -> bool:
+            sessions.publish("c1", 7)
+            return ("c1", 7) in ears.news
+
+        await until(heard)
+
+
 async def test_who_begins_to_listen_looks_for_itself(valkey_url: str) -> None:
     ears = Ears()
     async with hearing(valkey_url, ears):
@@ -431,6 +447,13 @@ async def test_a_redis_that_takes_no_writes_is_read(sessions: Sessions, valkey: 
         await valkey.config_set("maxmemory", 0)
     assert isinstance(await sessions.lease("c9"), Lease)
     assert not sessions.degraded
+
+
+async def test_a_redis_that_lets_nobody_in_is_done_without(valkey_url: str) -> None:
+    async with Sessions(f"{valkey_url}?db=99") as sessions:
+        assert await sessions.lease("c1") is None
+        assert await sessions.allow("visitor", 1, 1) == 0.0
+        assert sessions.degraded
 
 
 async def test_a_call_given_up_never_answers_the_next_one(sessions: Sessions) -> None:
