@@ -102,7 +102,9 @@ class Settings(BaseSettings):
     conversations_per_hour: int = Field(120, ge=1, description="New widget conversations an hour from one address.")
     turn_timeout: float = Field(20.0, gt=0, description="Seconds after which a turn ends with an apology.")
     queue_size: int = Field(
-        1000, ge=1, description="Messages waiting for an answer before new ones are refused as busy."
+        1000,
+        ge=1,
+        description="Messages that may wait for an answer; more, or more than can be answered soon, are refused as busy.",
     )
     webhook_url: str | None = Field(
         None, description="Where replies to signed webhooks are sent, `https://...`; unset: the channel is off."

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bot import metrics
+from bot.admission import Admission, Busy
 from bot.dialogue.tracker import Tracker
 from bot.fanout import LEFT, Fanout
 from bot.hub import Follower, Signal
@@ -32,12 +33,6 @@ _LINGER_SECONDS = 2.0
 _TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
 
 
-class Busy(Exception):
-    """Too many messages are waiting; nothing was accepted."""
-
-    retry_after = 2.0
-
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     queue_size: int
@@ -48,7 +43,7 @@ class Bounds:
 
 @dataclass(slots=True)
 class _Worker:
-    line: Line = field(default_factory=Line)
+    line: Line
     news: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -61,8 +56,7 @@ class Dispatcher:
         self._workers: dict[str, _Worker] = {}
         self._sweeping: list[asyncio.Task[None]] = []
         self._closing = False
-        self._at_most = 0
-        """Messages that may be waiting."""
+        self._admission = Admission(bounds.queue_size)
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
@@ -95,10 +89,11 @@ class Dispatcher:
 
         Raises Busy or Unavailable when it is not, and IdConflict for another message under a known id.
         """
-        if self._closing or self._full():
+        if self._closing:
             raise Busy
         started = time.monotonic()
-        accepted = await self._journal.accept(inbound)
+        with self._admission.entering():
+            accepted = await self._journal.accept(inbound)
         metrics.ACCEPT_SECONDS.observe(time.monotonic() - started)
         if accepted.duplicate:
             self._look_at(accepted.inbound.conversation_id)
@@ -143,7 +138,7 @@ class Dispatcher:
 
     def _worker(self, conversation_id: str) -> _Worker:
         if conversation_id not in self._workers:
-            self._workers[conversation_id] = _Worker()
+            self._workers[conversation_id] = _Worker(Line(self._admission.tally))
         return self._workers[conversation_id]
 
     def _wake(self, conversation_id: str) -> None:
@@ -162,6 +157,7 @@ class Dispatcher:
             del self._workers[conversation_id]  # what is left of it is another server's, or the sweeper's
             if self._closing and worker.line:
                 self._fanout.left(conversation_id)
+            worker.line.leave()
 
     async def _go_on(self, conversation_id: str, worker: _Worker) -> bool:
         """False when there is nothing to do any more, or another process does it."""
@@ -291,6 +287,7 @@ class Dispatcher:
         line.settle(seq, seq)
         if entries:
             line.settle(entries[0].seq, entries[-1].seq)
+        self._admission.answered()
         self._fanout.grew(conversation_id, entries, seq)
 
     async def _give_up(self, waiting: Waiting, owned: Ownership, failure: Exception, line: Line) -> None:
@@ -319,22 +316,9 @@ class Dispatcher:
             metrics.HAND_OVERS.labels(reason or "unknown").inc()
         await self._fanout.owner_changed(conversation_id, owner)
 
-    def _full(self) -> bool:
-        """Whether the queue is full. Counting costs something, so it is put off while it cannot be."""
-        self._at_most += 1
-        if 2 * self._at_most > self._bounds.queue_size:
-            self._at_most = self._waiting()
-        return self._at_most >= self._bounds.queue_size
-
-    def _waiting(self) -> int:
-        """Messages in this process's hands that still have to be answered."""
-        waiting = sum(len(worker.line) for worker in self._workers.values())
-        metrics.WAITING.set(waiting)
-        return waiting
-
     async def _count(self) -> None:
         while True:
-            self._waiting()
+            metrics.WAITING.set(self._admission.tally.waiting)
             await asyncio.sleep(1)
 
     # -- other processes

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bot import metrics
-from bot.dispatcher import Busy
+from bot.admission import Busy
 from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
 from bot.wire import Malformed
 

@@ -9,6 +9,13 @@ from bot.journal.values import Backlog, Waiting
 
 
 @dataclass(slots=True)
+class Tally:
+    """Messages in this process's hands that still have to be answered, in all lines together."""
+
+    waiting: int = 0
+
+
+@dataclass(slots=True)
 class Line:
     """The messages in hand, and which one is next.
 
@@ -17,6 +24,7 @@ class Line:
     only the journal can say what is next.
     """
 
+    tally: Tally = field(default_factory=Tally)
     unsure: bool = False
     """Somebody else may have written: the journal has to be read."""
     _waiting: dict[int, Waiting] = field(default_factory=dict)
@@ -31,6 +39,7 @@ class Line:
 
     def accepted(self, waiting: Waiting) -> None:
         """This process has just stored the message."""
+        self.tally.waiting += waiting.seq not in self._waiting
         self._waiting[waiting.seq] = waiting
         self._taken_up.add(waiting.seq)
 
@@ -38,14 +47,14 @@ class Line:
         """The conversation is ours from now on; all up to `settled` is settled."""
         self._settled = settled
         self._islands = {}
-        self._waiting = {seq: waiting for seq, waiting in self._waiting.items() if seq > settled}
+        self._hold({seq: waiting for seq, waiting in self._waiting.items() if seq > settled})
 
     def read(self, backlog: Backlog) -> None:
         """What the journal knows, and what was accepted here since."""
         since = {seq: waiting for seq, waiting in self._waiting.items() if seq > backlog.last_seq}
         waiting = {one.seq: one for one in backlog.waiting}
         bounds = sorted({*waiting, backlog.last_seq + 1})
-        self._waiting = since | waiting
+        self._hold(since | waiting)
         self._settled = bounds[0] - 1
         self._islands = {seq + 1: after - 1 for seq, after in pairwise(bounds) if after > seq + 1}
         self.unsure = False
@@ -61,7 +70,8 @@ class Line:
     def settle(self, first: int, last: int) -> None:
         """These numbers are settled: a message that has its answer, or the replies to it."""
         for seq in range(first, last + 1):
-            self._waiting.pop(seq, None)
+            if self._waiting.pop(seq, None):
+                self.tally.waiting -= 1
         self._islands[first] = last
         while (end := self._islands.pop(self._settled + 1, None)) is not None:
             self._settled = end
@@ -72,3 +82,11 @@ class Line:
             return False
         self._taken_up.add(seq)
         return True
+
+    def leave(self) -> None:
+        """It is somebody else's from now on."""
+        self._hold({})
+
+    def _hold(self, waiting: dict[int, Waiting]) -> None:
+        self.tally.waiting += len(waiting) - len(self._waiting)
+        self._waiting = waiting

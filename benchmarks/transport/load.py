@@ -117,10 +117,10 @@ class Customers:
         await settled(timings.sent, patience)
         return timings
 
-    async def in_turn(self, seconds: float) -> Timings:
+    async def in_turn(self, seconds: float, clients: Sequence[Client] = ()) -> Timings:
         """A closed loop: everybody writes, waits for the answer, and writes again."""
         timings, until = Timings(), time.perf_counter() + seconds
-        await asyncio.gather(*(self._talk(client, until, timings) for client in self.clients))
+        await asyncio.gather(*(self._talk(client, until, timings) for client in clients or self.clients))
         return timings
 
     async def _talk(self, client: Client, until: float, timings: Timings) -> None:

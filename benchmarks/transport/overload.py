@@ -15,7 +15,7 @@ from benchmarks.transport.processes import memory
 from benchmarks.transport.stage import stage
 from tests.chaos.world import Plan, World
 
-CONVERSATIONS = 100
+CONVERSATIONS, IN_TURN = 500, 100
 TIMES = 2.0
 SECONDS = 30.0
 AFTER_SECONDS, AFTER_SHARE = 8.0, 0.3
@@ -35,8 +35,8 @@ FIGURES = (
 async def measure(scale: float) -> Measured:
     seconds = max(3.0, SECONDS * scale)
     async with stage(Plan(model_seconds=0)) as it, customers(it.url, CONVERSATIONS) as they:
-        await they.in_turn(max(1.0, 2 * scale))
-        peak = await they.in_turn(max(2.0, 8 * scale))
+        await they.in_turn(max(1.0, 2 * scale), they.clients[:IN_TURN])
+        peak = await they.in_turn(max(2.0, 8 * scale), they.clients[:IN_TURN])
         before, most = memory(it.servers[0].pid), _Most(it)
         watching = asyncio.create_task(most.watch())
         flood = await they.at_rate(TIMES * peak.rate(), seconds)

@@ -15,10 +15,11 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot import metrics
+from bot.admission import Busy
 from bot.channels import frames
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
 from bot.customers import CUSTOMER, conversation_of, vouched
-from bot.dispatcher import Busy, Dispatcher
+from bot.dispatcher import Dispatcher
 from bot.doors import Doors
 from bot.fanout import QUEUE_MOVED, Fanout
 from bot.hub import Follower, TooSlow

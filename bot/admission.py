@@ -1,0 +1,80 @@
+"""Whether one more message may come in: not if it would have to wait for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bot.line import Tally
+
+WAIT_SECONDS = 0.3
+"""Messages are taken while those before them will be answered in so long, as answers come at the moment."""
+ALWAYS = 200
+"""So many may wait whatever the pace is: a burst, or customers whose actions are slow, are no flood."""
+WINDOW_SECONDS = 0.5
+SHORTEST, LONGEST = 2.0, 30.0
+"""Seconds after which who was refused is asked to come back."""
+
+
+class Busy(Exception):
+    """Too many messages are waiting; nothing was accepted."""
+
+    def __init__(self, retry_after: float = SHORTEST) -> None:
+        super().__init__(f"Too many messages are waiting; try again in {retry_after:.1f} seconds.")
+        self.retry_after = retry_after
+
+
+@dataclass(slots=True)
+class Admission:
+    """`most` may wait at any time."""
+
+    most: int
+    tally: Tally = field(default_factory=Tally)
+    clock: Callable[[], float] = time.monotonic
+    _entering: int = 0
+    _answered: int = 0
+    _refused: int = 0
+    _since: float = 0.0
+    _pace: float | None = None
+    """Answers a second; None while there are none to go by."""
+    _demand: float = 0.0
+    """Refusals a second."""
+
+    @contextmanager
+    def entering(self) -> Iterator[None]:
+        """While a message is stored. Raises Busy."""
+        self._look()
+        if self.tally.waiting + self._entering >= self._room():
+            self._refused += 1
+            raise Busy(self._retry_after())
+        self._entering += 1
+        try:
+            yield
+        finally:
+            self._entering -= 1
+
+    def answered(self) -> None:
+        self._answered += 1
+
+    def _look(self) -> None:
+        """How it went in the last window."""
+        elapsed = self.clock() - self._since
+        if elapsed < WINDOW_SECONDS:
+            return
+        # A window much longer than planned tells of a quiet time, not of what can be done.
+        self._pace = self._answered / elapsed if self._answered and elapsed < 4 * WINDOW_SECONDS else None
+        self._demand = self._refused / elapsed
+        self._since, self._answered, self._refused = self.clock(), 0, 0
+
+    def _room(self) -> int:
+        if self._pace is None:
+            return self.most
+        return min(self.most, max(ALWAYS, int(self._pace * WAIT_SECONDS)))
+
+    def _retry_after(self) -> float:
+        """When those who wait and those who were refused lately can have been answered."""
+        if self._pace is None:
+            return SHORTEST
+        return min(LONGEST, SHORTEST + (self.tally.waiting + self._demand) / self._pace)
