@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     queue_size: int = Field(
         1000,
         ge=1,
-        description="Messages that may wait for an answer; more, or more than can be answered soon, are refused as busy.",
+        description="Messages that may wait for an answer; what cannot be answered soon is refused as busy.",
     )
     webhook_url: str | None = Field(
         None, description="Where replies to signed webhooks are sent, `https://...`; unset: the channel is off."
