@@ -15,6 +15,7 @@ test: $(INSTALLED)
 # Every fault against real processes: make chaos ROUNDS=20 SEED=1
 chaos: $(INSTALLED)
 	@$(BIN)/python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.chaos.mutations
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Literal
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from sqlalchemy import Engine, event
 from bot.journal.journal import Journal
 from bot.sessions import Sessions
 
+_Hook = Callable[[], None]
 Way = Literal["kill", "stop"]
 POINTS = (
     "accepted",  # the message is committed, its sender does not know yet
@@ -98,6 +100,10 @@ def _count_others(count: _Counter, at: str) -> None:
     event.listen(Engine, name, told)
 
 
+def _nothing() -> None:
+    pass
+
+
 def _after(owner: type, name: str) -> Callable[[_Counter], None]:
     return lambda count: _wrap(owner, name, after=count)
 
@@ -106,21 +112,27 @@ def _before(owner: type, name: str) -> Callable[[_Counter], None]:
     return lambda count: _wrap(owner, name, before=count)
 
 
-def _wrap(
-    owner: type, name: str, before: Callable[[], None] | None = None, after: Callable[[], None] | None = None
-) -> None:
+def _wrap(owner: type, name: str, before: _Hook = _nothing, after: _Hook = _nothing) -> None:
     original = getattr(owner, name)
+    setattr(owner, name, _around(original, before, after))
 
+
+def _around(original: Callable[..., Any], before: _Hook, after: _Hook) -> Callable[..., Any]:
     @wraps(original)
-    async def wrapped(*arguments: Any, **options: Any) -> Any:
-        if before:
-            before()
+    async def awaited(*arguments: Any, **options: Any) -> Any:
+        before()
         result = await original(*arguments, **options)
-        if after:
-            after()
+        after()
         return result
 
-    setattr(owner, name, wrapped)
+    @wraps(original)
+    def called(*arguments: Any, **options: Any) -> Any:
+        before()
+        result = original(*arguments, **options)
+        after()
+        return result
+
+    return awaited if iscoroutinefunction(original) else called
 
 
 def _after_an_acknowledgement(count: _Counter) -> None:

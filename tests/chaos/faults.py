@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from tests.chaos.action_server import MODES
 from tests.chaos.deaths import POINTS, Death
 from tests.chaos.world import World
 
@@ -21,6 +22,16 @@ async def kill(world: World) -> None:
 async def kill_at_a_point(world: World) -> None:
     """F1: a server ends between two named steps of a message."""
     await _doom(world, Death(world.rng.choice(POINTS), world.rng.randint(1, 8)))
+
+
+def kill_at(point: str) -> Fault:
+    """F1: a server ends the next time that it passes this point."""
+
+    async def kill_there(world: World) -> None:
+        await _doom(world, Death(point))
+
+    kill_there.__name__ = f"kill_when_{point}"
+    return kill_there
 
 
 async def kill_at_a_statement(world: World) -> None:
@@ -78,6 +89,26 @@ async def kill_postgres(world: World) -> None:
     await asyncio.to_thread(world.bounce_postgres)
 
 
+async def misbehave(world: World) -> None:
+    """F4: the action server fails, says half, says everything twice, says nothing, and ends."""
+    assert world.actions is not None
+    for mode in world.rng.sample(MODES, len(MODES)):
+        world.actions.behave(mode)
+        await asyncio.sleep(1.0)
+    world.actions.behave("well")
+    world.actions.kill()
+    await asyncio.sleep(0.5)
+    world.actions.start()
+
+
+async def fill_disk(world: World) -> None:
+    """F5: the database finds no room."""
+    assert world.disk is not None
+    world.disk.fill([server.pid for server in world.servers])
+    await asyncio.sleep(world.rng.uniform(1.5, 3.0))
+    world.disk.free([server.pid for server in world.servers])
+
+
 async def part_redis(world: World) -> None:
     """F6: one server alone cannot reach Redis."""
     proxy = world.rng.choice(world.redis_proxies)
@@ -101,6 +132,15 @@ async def swallow_database(world: World) -> None:
     await asyncio.sleep(world.rng.uniform(1, 3))
     proxy.break_connections()
     proxy.heal()
+
+
+async def lose_replies(world: World) -> None:
+    """F6: Redis does what it is told, and the connection breaks before it says so."""
+    for proxy in world.redis_proxies:
+        proxy.loses_reply_to = b":lease"
+    await asyncio.sleep(1.0)
+    for proxy in world.redis_proxies:
+        proxy.loses_reply_to = b""
 
 
 async def slow_network(world: World) -> None:

@@ -2,7 +2,7 @@
 
 I1 nothing acknowledged is lost   I2 nothing is there twice   I3 everything is answered   I4 order   I5 no gap
 I6 no cross-talk   I7 actions   I8 what was not acknowledged is there once or not at all
-I9 no answer from a stale state
+I9 no answer from a stale state   I10 (in rounds.py) no call to Redis happens twice
 """
 
 from __future__ import annotations

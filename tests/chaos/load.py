@@ -30,6 +30,8 @@ class Shape:
     rate: float = 60.0
     """Messages a second, all together; nobody waits for an answer before writing on."""
     resent: float = 0.2
+    late: float = 2.0
+    """What is resent is resent up to so long afterwards."""
     doubled: float = 0.1
     """Sent on two sockets at once."""
     pays: float = 0.15
@@ -62,7 +64,7 @@ class Customer:
                 await asyncio.sleep(self.rng.expovariate(1 / pace))
                 message = self._say()
                 if self.rng.random() < self.shape.resent:
-                    group.create_task(self._again(message, self.rng.uniform(0, 2 * pace)))
+                    group.create_task(self._again(message, self.rng.uniform(0, self.shape.late)))
 
     def _say(self) -> Message:
         kind = "pay" if self.rng.random() < self.shape.pays else "tell"

@@ -9,6 +9,8 @@ from typing import Self
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _CHUNK = 16384
+_READ_SECONDS = 0.01
+"""Within which the target has read what was sent to it."""
 
 
 class Proxy:
@@ -24,6 +26,9 @@ class Proxy:
         """Nobody gets through: open connections break, new ones are closed."""
         self.swallows = False
         """Connections stay open and nothing arrives."""
+        self.loses_reply_to = b""
+        """The next piece with these words arrives, and its reply does not: the connection breaks instead. Once."""
+        self._losing = False
         self._pipes: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -82,10 +87,17 @@ class Proxy:
         with suppress(OSError):
             while data := await source.read(self._at_once(throttled)):
                 await asyncio.sleep(self.latency + (len(data) / self.rate if throttled and self.rate else 0))
-                while self.swallows:
-                    await asyncio.sleep(0.05)
+                while self.swallows or (throttled and self._losing):
+                    await asyncio.sleep(0.005)
+                losing = not throttled and bool(self.loses_reply_to) and self.loses_reply_to in data
+                if losing:
+                    self.loses_reply_to, self._losing = b"", True
                 sink.write(data)
                 await sink.drain()
+                if losing:
+                    await asyncio.sleep(_READ_SECONDS)
+                    self._losing = False
+                    return
 
     def _at_once(self, throttled: bool) -> int:
         return max(1, int(self.rate / 10)) if throttled and self.rate else _CHUNK

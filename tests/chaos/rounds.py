@@ -25,7 +25,7 @@ KILLS = (
     faults.kill_everything,
 )
 REDIS = (faults.kill_redis, faults.hang_redis, faults.flush_redis)
-PARTITIONS = (faults.part_redis, faults.slow_network)
+PARTITIONS = (faults.part_redis, faults.slow_network, faults.lose_replies)
 DATABASE_PARTITIONS = (faults.part_database, faults.swallow_database)
 STALLS = (faults.stall, faults.stall_in_a_turn)
 EVERYWHERE = (*KILLS, faults.rolling_restart, *REDIS, *PARTITIONS, faults.jump_clock, *STALLS)
@@ -54,6 +54,8 @@ class Report:
     reconnects: int = 0
     accepted: int = 0
     answered: int = 0
+    refused: int = 0
+    """Times that a customer was told "not yet"."""
     given_up: int = 0
     """Messages with an apology and a person for an answer."""
     done: Counter[str] = field(default_factory=Counter)
@@ -72,15 +74,17 @@ async def play(this: Round, folder: Path | None = None) -> Report:
     report.ledger.unlink(missing_ok=True)
     with Ledger(report.ledger) as ledger:
         async with world(this.plan, rng, ledger) as it:
-            async with Crowd(lambda number: it.url, this.shape, rng, ledger) as crowd:
+            async with Crowd(it.url_of, this.shape, rng, ledger) as crowd:
                 await _under_faults(this, it, crowd, report)
                 settled = await crowd.settle()
                 report.deaths = it.deaths
                 await it.restart()
                 stories = await crowd.stories(it.url, it.what_actions_did(), this.may_fail)
                 _count(report, crowd, stories)
+                report.refused = ledger.count("refused")
                 report.violations += judge(stories)
                 report.violations += _of_the_whole(report, settled)
+                report.violations += _repeated(it)
         for violation in report.violations:
             ledger.note("violation", invariant=violation.invariant, sentence=str(violation))
     report.seconds = time.monotonic() - began
@@ -134,3 +138,11 @@ def _of_the_whole(report: Report, settled: bool) -> list[Violation]:
         if code not in (0, -9) and not report.done:
             found.append(Violation("I3", "all", f"a server ended {times} times with code {code}"))
     return found
+
+
+def _repeated(it: World) -> list[Violation]:
+    return [
+        Violation("I10", "Redis", f"a lease was written {times} times by one call")
+        for times in it.valkey.taken.values()
+        if times > 1
+    ]

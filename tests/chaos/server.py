@@ -21,9 +21,8 @@ from bot.journal.journal import Journal
 from bot.language import Language
 from tests.chaos import deaths, stub
 from tests.chaos.deaths import Death
+from tests.chaos.processes import PROCESSES
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.chaos.server"])  # a killed server is back in a tenth of a second
 START_SECONDS = 60.0
 ROOMY = {"rate": 1e6, "burst": 1_000_000, "connections_per_address": 100_000, "conversations_per_hour": 1_000_000}
 """One address is all our customers."""
@@ -68,9 +67,9 @@ class Server:
 
     async def start(self, death: Death | None = None) -> bool:
         """True once it listens; False if it ended before."""
-        self._said, says = _PROCESSES.Pipe(duplex=False)
+        self._said, says = PROCESSES.Pipe(duplex=False)
         spec = replace(self.spec, death=death or self.spec.death)
-        self._process = _PROCESSES.Process(target=_main, args=(spec, self.listener, says), daemon=True)
+        self._process = PROCESSES.Process(target=_main, args=(spec, self.listener, says), daemon=True)
         self._process.start()
         says.close()
         async with asyncio.timeout(START_SECONDS):
@@ -134,7 +133,7 @@ async def _serve(spec: Spec, listener: socket.socket, says: Connection) -> None:
         **{**ROOMY, **spec.settings},
     )
     language = Language(stub.StubModel(spec.model_seconds), ModelPage("stub", (), None), {})
-    assistant = stub.assistant(spec.home / f"assistant-{os.getpid()}")
+    assistant = stub.assistant(spec.home.parent / f"assistant-{os.getpid()}")
     async with serving(settings, assistant, language, listener):
         says.send(True)
         await until_stopped()

@@ -24,6 +24,9 @@ SMALL = Shape(conversations=20, messages=10, rate=30.0, cut_every=4.0, away=0.5)
 POSTGRES = Plan("postgres", servers=4)
 SQLITE = Plan("sqlite", servers=4)
 
+ACTIONS = replace(SQLITE, servers=2, actions_over_http=True, settings={"action_timeout": 1.0})
+OVERLOADED = replace(POSTGRES, servers=2, settings={"queue_size": 5}, model_seconds=0.05)
+
 
 def everything(seed: int, shape: Shape) -> Round:
     """All faults in one round; the databases take turns."""
@@ -43,11 +46,37 @@ def parts(seed: int, shape: Shape) -> list[Round]:
         Round("redis", seed, POSTGRES, shape, REDIS),
         Round("partitions", seed, replace(POSTGRES, proxies=True), shape, (*PARTITIONS, *DATABASE_PARTITIONS)),
         Round("clock", seed, SQLITE, shape, (faults.jump_clock,)),
+        Round("actions", seed, ACTIONS, replace(shape, pays=0.5), (faults.misbehave, faults.kill), may_fail=True),
+        Round("disk", seed, replace(SQLITE, servers=2, small_disk=True), shape, (faults.fill_disk,) * 2, may_fail=True),
+        Round("slow-readers", seed, replace(SQLITE, servers=2, slow_readers=True), shape),
+        Round("overload", seed, OVERLOADED, replace(shape, rate=400.0)),
+        Round("late", seed, SQLITE, replace(shape, resent=1.0, doubled=0.5, late=6.0), (faults.kill, faults.kill)),
         Round("stalls", seed, POSTGRES, shape, STALLS),
     ]
 
 
+def probes(seed: int, patience: float) -> list[Round]:
+    """Short rounds, each around one thing that can be broken (see mutations.py)."""
+    shape = Shape(conversations=16, messages=5, rate=30.0, cut_every=2.0, away=0.3, patience=patience)
+    alone = replace(SQLITE, servers=1)
+    between = replace(SQLITE, servers=2, proxies=True)
+    return [
+        Round("commits", seed, alone, shape, (faults.kill_at_a_commit,) * 5),
+        Round("doubles", seed, POSTGRES, replace(shape, doubled=1.0, resent=0.5)),
+        Round("stolen", seed, replace(SQLITE, servers=2), shape, (faults.stall_in_a_turn,) * 3),
+        Round("replies-lost", seed, between, shape, (faults.lose_replies,) * 4),
+        Round("resumed", seed, alone, replace(shape, cut_every=0.7)),
+        Round("interrupted", seed, alone, replace(shape, pays=1.0), (faults.kill_at("acted"),) * 4),
+        Round("left-behind", seed, alone, replace(shape, resent=0.0), (faults.kill_at("acknowledged"),) * 4),
+        Round("snapshots", seed, alone, shape, (faults.kill_at("answered"),) * 4),
+    ]
+
+
 def rounds(seed: int, count: int, shape: Shape, only: Iterable[str]) -> list[Round]:
-    every = [*parts(seed, SMALL), *(everything(seed + n, shape) for n in range(count))]
+    """The parts and `count` rounds of everything; or those that are named, probes among them."""
     names = tuple(only)
-    return [each for each in every if not names or each.name in names]
+    usual = [
+        *parts(seed, replace(SMALL, patience=shape.patience)),
+        *(everything(seed + n, shape) for n in range(count)),
+    ]
+    return [each for each in [*usual, *probes(seed, shape.patience)] if each.name in names] if names else usual

@@ -13,7 +13,7 @@ from tests.chaos.suite import SMALL, parts
 from tests.conftest import postgres_binaries
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-MINE = ("kills-sqlite", "kills-postgres", "rolling-restart", "redis", "stalls")
+MINE = ("kills-sqlite", "kills-postgres", "rolling-restart", "redis", "stalls", "actions", "disk")
 
 
 def chosen() -> list[Round]:

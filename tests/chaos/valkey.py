@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import redis.asyncio as redis
@@ -22,6 +24,8 @@ class Valkey:
         self._socket = folder / "valkey.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"unix://{self._socket}"
+        self.taken: Counter[str] = Counter()
+        """How often each lease was written; its token is new for every try, so twice means that a call was repeated."""
 
     async def start(self) -> None:
         self._spawn()
@@ -43,6 +47,28 @@ class Valkey:
     async def flush(self) -> None:
         async with redis.Redis.from_url(self.url) as client:
             await client.flushall()
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Counts `taken` meanwhile."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(redis.RedisError, OSError):
+                async with redis.Redis.from_url(self.url).monitor() as monitor:
+                    async for line in monitor.listen():
+                        self._count(line["command"].split())
+            await asyncio.sleep(0.05)
+
+    def _count(self, words: list[str]) -> None:
+        if words[0] == "SET" and words[1].endswith(":lease") and "NX" in words:
+            self.taken[words[2]] += 1
 
     def hang(self) -> None:
         self._signal(signal.SIGSTOP)

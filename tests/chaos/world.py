@@ -15,7 +15,9 @@ from random import Random
 from typing import Any, Literal
 
 from bot.listening import listen
+from tests.chaos.action_server import ActionServer
 from tests.chaos.deaths import Death
+from tests.chaos.disk import Disk, small_disk
 from tests.chaos.ledger import Json, Ledger
 from tests.chaos.proxy import Proxy
 from tests.chaos.server import Server, Spec
@@ -33,6 +35,11 @@ class Plan:
     servers: int = 1
     proxies: bool = False
     """Each server reaches Redis and PostgreSQL through proxies of its own."""
+    actions_over_http: bool = False
+    small_disk: bool = False
+    """Its database may run out of room."""
+    slow_readers: bool = False
+    """Every tenth customer reads a kilobyte a second."""
     settings: dict[str, Any] = field(default_factory=dict)
     model_seconds: float = 0.005
     action_endpoint: str | None = None
@@ -53,6 +60,9 @@ class World:
         self.effects = folder / "effects"
         self.log = ledger.path.with_suffix(".log")
         self.home = folder / "home"
+        self.disk: Disk | None = None
+        self.actions: ActionServer | None = None
+        self._slow_url = ""
         self.deaths: Counter[int] = Counter()
         """Ends of servers, by exit code."""
         self._listener = listen("127.0.0.1", 0)
@@ -68,6 +78,9 @@ class World:
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
 
+    def url_of(self, customer: int) -> str:
+        return self._slow_url if self._slow_url and customer % 10 == 0 else self.url
+
     # Making it
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -76,6 +89,14 @@ class World:
         stack.callback(self._listener.close)
         stack.callback(self.valkey.kill)
         await self.valkey.start()
+        await stack.enter_async_context(self.valkey.watched())
+        if self.plan.small_disk:
+            self.disk = stack.enter_context(small_disk(self.home))
+        if self.plan.actions_over_http:
+            self.actions = ActionServer(self.effects, self.folder / "mode")
+            stack.callback(self.actions.close)
+        if self.plan.slow_readers:
+            self._slow_url = await self._slow_way(stack)
         database = await asyncio.to_thread(self._make_database, stack)
         for number in range(self.plan.servers):
             self.servers.append(Server(await self._spec(number, database, stack), self._listener))
@@ -95,6 +116,13 @@ class World:
         stack.callback(server.stop)
         return server.new_database()
 
+    async def _slow_way(self, stack: AsyncExitStack) -> str:
+        with listen("127.0.0.1", 0) as free:
+            port = int(free.getsockname()[1])
+        proxy = await stack.enter_async_context(Proxy(port, self.port))
+        proxy.rate = 1024
+        return f"http://127.0.0.1:{port}"
+
     async def _spec(self, number: int, database: str | None, stack: AsyncExitStack) -> Spec:
         redis_url = self.valkey.url
         if self.plan.proxies:
@@ -105,7 +133,7 @@ class World:
             effects=self.effects,
             log=self.log,
             database_url=database,
-            action_endpoint=self.plan.action_endpoint,
+            action_endpoint=self.actions.url if self.actions else self.plan.action_endpoint,
             model_seconds=self.plan.model_seconds,
             settings=self.plan.settings,
             clock=self.clock,
@@ -169,6 +197,10 @@ class World:
         for proxy in (*self.redis_proxies, *self.database_proxies):
             proxy.heal()
         self.clock.write_text("0")
+        if self.disk is not None:
+            self.disk.free([])
+        if self.actions is not None:
+            self.actions.behave("well")
         if self.postgres is not None:
             await asyncio.to_thread(self.bounce_postgres)
         self.servers = [Server(replace(self.servers[0].spec, death=None), self._listener)]
