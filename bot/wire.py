@@ -27,10 +27,14 @@ def read_object(data: str | bytes, max_depth: int) -> dict[str, Any]:
     return value
 
 
+def _no_json(name: str) -> Any:
+    raise ValueError(name)  # NaN and the like, which Python reads and JSON has not
+
+
 def _with_lone_surrogates(raw: bytes) -> Any:
     """Half an emoji, cut off by somebody's text field, is no reason to refuse a message; orjson does."""
     try:
-        return loads(dumps(json.loads(raw)))
+        return loads(dumps(json.loads(raw, parse_constant=_no_json)))
     except (ValueError, RecursionError):
         raise Malformed("Not valid JSON.") from None
 

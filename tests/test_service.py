@@ -438,6 +438,8 @@ async def test_a_repeated_rest_message_gets_the_same_answer_once(service: Servic
         (b"x" * 300_000, 413),
         (b'{"message": "\xff\xfe"}', 400),
         (b'{"message": "\\ud800 ask"}', 200),
+        (b'{"message": "ask", "sender": "\\udfff"}', 200),
+        (b'{"message": "ask", "metadata": {"\\ud800": ["\\ud800"]}}', 200),
         (b'{"message": "hi", "message_id": ""}', 400),
     ],
 )
@@ -480,6 +482,13 @@ async def test_the_model_api_answers_in_rasas_shape(service: Service, http: aioh
     assert parsed["text"] == "ask"
     assert parsed["message_id"] == "m"
     assert {"entities", "intent_ranking"} <= parsed.keys()
+
+
+async def test_half_an_emoji_is_parsed(service: Service, http: aiohttp.ClientSession) -> None:
+    body = b'{"text": "ask \\ud83d", "message_id": "\\ud83d"}'
+    async with http.post(f"{service.url}/model/parse", data=body) as answer:
+        parsed = await answer.json()
+    assert (answer.status, parsed["text"], parsed["message_id"]) == (200, "ask \ufffd", "\ufffd")
 
 
 async def test_readiness_asks_a_real_question(tmp_path: Path, http: aiohttp.ClientSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,10 +37,23 @@ def test_nesting_beyond_the_limit_is_refused_before_it_is_parsed() -> None:
         read_object("[" * 60_000 + "]" * 60_000, 16)
 
 
-@pytest.mark.parametrize("data", ["", "[]", "1", "nul", "{", '{"a":}', "\ud800", b"\xff\xfe", '"x"', "{'a': 1}"])
+@pytest.mark.parametrize(
+    "data", ["", "[]", "1", "nul", "{", '{"a":}', "\ud800", b"\xff\xfe", '"x"', "{'a': 1}", '{"a": NaN}']
+)
 def test_what_is_no_json_object_is_malformed(data: str | bytes) -> None:
     with pytest.raises(Malformed):
         read_object(data, 16)
+
+
+HIGH, LOW = chr(0xD83D), chr(0xDECB)
+
+
+@pytest.mark.parametrize("half", [HIGH, LOW, f"a{HIGH}", f"{LOW}b", f"{HIGH}{HIGH}"])
+def test_half_an_emoji_is_read_as_a_replacement_of_the_same_length(half: str) -> None:
+    read = read_object(json.dumps({"a": half, half: [half]}), 16)
+    whole = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in half)
+    assert read == {"a": whole, whole: [whole]}
+    orjson.dumps(read)
 
 
 @given(st.text(alphabet=st.characters(), max_size=200))

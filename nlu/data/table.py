@@ -18,7 +18,7 @@ def read_table(path: Path) -> list[Example]:
     columns, rows = _rows(path)
     label = next((name for name in _LABELS if name in columns), None)
     if "text" not in columns or label is None:
-        raise DataError(path, 1, f"the columns are {', '.join(columns)}.", "The first line must be 'text,intent'.")
+        raise _other_columns(path, columns, "text,intent")
     return [_example(path, line, row.get("text"), row.get(label)) for line, row in rows]
 
 
@@ -26,8 +26,13 @@ def read_questions(path: Path) -> list[tuple[str, str]]:
     """Questions with the id of the article that answers each."""
     columns, rows = _rows(path)
     if not {"question", "article"} <= set(columns):
-        raise DataError(path, 1, f"the columns are {', '.join(columns)}.", "The first line must be 'question,article'.")
+        raise _other_columns(path, columns, "question,article")
     return [(row.get("question") or "", row.get("article") or "") for _, row in rows]
+
+
+def _other_columns(path: Path, columns: list[str], wanted: str) -> DataError:
+    found = f"the columns are {', '.join(columns)}." if columns else "the file is empty."
+    return DataError(path, 1, found, f"The first line must be '{wanted}', with commas.")
 
 
 def columns_of(path: Path) -> list[str]:
