@@ -214,7 +214,9 @@ def test_a_table_without_its_columns_is_refused(frontdesk: Frontdesk, tmp_path: 
     (tmp_path / "table.csv").write_text("question,answer\nhello,hi\n")
     ended = frontdesk("validate", "--data", tmp_path / "table.csv")
     assert ended.code == 2
-    assert "table.csv:1: the columns are question, answer. The first line must be 'text,intent'." in ended.out
+    assert (
+        "table.csv:1: the columns are question, answer. The first line must be 'text,intent', with commas." in ended.out
+    )
 
 
 def test_warnings_alone_are_no_failure(frontdesk: Frontdesk, project: Path) -> None:
