@@ -47,7 +47,7 @@ class Agents:
             if conversation is None:
                 raise NotFound("There is no such conversation.")
             tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker(conversation_id)
-            state = tracker.apply(event).to_json()
+            state = tracker.apply(event).written()
             try:
                 entry = await self.journal.append(
                     conversation_id,

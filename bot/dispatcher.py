@@ -304,7 +304,7 @@ class Dispatcher:
             kind,
             self._bounds.apology,
             owned.fence,
-            state=paused.to_json(),
+            state=paused.written(),
             events=(pause,),
         )
         owned.tracker, owned.owner = paused, Owner.QUEUE

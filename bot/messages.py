@@ -9,8 +9,13 @@ from hashlib import sha256
 from typing import Any, Self
 
 import orjson
+from orjson import Fragment
+
+from bot.text import Written, fragment
 
 Json = dict[str, Any]
+State = Written | Json
+"""A tracker's state, as it is or written already."""
 
 
 class Command(StrEnum):
@@ -172,9 +177,16 @@ class Event:
     name: str
     at: float
     data: Mapping[str, Any] = field(default_factory=dict)
+    _written: list[Fragment] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def to_json(self) -> Json:
         return {"event": self.name, "timestamp": self.at, **self.data}
+
+    def written(self) -> Fragment:
+        """Its JSON, made once: the state carries an event through many turns."""
+        if not self._written:
+            self._written.append(fragment(self.to_json()))
+        return self._written[0]
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
@@ -228,7 +240,7 @@ class Turn:
     events: tuple[Event, ...]
     replies: tuple[Outbound, ...]
     owner: Owner
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: State = field(default_factory=dict)
     """The tracker's snapshot after the turn, as JSON."""
     reason: str | None = None
     """Why the conversation went to the queue, when it did in this turn."""

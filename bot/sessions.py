@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from logging import getLogger
 from types import TracebackType
@@ -20,9 +20,9 @@ from uuid import uuid4
 import orjson
 
 from bot.exchange import ABSENT, AWAY, FAILED, PING_SECONDS, PROBE_SECONDS, Exchange, SessionsError, client
-from bot.journal.text import dumps
-from bot.messages import Json
+from bot.messages import Json, State
 from bot.rates import Buckets
+from bot.text import dumps
 
 __all__ = ["Held", "Lease", "Sessions", "SessionsError"]
 
@@ -160,7 +160,7 @@ class Sessions:
         snapshot: Json = orjson.loads(state)
         return snapshot
 
-    def save(self, conversation_id: str, version: int, state: Mapping[str, Any]) -> None:
+    def save(self, conversation_id: str, version: int, state: State) -> None:
         """Keeps the snapshot, unless a newer one is there. Nobody waits for it."""
         key = self._key(conversation_id, "snapshot")
         self._redis.late("EVALSHA", lambda: (1, key, version, dumps(state), SNAPSHOT_MS), SAVE)

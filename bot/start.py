@@ -56,7 +56,7 @@ def run(settings: Settings) -> None:
     # A bot that says nothing while it is trained looks dead: without any model the doors stay closed.
     trained = None if models.chosen(settings) else models.ready(settings, screen)
     load = loading(lambda: trained or models.ready(settings, screen))
-    asyncio.run(_serve(Start(settings, assistant, models.articles(settings), load), screen))
+    interpreter.run(_serve(Start(settings, assistant, models.articles(settings), load), screen))
 
 
 async def _serve(start: Start, screen: Screen) -> None:

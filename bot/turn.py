@@ -59,7 +59,7 @@ class Turns:
             events=outcome.events,
             replies=outcome.replies,
             owner=outcome.owner,
-            state=outcome.tracker.to_json(),
+            state=outcome.tracker.written(),
             reason=outcome.reason,
             model=heard.model if heard else "",
             seconds=time.monotonic() - started,

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bot.journal.text import dumps, loads
+from bot.text import dumps, loads
 
 
 class Malformed(ValueError):

@@ -15,7 +15,7 @@ from typing import Self
 import orjson
 from rich.console import Console as Screen
 
-from bot import failures, logs, models
+from bot import failures, interpreter, logs, models
 from bot.app import until_stopped
 from bot.config import Settings
 from bot.dialogue.assistant import Assistant
@@ -61,7 +61,7 @@ def main() -> None:
 def work(post: Post, start: Callable[[Post], Start]) -> None:
     """Serves until the supervisor says so, or is gone. What keeps us from it is told to the supervisor."""
     try:
-        asyncio.run(_serve(post, start(post)))
+        interpreter.run(_serve(post, start(post)))
     except Exception as problem:
         sentence, code = failures.told(problem)
         if code == 1:

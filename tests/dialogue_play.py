@@ -115,7 +115,7 @@ class Play:
     def turn(self, text: str, understanding: Understanding | None, payload: str | None = None) -> Outcome:
         self.now += 1
         inbound = Inbound("c1", f"m{self.now}", text, self.channel, self.now, payload, self.metadata)
-        restored = Tracker.from_json(json.loads(json.dumps(self.tracker.to_json())))
+        restored = Tracker.from_json(json.loads(self.tracker.written()))
         again = self._respond(restored, inbound, understanding, [])
         outcome = self._respond(self.tracker, inbound, understanding, self.calls)
         assert outcome == again, "a turn from the snapshot comes out otherwise"

@@ -184,7 +184,7 @@ async def test_who_takes_over_after_a_crash_learns_that_something_was_begun(tmp_
 async def taken_on_another_server(journal: Journal) -> None:
     event = Event("pause", 1.0, {"owner": "agent"})
     notice = Outbound("You are talking to Mara now.", author=Author.SYSTEM)
-    state = Tracker("rest-u").apply(event).to_json()
+    state = Tracker("rest-u").apply(event).written()
     await journal.append("rest-u", notice, owner=Owner.AGENT, events=(event,), state=state)
 
 

@@ -106,7 +106,7 @@ def test_a_snapshot_is_bounded_and_comes_back_equal() -> None:
     assert len(tracker.events) == EVENTS
     assert len(tracker.moves) == LENGTH
     assert not tracker.begun
-    assert Tracker.from_json(json.loads(json.dumps(tracker.to_json()))) == tracker
+    assert Tracker.from_json(json.loads(tracker.written())) == tracker
 
 
 def test_a_reply_comes_back_from_its_event() -> None:

@@ -30,9 +30,8 @@ class Move:
     def hard(self) -> bool:
         return self.kind in ("said", "done") and not self.hidden
 
-    def to_json(self) -> list[Any]:
-        entities = [list(entity) for entity in self.entities]
-        return [self.kind, self.name, self.before, self.hidden, self.text, entities]
+    def to_json(self) -> tuple[Any, ...]:
+        return self.kind, self.name, self.before, self.hidden, self.text, self.entities
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Self:

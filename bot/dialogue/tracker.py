@@ -10,6 +10,7 @@ from bot.dialogue.bot_events import reply_of
 from bot.dialogue.history import LENGTH, Loop, Move, Suspended
 from bot.dialogue.slots import REQUESTED
 from bot.messages import Event, Json, Outbound, Owner
+from bot.text import Written, dumps
 
 if TYPE_CHECKING:  # whose changes mypy checks
     from dataclasses import replace
@@ -93,12 +94,12 @@ class Tracker:
                 return int(meta["variation"])
         return None
 
-    def to_json(self) -> Json:
-        """The snapshot that the session store keeps."""
-        return {
+    def written(self) -> Written:
+        """The snapshot that the journal and the session store keep."""
+        fields = {
             "conversation_id": self.conversation_id,
             "slots": dict(self.slots),
-            "events": [event.to_json() for event in self.events],
+            "events": [event.written() for event in self.events],
             "moves": [move.to_json() for move in self.moves],
             "begun": self.begun,
             "loop": self.loop.to_json() if self.loop else None,
@@ -117,6 +118,7 @@ class Tracker:
             "said": [reply.to_json() for reply in self.said],
             "said_before": [reply.to_json() for reply in self.said_before],
         }
+        return Written(dumps(fields))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

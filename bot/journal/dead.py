@@ -12,7 +12,7 @@ from bot.journal.errors import NotFound, StaleFence
 from bot.journal.outcome import Answer, record
 from bot.journal.tables import conversations, entries
 from bot.journal.values import DeadLetter
-from bot.messages import Event, Json, Owner
+from bot.messages import Event, Owner, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Revival:
     fence: int
     """Taken before the conversation was read."""
     events: tuple[Event, ...] = ()
-    state: Json | None = None
+    state: State | None = None
     """The tracker's, if the conversation has to go back to the bot for it."""
 
 

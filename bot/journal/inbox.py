@@ -10,9 +10,9 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, insert, or_
 from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
 from bot.journal.tables import conversations, entries
-from bot.journal.text import storable
 from bot.journal.values import Accepted, Backlog, Beginning, Conversation, Waiting
 from bot.messages import Inbound, Owner
+from bot.text import storable
 
 ID_CHARS = 255
 """PostgreSQL indexes nothing over 2,700 bytes, and no honest id is that long."""

@@ -37,7 +37,7 @@ from bot.journal.values import (
     Summary,
     Waiting,
 )
-from bot.messages import Entry, Event, Inbound, Json, Outbound, Owner, Turn
+from bot.messages import Entry, Event, Inbound, Json, Outbound, Owner, State, Turn
 
 P = ParamSpec("P")
 Function = Callable[Concatenate[Connection, P], T]
@@ -164,7 +164,7 @@ class Journal:
         reply: Outbound,
         fence: int,
         *,
-        state: Json | None = None,
+        state: State | None = None,
         events: tuple[Event, ...] = (),
     ) -> tuple[Entry, ...]:
         """Gives a message up: an apology, and a person takes the conversation. Raises as `commit` does."""
@@ -181,7 +181,7 @@ class Journal:
         owner: Owner | None = None,
         reason: str | None = None,
         events: tuple[Event, ...] = (),
-        state: Json | None = None,
+        state: State | None = None,
         fence: int | None = None,
     ) -> Entry:
         """Adds what an agent or the system says. Raises NotFound.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -13,7 +12,7 @@ from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
 from bot.journal.tables import conversations, deliveries, entries, turns
 from bot.journal.values import Hold, Notice
-from bot.messages import Entry, Event, Json, Outbound, Owner, Turn
+from bot.messages import Entry, Event, Json, Outbound, Owner, State, Turn
 
 _this: BindParameter[str] = bindparam("conversation")
 _number: BindParameter[int] = bindparam("number")
@@ -107,7 +106,7 @@ class Answer:
     owner: Owner
     reason: str | None
     failure: str | None = None
-    state: Mapping[str, Any] | None = None
+    state: State | None = None
     events: tuple[Event, ...] = ()
     model: str = ""
     seconds: float = 0.0
@@ -202,7 +201,7 @@ def record(connection: Connection, given: Answer, now: float) -> None:
         "model": given.model,
         "seconds": given.seconds,
         "model_seconds": given.model_seconds,
-        "events": [event.to_json() for event in given.events],
+        "events": [event.written() for event in given.events],
     }
     connection.execute(NEW_TURN, values)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, TypeDecorator, literal_column
 from sqlalchemy.engine import Dialect
 
-from bot.journal.text import dumps, loads, storable
+from bot.text import dumps, loads, storable
 
 VERSION = 3
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""

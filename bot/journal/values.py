@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.messages import Author, Entry, Event, Inbound, Json, Outbound, Owner
+from bot.messages import Author, Entry, Event, Inbound, Json, Outbound, Owner, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Notice:
     owner: Owner | None = None
     reason: str | None = None
     events: tuple[Event, ...] = ()
-    state: Json | None = None
+    state: State | None = None
     fence: int | None = None
 
 

@@ -22,7 +22,7 @@ from bot.letters.desk import (
     when,
     with_journal,
 )
-from bot.messages import Event, Json, Owner
+from bot.messages import Event, Json, Owner, State
 
 _OWNERS = {Owner.BOT: "the assistant", Owner.QUEUE: "waiting for a person", Owner.AGENT: "a person"}
 _TRIES = 5
@@ -122,13 +122,13 @@ def _with_a_person(conversation: Conversation, failures: set[str]) -> str | None
     return None
 
 
-def _back_to_the_bot(conversation: Conversation) -> tuple[Json | None, tuple[Event, ...]]:
+def _back_to_the_bot(conversation: Conversation) -> tuple[State | None, tuple[Event, ...]]:
     """It waits for a person only because the message was given up; the answer ends that."""
     if conversation.owner is Owner.BOT:
         return None, ()
     tracker = Tracker.from_json(conversation.state) if conversation.state else Tracker(conversation.id)
     resume = Event("resume", time.time(), {"metadata": {"by": "frontdesk dead retry"}})
-    return tracker.apply(resume).to_json(), (resume,)
+    return tracker.apply(resume).written(), (resume,)
 
 
 def _name(letter: DeadLetter) -> str:

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bot import logs
+from bot import interpreter, logs
 from bot.app import serving, until_stopped
 from bot.config import Settings
 from bot.console.pages import ModelPage
@@ -119,7 +119,7 @@ def _main(spec: Spec, listener: socket.socket, says: Connection) -> None:
         _keep_wrong_time(spec.clock)
     os.environ[stub.EFFECTS] = str(spec.effects)
     logs.set_up("info", "text")
-    asyncio.run(_serve(spec, listener, says))
+    interpreter.run(_serve(spec, listener, says))
 
 
 async def _serve(spec: Spec, listener: socket.socket, says: Connection) -> None:

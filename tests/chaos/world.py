@@ -40,6 +40,8 @@ class Plan:
     """Its database may run out of room."""
     slow_readers: bool = False
     """Every tenth customer reads a kilobyte a second."""
+    wrong_clocks: bool = True
+    """The servers' clocks can be made wrong, at the cost of a look at a file whenever they are read."""
     settings: dict[str, Any] = field(default_factory=dict)
     model_seconds: float = 0.005
     action_endpoint: str | None = None
@@ -136,7 +138,7 @@ class World:
             action_endpoint=self.actions.url if self.actions else self.plan.action_endpoint,
             model_seconds=self.plan.model_seconds,
             settings=self.plan.settings,
-            clock=self.clock,
+            clock=self.clock if self.plan.wrong_clocks else None,
         )
 
     async def _between(self, number: int, database: str | None, stack: AsyncExitStack) -> tuple[str, str | None]:

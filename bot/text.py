@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from orjson import Fragment
 
 REPLACEMENT = "\ufffd"
 INT64 = range(-(2**63), 2**64)
@@ -23,8 +24,16 @@ def storable(text: str) -> str:
     return text
 
 
+class Written(str):
+    """JSON text: made once, kept in several places."""
+
+    __slots__ = ()
+
+
 def dumps(value: Any) -> str:
-    """JSON of anything: what JSON cannot say is written as text."""
+    """JSON of anything: what JSON cannot say is written as text, and what is written already stays as it is."""
+    if isinstance(value, Written):
+        return value
     try:
         raw = orjson.dumps(value, default=_plain)
     except TypeError:
@@ -32,6 +41,11 @@ def dumps(value: Any) -> str:
     if b"\\u0000" in raw:
         raw = orjson.dumps(_storable_json(value))
     return raw.decode()
+
+
+def fragment(value: Any) -> Fragment:
+    """JSON made once, to be a part of more than one whole."""
+    return Fragment(dumps(value))
 
 
 def loads(raw: str) -> Any:
@@ -47,7 +61,7 @@ def _plain(value: Any) -> Any:
 def _storable_json(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911  one line a JSON type
     if isinstance(value, str):
         return storable(value)
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool | float | Fragment):
         return value
     if isinstance(value, int):
         return value if value in INT64 else str(value)
