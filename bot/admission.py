@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from bot.line import Tally
 
-WAIT_SECONDS = 0.3
+WAIT_SECONDS = 0.15
 """Messages are taken while those before them will be answered in so long, as answers come at the moment."""
-ALWAYS = 200
+ALWAYS = 100
 """So many may wait whatever the pace is: a burst, or customers whose actions are slow, are no flood."""
 WINDOW_SECONDS = 0.5
 SHORTEST, LONGEST = 2.0, 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from bot.actions import ActionRunner
@@ -15,6 +15,7 @@ from bot.dialogue.tracker import Tracker
 from bot.journal.journal import Journal
 from bot.journal.values import ActionRun, ActionStatus, Step
 from bot.messages import Event, Inbound, Json, Owner, Turn
+from bot.turnstile import Turnstile
 from nlu.types import Understander, Understanding
 
 LAST_WORDS_SECONDS = 1.0
@@ -44,6 +45,7 @@ class Turns:
     journal: Journal
     seconds: float
     """How long a turn may take."""
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def take(self, seq: int, inbound: Inbound, tracker: Tracker, fence: int) -> tuple[Turn, Tracker]:
         """The turn, and the tracker after it. Raises StaleFence before an action that is not ours to start any more."""
@@ -52,6 +54,7 @@ class Turns:
         meant = as_press(inbound, tracker)
         heard = await self._understand(meant, tracker)
         understood = time.monotonic()
+        await self.turnstile.enter()
         outcome = await self._converse(Taken(seq, meant, tracker, fence, deadline), heard)
         turn = Turn(
             inbound=inbound,

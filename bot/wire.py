@@ -16,7 +16,7 @@ class Malformed(ValueError):
 
 def read_object(data: str | bytes, max_depth: int) -> dict[str, Any]:
     raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
-    if depth(raw) > max_depth:
+    if raw.count(b"{") + raw.count(b"[") > max_depth and depth(raw) > max_depth:
         raise Malformed(f"JSON nested deeper than {max_depth} levels.")
     try:
         value = orjson.loads(raw)
@@ -63,6 +63,8 @@ def depth(raw: bytes) -> int:
 
 def clean_text(text: str) -> str:
     """A customer's text as it is kept: no lone surrogates, no control characters but newline and tab, trimmed."""
+    if text.isprintable():
+        return text.strip()
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return "".join(c for c in whole if c in "\n\t" or (c >= " " and c != "\x7f")).strip()
 

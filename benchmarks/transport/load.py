@@ -27,6 +27,7 @@ class Sent:
     load itself was late by counts against the service."""
 
     due: float
+    sent: float | None = None
     acked: float | None = None
     answered: float | None = None
     refused: float | None = None
@@ -41,6 +42,10 @@ class Timings:
     """Of all messages of a load."""
 
     sent: list[Sent] = field(default_factory=list)
+
+    def late(self) -> list[float]:
+        """How much later than it should the load sent each."""
+        return [each.sent - each.due for each in self.sent if each.sent is not None]
 
     def acknowledged(self) -> list[float]:
         return [each.acked - each.due for each in self.sent if each.acked is not None]
@@ -74,7 +79,9 @@ class Customers:
     def watch(self, what: str, client: Client, **fields: Any) -> None:
         """Every client's."""
         now = time.perf_counter()
-        if what == "acked" and (sent := self._by_id.get(fields["id"])):
+        if what == "sent" and (sent := self._by_id.get(fields["id"])):
+            sent.sent = sent.sent or now
+        elif what == "acked" and (sent := self._by_id.get(fields["id"])):
             sent.acked = sent.acked or now
         elif what == "refused" and (sent := self._by_id.get(fields["id"] or "")):
             sent.refused = now

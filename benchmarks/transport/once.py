@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import json
 import sys
 from importlib import import_module
 
 from benchmarks.transport.processes import allow_many_files
+from bot import interpreter
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     allow_many_files()
     measurement = import_module(f"benchmarks.transport.{given.measurement}")
     gc.disable()  # the load's own pauses would be measured
-    measured = asyncio.run(measurement.measure(given.scale))
+    measured = interpreter.run(measurement.measure(given.scale))
     json.dump(dict(measured), sys.stdout)
 
 

@@ -25,6 +25,7 @@ FIGURES = (
     Figure("T17", "goodput", f"{TIMES:.0f} x saturation: answered a second, of the peak", 90, "%", True),
     Figure("T17", "slower", "p99 of accepted messages, times the p99 at the peak", 2, "x", digits=2),
     Figure("T17", "refusal", "a refusal, p99", 20, "ms"),
+    Figure("T17", "late", "the load's own lateness within that, p99", None, "ms"),
     Figure("T17", "refused", "refused", None, "%", True),
     Figure("T17", "memory", "memory of the server, more than before", 20, "%"),
     Figure("T17", "lost", "acknowledged and never answered", 0, "", digits=0),
@@ -35,7 +36,7 @@ FIGURES = (
 async def measure(scale: float) -> Measured:
     seconds = max(3.0, SECONDS * scale)
     async with stage(Plan(model_seconds=0)) as it, customers(it.url, CONVERSATIONS) as they:
-        await they.in_turn(max(1.0, 2 * scale), they.clients[:IN_TURN])
+        await they.in_turn(max(1.0, 10 * scale))  # all of them: what a conversation remembers is in memory before
         peak = await they.in_turn(max(2.0, 8 * scale), they.clients[:IN_TURN])
         before, most = memory(it.servers[0].pid), _Most(it)
         watching = asyncio.create_task(most.watch())
@@ -46,6 +47,7 @@ async def measure(scale: float) -> Measured:
             "goodput": 100 * flood.rate() / peak.rate(),
             "slower": milliseconds(flood.answered(), 99) / milliseconds(peak.answered(), 99),
             "refusal": milliseconds(flood.refused(), 99),
+            "late": milliseconds(flood.late(), 99),
             "refused": 100 * len(flood.refused()) / len(flood.sent),
             "memory": 100 * (most.bytes / before - 1),
             "lost": flood.lost,

@@ -11,7 +11,6 @@ async with open_session() as session:
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ from random import Random
 from typing import Any, Self
 
 import aiohttp
+import orjson
 
 Json = dict[str, Any]
 Watch = Callable[..., None]
@@ -176,7 +176,7 @@ class Client:
         if self._socket is None or not self.connected:
             return False
         with suppress(*_LOST):
-            await self._socket.send_str(json.dumps(message.frame))
+            await self._socket.send_str(_written(message.frame))
             return True
         return False
 
@@ -262,7 +262,7 @@ class Client:
 
     async def _greet(self, socket: Socket, last_seq: int) -> None:
         hello = {"type": "hello", "token": self.token, "epoch": self.epoch, "last_seq": last_seq, "locale": "en"}
-        await socket.send_str(json.dumps(hello))
+        await socket.send_str(_written(hello))
 
     async def _receive(self, socket: Socket) -> Json:
         """The next frame. After a silence it asks; after another the socket counts as dead. Raises Gone."""
@@ -412,7 +412,7 @@ class Client:
         if self._socket is None or not self.connected:
             raise Gone("there is no socket")
         self._asked = asyncio.get_running_loop().create_future()
-        await self._socket.send_str(json.dumps(frame))
+        await self._socket.send_str(_written(frame))
         async with asyncio.timeout(self.manners.acknowledge):
             return await self._asked
 
@@ -452,7 +452,7 @@ class Client:
                 await self._wanted.wait()
 
     async def _put(self, socket: Socket, message: Message) -> None:
-        text = json.dumps(message.frame)
+        text = _written(message.frame)
         if message.sockets == 1:
             await socket.send_str(text)
             return
@@ -499,8 +499,12 @@ class Client:
             socket.abort()
 
 
+def _written(frame: Json) -> str:
+    return orjson.dumps(frame).decode()
+
+
 def _read(message: aiohttp.WSMessage) -> Json:
     if message.type is not aiohttp.WSMsgType.TEXT:
         raise Gone(f"closed ({message.type.name}, {message.data})")
-    frame: Json = json.loads(message.data)
+    frame: Json = orjson.loads(message.data)
     return frame
