@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import orjson
 import rasa_sdk
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout
 from rasa_sdk.executor import ActionExecutor
 from rasa_sdk.interfaces import ActionExecutionRejection, ActionNotFoundException
 from yarl import URL
@@ -62,12 +62,14 @@ class InProcess:
     async def run(self, call: ActionCall, *, conversation_id: str, seq: int, message_id: str) -> Outcome:
         key = idempotency_key(conversation_id, seq, call.n)
         body = orjson.dumps(request(call, conversation_id, message_id, key))
+        begun = False
         try:
             async with asyncio.timeout(self._timeout):
                 await self._places.acquire()
+                begun = True
                 return await self._in_thread(call.name, body)
         except TimeoutError:
-            return ActionFailure("timeout")
+            return ActionFailure("timeout" if begun else "failed")
 
     async def names(self) -> set[str]:
         return set(self._executor.actions)
@@ -117,6 +119,8 @@ class TooLarge(Exception):
 
 
 _NO_ANSWER = (ClientError, OSError, TimeoutError, TooLarge)
+_NOT_SENT = (ClientConnectorError, BreakerOpen)
+"""The action cannot have begun."""
 
 
 class OverHttp:
@@ -138,7 +142,7 @@ class OverHttp:
             return ActionFailure("timeout")
         except (*_NO_ANSWER, BreakerOpen) as error:
             log.warning("%s: no answer from the action server (%s)", call.name, type(error).__name__)
-            return ActionFailure("failed")
+            return ActionFailure("failed" if isinstance(error, _NOT_SENT) else "lost")
         return read_answer(call.name, status, answer)
 
     async def names(self) -> set[str]:
@@ -195,7 +199,7 @@ def outcome_of(name: str, answer: Any) -> Outcome:
     events, responses = fields.get("events"), fields.get("responses")
     if not _dicts(events) or not _dicts(responses) or not all(isinstance(e.get("event"), str) for e in events):
         log.error("%s answered with something else than events and responses", name)
-        return ActionFailure("failed")
+        return ActionFailure("lost")
     return ActionResult([Event.from_json(event) for event in events], responses)
 
 

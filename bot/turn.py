@@ -20,6 +20,8 @@ from nlu.types import Understander, Understanding
 
 LAST_WORDS_SECONDS = 1.0
 """What is left of a turn when its actions have to be over."""
+_UNCLEAR = (ActionFailure("timeout"), ActionFailure("lost"))
+"""The action may have done its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Turns:
         return [_outcome(run) for run in runs]
 
     async def _act(self, call: ActionCall, taken: Taken) -> ActionResult | ActionFailure:
-        """Runs a custom action. One that a crash interrupted runs again only if it says that this does no harm."""
+        """Runs a custom action. If nobody knows how it ended, it is tried again only if it says that this does no
+        harm."""
         if call.idempotent:
             return await self._run(call, taken)
         step = Step(taken.inbound.conversation_id, taken.seq, call.n)
@@ -103,6 +106,8 @@ class Turns:
         if before.status is not ActionStatus.NEW:
             return _outcome(before)
         outcome = await self._run(call, taken)
+        if outcome in _UNCLEAR:
+            outcome = ActionFailure("interrupted")
         await self.journal.finish_action(step, _memory(outcome))
         return outcome
 

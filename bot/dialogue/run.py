@@ -38,8 +38,9 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class ActionFailure:
-    kind: Literal["failed", "timeout", "rejected", "unknown", "interrupted"]
-    """`interrupted`: it was started in an earlier turn for the same message, and nobody knows how it ended."""
+    kind: Literal["failed", "timeout", "lost", "rejected", "unknown", "interrupted"]
+    """`timeout`, `lost`: it took too long, or its answer did not arrive. `interrupted`: it may have done what must not
+    be done twice, and nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ async def _serve(listener: socket.socket, effects: Path, mode: Path) -> None:
     async def webhook(request: web.Request) -> web.StreamResponse:
         call = await request.json()
         behaviour = mode.read_text() if mode.exists() else "well"
+        if behaviour == "error":
+            return web.Response(status=500, text="no")
         body = _act(call, effects)
         if behaviour == "hang":
             await asyncio.sleep(HANG_SECONDS)
-        if behaviour == "error":
-            return web.Response(status=500, text="no")
         if behaviour in ("half", "twice"):
             return await _misspeak(request, body, behaviour)
         return web.Response(body=body, content_type="application/json")

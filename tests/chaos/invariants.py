@@ -189,6 +189,8 @@ def _actions(story: Story) -> Iterator[str]:
     for entry in story.answers():
         text = asked.get(entry["reply_to"], "")
         passed_on = passed_on or entry["text"] in (HANDED_OVER, GIVEN_UP)
+        if text == "pay" and entry["text"] == FAILED and ran[entry["reply_to"]]["pay"]:
+            yield f"{entry['reply_to']} paid, and was told that it failed"
         if entry["reply_to"] not in answered and not _excused(story, entry["text"], text, passed_on):
             yield f"{entry['reply_to']} ({text}) was answered with {entry['text']!r}"
 

@@ -67,6 +67,7 @@ DAMAGES: list[tuple[str, Callable[[], Story]]] = [
     ("I7", lambda: told(SOUND, effects=[*EFFECTS, {"kind": "pay", "key": f"{NAME}:2:0"}])),
     ("I7", lambda: told(SOUND, effects=[])),
     ("I7", lambda: told([*SOUND[:2], {**SOUND[2], "text": FAILED}, bot(4, "b", 2, 1)])),
+    ("I7", lambda: told([*SOUND[:3], {**SOUND[3], "text": FAILED}], may_fail=True)),
     ("I8", lambda: told([*SOUND, *FOREIGN], effects=[*EFFECTS, {"kind": "tell", "key": f"{NAME}:5:0"}])),
     ("I9", lambda: told([*SOUND[:3], bot(4, "b", 2, 1)])),
 ]  # fmt: skip
