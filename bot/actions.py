@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import math
 import sys
 import threading
 from contextlib import suppress
@@ -128,7 +129,7 @@ class OverHttp:
 
     def __init__(self, url: str, timeout: float) -> None:
         self._url = URL(url)
-        self._timeout = ClientTimeout(total=timeout)
+        self._timeout = ClientTimeout(total=timeout, ceil_threshold=math.inf)  # else it is rounded up to a whole second
         self._breaker = Breaker(failures=5, pause=10.0, counts=_NO_ANSWER)
         self._session: ClientSession | None = None
 

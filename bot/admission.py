@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from bot.line import Tally
 
-WAIT_SECONDS = 0.15
-"""Messages are taken while those before them will be answered in so long, as answers come at the moment."""
-ALWAYS = 100
-"""So many may wait whatever the pace is: a burst, or customers whose actions are slow, are no flood."""
+WAIT_SECONDS, ALWAYS = 0.15, 100
+"""Messages are taken while those before them will be answered in so long, as answers come at the moment; and so many
+whatever the pace is."""
+TIMES, HICCUP_SECONDS = 4, 0.5
+"""Several times as many may wait for a moment: a burst or a late disk is no flood. What lasts longer is one."""
 WINDOW_SECONDS = 0.5
 SHORTEST, LONGEST = 2.0, 30.0
 """Seconds after which who was refused is asked to come back."""
@@ -41,12 +42,15 @@ class Admission:
     """Answers a second; None while there are none to go by."""
     _demand: float = 0.0
     """Refusals a second."""
+    _full_since: float | None = None
+    """Since when more wait than should, with no relief in between."""
 
     @contextmanager
     def entering(self) -> Iterator[None]:
         """While a message is stored. Raises Busy."""
         self._look()
-        if self.tally.waiting + self._entering >= self._room():
+        waiting = self.tally.waiting + self._entering
+        if waiting >= self._room(waiting):
             self._refused += 1
             raise Busy(self._retry_after())
         self._entering += 1
@@ -68,10 +72,16 @@ class Admission:
         self._demand = self._refused / elapsed
         self._since, self._answered, self._refused = self.clock(), 0, 0
 
-    def _room(self) -> int:
+    def _room(self, waiting: int) -> int:
         if self._pace is None:
             return self.most
-        return min(self.most, max(ALWAYS, int(self._pace * WAIT_SECONDS)))
+        usual = max(ALWAYS, int(self._pace * WAIT_SECONDS))
+        if waiting < usual / 2:
+            self._full_since = None
+        elif waiting >= usual and self._full_since is None:
+            self._full_since = self.clock()
+        lasting = self._full_since is not None and self.clock() > self._full_since + HICCUP_SECONDS
+        return min(self.most, usual if lasting else TIMES * usual)
 
     def _retry_after(self) -> float:
         """When those who wait and those who were refused lately can have been answered."""

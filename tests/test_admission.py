@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.admission import ALWAYS, LONGEST, SHORTEST, WAIT_SECONDS, Admission, Busy
+from bot.admission import ALWAYS, HICCUP_SECONDS, LONGEST, SHORTEST, TIMES, WAIT_SECONDS, Admission, Busy
 from bot.line import Tally
 
 
@@ -52,6 +52,22 @@ def test_in_a_flood_as_many_wait_as_are_answered_soon(pace: int, waiting: float)
     service.go_on(12)
 
     assert service.admission.tally.waiting == pytest.approx(waiting, rel=0.05)
+
+
+def test_a_hiccup_is_no_flood_until_it_lasts() -> None:
+    service = Service(100)
+    service.go_on(1.2)  # now the pace is known
+    service.admission.tally.waiting = 0
+    service.offer(0)
+    assert service.offer(10_000) == TIMES * ALWAYS
+    service.now += HICCUP_SECONDS / 2
+    service.admission.tally.waiting -= 50
+    assert service.offer(10_000) == 50
+    service.now += HICCUP_SECONDS
+    service.admission.tally.waiting -= 100
+    assert service.offer(10_000) == 0
+    service.admission.tally.waiting = 0
+    assert service.offer(10_000) == TIMES * ALWAYS, "those before were answered"
 
 
 def test_before_anything_was_answered_and_after_a_quiet_time_a_burst_may_come() -> None:

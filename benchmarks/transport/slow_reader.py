@@ -90,7 +90,7 @@ class Deaf:
         await self._socket.send_str(json.dumps(hello))
         await self._socket.receive()
         transport = self._socket._conn.transport if self._socket._conn else None
-        assert isinstance(transport, asyncio.Transport)
+        assert transport is not None
         transport.pause_reading()
         self._transport, self._since = transport, time.perf_counter()
         return self
