@@ -101,6 +101,8 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")] = 0,
     base_model: Annotated[str, typer.Option(help="Hugging Face BERT name or folder.")] = "",
     log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb` or `none`.")] = "tensorboard",
+    *,
+    sitemap: Annotated[str, typer.Option(help="Fetch the pages of this sitemap into the knowledge base first.")] = "",
 ) -> None:
     """Train a model and write its report."""
     from rich.console import Console
@@ -108,10 +110,21 @@ def train(
     from bot import models
 
     settings = Settings.read()
+    if sitemap:
+        _fetch(sitemap, data or settings.data)
     registry = Registry(settings.home)
     how = models.seeded(models.options(settings), seed, base_model, log_to)
     made = models.train(data or settings.data, out or registry, how, Console(stderr=True, soft_wrap=True))
     print(models.summary(made, out or registry.directory(made.id)))
+
+
+def _fetch(sitemap: str, data: Path) -> None:
+    from nlu.data.sources.mirror import mirror
+
+    made = mirror(sitemap, data)
+    print(f"{made.pages} pages are in {made.folder}.", file=sys.stderr)
+    for page in made.left_out:
+        print(f"Left out: {page}", file=sys.stderr)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.data.knowledge import Article
+from nlu.data.article import Article
 from nlu.types import Passage
 
 Floats = NDArray[np.float32]

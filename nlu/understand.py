@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from nlu.data.article import Article
 from nlu.data.examples import Patterns
-from nlu.data.knowledge import Article
 from nlu.encoder import Architecture
 from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nlu.data.examples import Annotation
-from nlu.data.knowledge import read_article
 from nlu.data.reader import data_hash, read_examples, read_training_data
+from nlu.data.sources.markdown import read_markdown
 from nlu.source import DataError
 
 TWO_INTENTS = """\
@@ -229,7 +229,7 @@ Parcels cost 4.90 EUR.
 
 
 def test_an_article_is_split_at_its_headings(tmp_path: Path) -> None:
-    article = read_article(write(tmp_path, ARTICLE, "shipping-cost.md"))
+    article = read_markdown(write(tmp_path, ARTICLE, "shipping-cost.md"))
     assert (article.id, article.title, article.url) == ("shipping-cost", "Shipping cost", "/help/shipping")
     assert (article.intents, article.questions) == (("ask_shipping",), ("what does delivery cost",))
     assert [(s.heading, s.text) for s in article.sections] == [
@@ -239,7 +239,7 @@ def test_an_article_is_split_at_its_headings(tmp_path: Path) -> None:
 
 
 def test_an_article_without_front_matter_is_named_by_its_heading(tmp_path: Path) -> None:
-    article = read_article(write(tmp_path, "# Hours\nNine to five.\n", "hours.md"))
+    article = read_markdown(write(tmp_path, "# Hours\nNine to five.\n", "hours.md"))
     assert (article.title, article.sections[0].text) == ("Hours", "Nine to five.")
 
 
@@ -254,7 +254,7 @@ def test_an_article_without_front_matter_is_named_by_its_heading(tmp_path: Path)
 )
 def test_a_bad_article_is_refused_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_article(write(tmp_path, text, "a.md"))
+        read_markdown(write(tmp_path, text, "a.md"))
     assert caught.value.line == line
     assert says in str(caught.value)
 

@@ -319,6 +319,15 @@ def test_an_evaluation_scores_intents_scope_entities_and_knowledge(model: Model,
     assert "accuracy 100.0%" in found.to_text()
 
 
+def test_the_tables_of_a_knowledge_base_are_no_held_out_questions(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "kb").mkdir()
+    (tmp_path / "kb" / "faq.csv").write_text("question,answer\nwhy,because\n", "utf-8")
+    (tmp_path / "asked.csv").write_text("question,article\nwhen do you open,hours\n", "utf-8")
+    found = evaluate(model, tmp_path).knowledge
+    assert found is not None
+    assert found.questions == 1
+
+
 def test_a_mistake_is_counted_and_named(model: Model, tmp_path: Path) -> None:
     (tmp_path / "lines.csv").write_text("text,intent\nhello,greet\ngood morning,order_status\nhi,never_trained\n")
     found = evaluate(model, tmp_path / "lines.csv").intents

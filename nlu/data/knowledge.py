@@ -1,108 +1,98 @@
-"""Knowledge-base articles: Markdown files with a front matter, split into passages at their headings."""
+"""The knowledge base of a folder: articles of every format, and the questions that lead to them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from nlu.source import Node, did_you_mean, parse_yaml, read_text
+from nlu.data.article import Article
+from nlu.data.sources.answers import Key, read_answers
+from nlu.data.sources.html import read_page
+from nlu.data.sources.markdown import read_markdown
+from nlu.data.sources.pdf import read_pdf
+from nlu.data.sources.sitemap import read_sitemap
+from nlu.source import DataError, did_you_mean
 
-_KEYS = ["title", "url", "intents", "questions"]
-_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*\s*$")
-_FENCE = re.compile(r"^\s*(```|~~~)")
+FOLDER = "kb"
+"""Only what lies below a folder of this name is knowledge."""
+KINDS = (".md", ".html", ".htm", ".csv", ".pdf", ".xml")
+_LARGEST = 10_000_000
+_LARGEST_PDF = 100_000_000
+_MOST = 20_000
+"""Passages; every one is compared with every message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    heading: str
-    """Empty for what stands before the first heading."""
-    text: str
+def read_knowledge(files: Sequence[Path]) -> tuple[Article, ...]:
+    """The articles in the files' order, with every question that leads to them. Raises DataError."""
+    for file in files:
+        _check_size(file)
+    addresses = {page: url for file in _of(files, ".xml") for page, url in read_sitemap(file).items()}
+    found: list[tuple[Path, Article]] = []
+    keys: list[Key] = []
+    for file in files:
+        if file.suffix.lower() == ".csv":
+            articles, more = read_answers(file)
+            found += [(file, article) for article in articles]
+            keys += more
+        elif file.suffix.lower() != ".xml":
+            found.append((file, _read(file, addresses.get(file, ""))))
+    _check(found)
+    return tuple(_asked([article for _, article in found], keys))
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
-    id: str
-    """The file's name without the suffix."""
-    title: str
-    url: str
-    intents: tuple[str, ...]
-    """Intents whose questions the article answers."""
-    questions: tuple[str, ...]
-    """How customers ask for it."""
-    sections: tuple[Section, ...]
+def _of(files: Sequence[Path], suffix: str) -> Iterator[Path]:
+    return (file for file in files if file.suffix.lower() == suffix)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Article:
-        return cls(
-            **{name: values[name] for name in ("id", "title", "url")},
-            intents=tuple(values["intents"]),
-            questions=tuple(values["questions"]),
-            sections=tuple(Section(**section) for section in values["sections"]),
+def _read(file: Path, address: str) -> Article:
+    if file.suffix.lower() in (".html", ".htm"):
+        return read_page(file, address)
+    readers: dict[str, Callable[[Path], Article]] = {".md": read_markdown, ".pdf": read_pdf}
+    return readers[file.suffix.lower()](file)
+
+
+def _check_size(file: Path) -> None:
+    most = _LARGEST_PDF if file.suffix.lower() == ".pdf" else _LARGEST
+    if file.is_file() and file.stat().st_size > most:
+        size = f"{file.stat().st_size / 1e6:.0f} MB"
+        raise DataError(
+            file, None, f"the file has {size}, and {most / 1e6:.0f} MB are read at most.", "Part it into several."
         )
 
 
-def read_article(path: Path) -> Article:
-    """Raises DataError with file and line."""
-    text = read_text(path)
-    front, body, body_line = _split_front_matter(text, path)
-    known = front.mapping("the front matter")
-    for key, node in known.items():
-        if key not in _KEYS:
-            node.fail(f"unknown key '{key}' in the front matter.", did_you_mean(key, _KEYS))
-    sections = tuple(_sections(body))
-    if not sections:
-        Node(None, path, body_line).fail("the article has no text.", "Write what the customer should read.")
-    return Article(
-        id=path.stem,
-        title=_text(known, "title") or sections[0].heading or path.stem.replace("-", " "),
-        url=_text(known, "url"),
-        intents=_texts(known, "intents"),
-        questions=_texts(known, "questions"),
-        sections=sections,
-    )
+def _check(found: Sequence[tuple[Path, Article]]) -> None:
+    seen: dict[str, Path] = {}
+    for file, article in found:
+        first = seen.setdefault(article.id, file)
+        if first != file:
+            raise DataError(
+                file, None, f"an article of {first.name} is called '{article.id}' too.", "Rename one of the two."
+            )
+    passages = sum(len(article.sections) for _, article in found)
+    if passages > _MOST:
+        raise DataError(
+            found[0][0].parent,
+            None,
+            f"there are {passages} passages, and {_MOST} are searched at most.",
+            "Leave out what customers do not ask about.",
+        )
 
 
-def _split_front_matter(text: str, path: Path) -> tuple[Node, str, int]:
-    lines = text.split("\n")
-    if lines[0].strip() != "---":
-        return Node({}, path, 1), text, 1
-    for index, line in enumerate(lines[1:], 1):
-        if line.strip() == "---":
-            front = parse_yaml("\n".join(lines[1:index]), path, first_line=2)
-            return front, "\n".join(lines[index + 1 :]), index + 2
-    Node(None, path, 1).fail("the front matter does not end.", "Close it with a line '---'.")
-
-
-def _sections(body: str) -> Iterator[Section]:
-    heading, lines, fenced = "", list[str](), False
-    for line in body.split("\n"):
-        fenced ^= bool(_FENCE.match(line))
-        match = None if fenced else _HEADING.match(line)
-        if match is None:
-            lines.append(line)
-            continue
-        yield from _section(heading, lines)
-        heading, lines = match[1], []
-    yield from _section(heading, lines)
-
-
-def _section(heading: str, lines: list[str]) -> Iterator[Section]:
-    text = "\n".join(lines).strip()
-    if text:
-        yield Section(heading, text)
-
-
-def _text(known: dict[str, Node], key: str) -> str:
-    return known[key].text(f"'{key}'").strip() if key in known else ""
-
-
-def _texts(known: dict[str, Node], key: str) -> tuple[str, ...]:
-    if key not in known:
-        return ()
-    return tuple(node.text(f"an entry of '{key}'").strip() for node in known[key].items(f"'{key}'"))
+def _asked(articles: Sequence[Article], keys: Sequence[Key]) -> Iterator[Article]:
+    """The articles with the questions that the tables add, each once."""
+    more: dict[str, list[str]] = {article.id: [] for article in articles}
+    for key in keys:
+        if key.article not in more:
+            raise DataError(
+                key.path,
+                key.line,
+                f"there is no article '{key.article}'.",
+                did_you_mean(key.article, list(more)) or "Name one by its file, without the suffix.",
+            )
+        more[key.article].append(key.question)
+    for article in articles:
+        questions = {" ".join(question.casefold().split()): question for question in more[article.id]}
+        known = {" ".join(question.casefold().split()) for question in article.questions}
+        new = tuple(question for bare, question in questions.items() if bare not in known)
+        yield replace(article, questions=(*article.questions, *new)) if new else article

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nlu.data.examples import Example, Finding, TrainingData
-from nlu.data.knowledge import read_article
+from nlu.data.knowledge import FOLDER, KINDS, read_knowledge
 from nlu.data.rasa import Collected, read_rasa_file
 from nlu.data.table import read_table
 from nlu.source import DataError
@@ -61,13 +61,12 @@ def read_examples(path: Path, wanted: Callable[[Path], bool] = lambda _: True) -
         read_rasa_file(file, collected)
     if path.is_file() and path.suffix.lower() == ".csv":
         collected.examples += read_table(path)
-    articles = [read_article(file) for file in _files(path, (".md",), wanted) if "kb" in file.parts[:-1]]
-    _check_articles(path, [article.id for article in articles])
+    articles = read_knowledge([file for file in _files(path, KINDS, wanted) if _is_knowledge(file, path)])
     examples, warnings = _without_repeats(collected.examples)
     return TrainingData(
         tuple(examples),
         collected.patterns(),
-        tuple(articles),
+        articles,
         (*warnings, *_lonely_intents(examples), *_two_meanings(examples)),
     )
 
@@ -79,10 +78,9 @@ def _files(path: Path, suffixes: tuple[str, ...], wanted: Callable[[Path], bool]
     return sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and wanted(file))
 
 
-def _check_articles(path: Path, ids: list[str]) -> None:
-    repeated = [article for article, count in Counter(ids).items() if count > 1]
-    if repeated:
-        raise DataError(path, None, f"two articles are called '{repeated[0]}.md'.", "Rename one of the files.")
+def _is_knowledge(file: Path, path: Path) -> bool:
+    """A table given by itself holds examples, wherever it lies."""
+    return FOLDER in file.parts[:-1] and not (file == path and file.suffix.lower() == ".csv")
 
 
 def _without_repeats(examples: list[Example]) -> tuple[list[Example], list[Finding]]:

@@ -1,4 +1,4 @@
-"""Reads CSV: `text,intent` (or `text,category`) for examples, `question,article` for the knowledge base."""
+"""Reads CSV: `text,intent` (or `text,category`) for examples, `question,article` for the knowledge base's scores."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _LABELS = ("intent", "category", "label")
 
 def read_table(path: Path) -> list[Example]:
     """Raises DataError for a missing column, an empty text or an empty intent."""
-    columns, rows = _rows(path)
+    columns, rows = rows_of(path)
     label = next((name for name in _LABELS if name in columns), None)
     if "text" not in columns or label is None:
-        raise _other_columns(path, columns, "text,intent")
+        raise other_columns(path, columns, "text,intent")
     return [_example(path, line, row.get("text"), row.get(label)) for line, row in rows]
 
 
 def read_questions(path: Path) -> list[tuple[str, str]]:
     """Questions with the id of the article that answers each."""
-    columns, rows = _rows(path)
+    columns, rows = rows_of(path)
     if not {"question", "article"} <= set(columns):
-        raise _other_columns(path, columns, "question,article")
+        raise other_columns(path, columns, "question,article")
     return [(row.get("question") or "", row.get("article") or "") for _, row in rows]
 
 
-def _other_columns(path: Path, columns: list[str], wanted: str) -> DataError:
+def other_columns(path: Path, columns: list[str], wanted: str) -> DataError:
     found = f"the columns are {', '.join(columns)}." if columns else "the file is empty."
     return DataError(path, 1, found, f"The first line must be '{wanted}', with commas.")
 
 
 def columns_of(path: Path) -> list[str]:
-    return _rows(path)[0]
+    return rows_of(path)[0]
 
 
-def _rows(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str | None]]]]:
+def rows_of(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str | None]]]]:
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
         columns = [name.strip().lower() for name in reader.fieldnames or []]

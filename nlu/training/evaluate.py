@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlu.data.examples import Example
+from nlu.data.knowledge import FOLDER
 from nlu.data.reader import read_examples
 from nlu.data.table import columns_of, read_questions
 from nlu.source import DataError
@@ -174,7 +175,9 @@ def evaluate(model: Model, data: Path) -> Evaluation:
 
 
 def _question_files(data: Path) -> list[Path]:
-    files = [data] if data.is_file() else sorted(data.rglob("*.csv"))
+    files = (
+        [data] if data.is_file() else sorted(f for f in data.rglob("*.csv") if FOLDER not in f.relative_to(data).parts)
+    )
     return [file for file in files if file.suffix.lower() == ".csv" and "question" in columns_of(file)]
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from nlu.data.knowledge import Article
+from nlu.data.article import Article
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine
 from nlu.intents import probabilities, ranking

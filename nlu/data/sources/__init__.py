@@ -1,0 +1,1 @@
+"""The formats that knowledge comes in: each module reads one of them into articles."""
