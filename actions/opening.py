@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from rasa_sdk import Tracker
@@ -18,14 +18,25 @@ from actions.shop import Shop, Store
 from actions.shop_action import ShopAction
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _dated(day: int, month: str, number: int) -> str:
+    """`24 December`, `24th of dec`, `Dec 24` or `24.12.`"""
+    th = r"(?:st|nd|rd|th)?"
+    return rf"\b0?{day}{th}(?: of)? {month}|\b{month}[a-z]*\.? (?:the )?{day}{th}\b|\b0?{day}[./]0?{number}\b"
+
+
 HOLIDAYS = (
-    (r"christmas eve", "On 24 December all our shops close at 14:00."),
-    (r"new year'?s eve", "On 31 December all our shops close at 14:00."),
+    (rf"christmas eve|{_dated(24, 'dec', 12)}", "On 24 December all our shops close at 14:00."),
+    (rf"new year'?s eve|{_dated(31, 'dec', 12)}", "On 31 December all our shops close at 14:00."),
     (
-        r"christmas|xmas|boxing day",
+        rf"christmas|xmas|boxing day|{_dated(25, 'dec', 12)}|{_dated(26, 'dec', 12)}",
         "Our shops are closed on 25 and 26 December, and on 24 December they close at 14:00.",
     ),
-    (r"new year", "Our shops are closed on 1 January, and on 31 December they close at 14:00."),
+    (
+        rf"new year|{_dated(1, 'jan', 1)}",
+        "Our shops are closed on 1 January, and on 31 December they close at 14:00.",
+    ),
     (
         r"holiday|easter|good friday|whit(?:sun| )|pentecost|ascension|may day|\b1(?:st of)? may",
         "All our shops are closed on the public holidays of their country.",
@@ -58,7 +69,9 @@ class ActionOpeningHours(ShopAction):
 
 def on_holiday(day: str) -> str:
     """What is true of all shops on that day; empty when it is no holiday."""
-    return next((said for words, said in HOLIDAYS if re.search(words, day.replace("’", "'"), re.IGNORECASE)), "")
+    dates = [f"{when.day} {when:%B}" for when in _near(day)]
+    asked = " ".join([day.replace("’", "'"), *dates])
+    return next((said for words, said in HOLIDAYS if re.search(words, asked, re.IGNORECASE)), "")
 
 
 def _opens(store: Store, day: str) -> str:
@@ -79,11 +92,16 @@ _SHORT = r"\b{}(?:rs?|s|\w*days?)?\b"
 def weekdays(day: str) -> list[int]:
     """Monday is 0: `Saturdays`, `sat and sun`, `tomorrow`, `weekend`."""
     said = day.casefold()
-    now = today()
-    near = {"today": now, "tonight": now, "this evening": now, "tomorrow": now + timedelta(days=1)}
-    found = [date.weekday() for word, date in near.items() if word in said]
+    found = [when.weekday() for when in _near(day)]
     found += [number for number, name in enumerate(DAYS) if re.search(_SHORT.format(name[:3].lower()), said)]
     return list(dict.fromkeys([*found, *([5, 6] if "weekend" in said else [])]))
+
+
+def _near(day: str) -> list[date]:
+    """The dates of `today` and `tomorrow`."""
+    now = today()
+    near = {"today": now, "tonight": now, "this evening": now, "tomorrow": now + timedelta(days=1)}
+    return [when for word, when in near.items() if word in day.casefold()]
 
 
 def week(store: Store) -> str:
@@ -99,7 +117,7 @@ def week(store: Store) -> str:
 
 def _today(store: Store) -> str:
     hours = store.hours[today().weekday()]
-    return f"Today: {hours}." if hours else "It is closed today."
+    return on_holiday("today") or (f"Today: {hours}." if hours else "It is closed today.")
 
 
 def _hours_button(city: str) -> Button:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.engine import Engine
 
-from actions import database, tables
+from actions import database, opening, tables
 from actions.dates import today
 from actions.opening import HOLIDAYS
 from actions.returns import working_days_after
@@ -451,6 +451,11 @@ async def test_opening_hours_are_told_for_a_shop_and_every_shop_is_offered_other
         ("Christmas Eve", "On 24 December all our shops close at 14:00"),
         ("New Year’s Eve", "On 31 December all our shops close at 14:00"),
         ("new years day", "closed on 1 January"),
+        ("the 24th of December", "On 24 December all our shops close at 14:00"),
+        ("Dec 25th", "closed on 25 and 26 December"),
+        ("26.12.", "closed on 25 and 26 December"),
+        ("January 1", "closed on 1 January"),
+        ("12 December", "is open Monday to Friday"),
         ("Easter Monday", "closed on the public holidays of their country"),
         ("21 May", "is open Monday to Friday"),
     ],
@@ -463,10 +468,22 @@ async def test_opening_hours_are_told_for_the_day_that_was_asked_for(act: Act, d
 
 
 @pytest.mark.parametrize(("days", "word"), [(0, "today"), (1, "tomorrow")])
-async def test_today_and_tomorrow_are_days_of_the_week(act: Act, days: int, word: str) -> None:
-    day = f"{today() + timedelta(days=days):%A}"
+async def test_today_and_tomorrow_are_days_of_the_week(
+    act: Act, monkeypatch: pytest.MonkeyPatch, days: int, word: str
+) -> None:
+    now = date(2026, 12, 2)
+    monkeypatch.setattr(opening, "today", lambda: now)
+    day = f"{now + timedelta(days=days):%A}"
 
     assert f" on {day} " in text(await act("action_opening_hours", city="Amsterdam", day=word))
+
+
+@pytest.mark.parametrize("day", ["", "today", "tonight", "tomorrow"])
+async def test_a_holiday_is_one_whatever_the_day_is_called(act: Act, monkeypatch: pytest.MonkeyPatch, day: str) -> None:
+    near = date(2026, 12, 24) if day == "tomorrow" else date(2026, 12, 25)
+    monkeypatch.setattr(opening, "today", lambda: near)
+
+    assert "closed on 25 and 26 December" in text(await act("action_opening_hours", city="Dublin", day=day))
 
 
 def test_what_is_said_of_holidays_stands_in_the_help_pages() -> None:
