@@ -17,8 +17,8 @@ PRODUCTS = (
 )  # fmt: skip
 
 LARGE_FURNITURE = {
-    "Alma sofa", "Alma armchair", "Tarn oak table", "Tarn bench", "Brook bookshelf", "Heron desk", "Marsh bed",
-    "Moor mattress", "Linden wardrobe", "Juniper garden table",
+    "Alma sofa", "Alma armchair", "Tarn oak table", "Brook bookshelf", "Heron desk", "Marsh bed", "Moor mattress",
+    "Linden wardrobe", "Juniper garden table",
 }  # fmt: skip
 ONLINE = "online"
 OUT_OF_STOCK = {("Linden wardrobe", ONLINE), ("Lumen pendant", ONLINE), ("Alma sofa", "Dublin"), ("Marsh bed", "Lyon")}

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from actions import database, opening, tables
 from actions.dates import today
+from actions.demo_data import LARGE_FURNITURE
 from actions.opening import HOLIDAYS
 from actions.returns import working_days_after
 from actions.shop import Shop
@@ -530,6 +531,13 @@ def test_the_shop_is_filled_once_and_keeps_its_changes(engine: Engine) -> None:
 
     assert order is not None
     assert order.state == "cancelled"
+
+
+def test_what_the_carrier_collects_is_what_comes_by_truck() -> None:
+    page = (DATA / "kb" / "truck-delivery.md").read_text()
+    (by_truck,) = re.findall(r"lorry on the product page: (.+?)\. All other", page)
+
+    assert set(re.split(r", | and ", by_truck)) == LARGE_FURNITURE
 
 
 def test_working_days_leave_out_the_weekend() -> None:
