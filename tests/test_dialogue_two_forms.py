@@ -9,16 +9,18 @@ from tests.dialogue_play import Fake, Play, assistant_of, passage, slot
 
 DOMAIN = """
 version: "3.1"
-intents: [cancel, send_back, track, find, ask_time, chat, affirm, deny, stop, inform]
+intents: [cancel, send_back, swap, track, find, ask_time, chat, affirm, deny, stop, inform]
 entities: [order, email]
 slots:
   order: {type: text, mappings: [{type: from_entity, entity: order}]}
   email: {type: text, mappings: [{type: from_entity, entity: email}]}
-  reason: {type: text, mappings: [{type: from_text, conditions: [{active_loop: return_form, requested_slot: reason}]}]}
+  reason: {type: text, mappings: [{type: from_text, conditions: [{active_loop: return_form, requested_slot: reason},
+                                                                 {active_loop: swap_form, requested_slot: reason}]}]}
   confirm: {type: bool, mappings: [{type: custom}]}
 forms:
   cancel_form: {required_slots: [order, email, confirm]}
   return_form: {required_slots: [order, reason, confirm]}
+  swap_form: {required_slots: [order, reason]}
   track_form: {required_slots: [order]}
 actions: [action_cancel, action_send, action_track, validate_return_form]
 responses:
@@ -50,6 +52,7 @@ rules:
 - rule: sent back
   condition: [{active_loop: return_form}]
   steps: [{action: return_form}, {active_loop: null}, {slot_was_set: [{requested_slot: null}]}, {action: action_send}]
+- {rule: swap, steps: [{intent: swap}, {action: swap_form}, {active_loop: swap_form}]}
 - {rule: track, steps: [{intent: track}, {action: track_form}, {active_loop: track_form}]}
 - {rule: find, steps: [{intent: find}, {action: utter_searching}, {action: track_form}, {active_loop: track_form}]}
 - rule: tracked
@@ -230,4 +233,26 @@ def test_leaving_the_form_in_between_names_the_one_that_goes_on(play: Play) -> N
         < Left.
         < About returning LW-1:
         < Send back LW-1?
+    """)
+
+
+def test_a_yes_to_a_question_with_two_meanings_is_no_yes_to_the_form(play: Play) -> None:
+    play("""
+        > cancel LW-1 | cancel order=LW-1 email=a@b
+        < Cancel LW-1?
+        > what about my parcel | track / find
+        < Which? [Track an order] [Find an order]
+        > yes | affirm
+        < Cancel LW-1?
+        > yes | affirm
+        < Cancelled LW-1: True
+    """)
+
+
+def test_the_text_of_another_wish_answers_no_question_of_its_form(play: Play) -> None:
+    play("""
+        > send back LW-1 | send_back order=LW-1
+        < Why?
+        > can I swap it instead? | swap
+        < Why?
     """)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.dialogue.meaning import payload_for
 from bot.dialogue.run import Run
-from bot.dialogue.tracker import FALLBACK_INTENT
+from bot.dialogue.tracker import CLARIFY, FALLBACK_INTENT
 from bot.messages import Button, Outbound, Owner, Source
 from nlu.types import Intent, Passage
 
@@ -55,7 +55,7 @@ def offered(run: Run, candidates: tuple[Intent, ...]) -> list[Intent]:
 def clarify(run: Run) -> None:
     """Ask which of the likely meanings it is; what was found in the text goes along with each."""
     miss(run)
-    run.did("action_clarify")
+    run.did(CLARIFY)
     entities = run.meaning.entities
     buttons = [
         Button(run.wording(f"utter_meaning_{intent.name}"), payload_for(intent.name, entities))

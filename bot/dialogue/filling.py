@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from bot.dialogue.domain import Domain
@@ -21,6 +22,11 @@ def found_slots(domain: Domain, tracker: Tracker, meaning: Meaning) -> dict[str,
         if value is not None:
             found[slot.name] = slot.coerce(value)
     return _told_apart(domain, found, tracker)
+
+
+def named_slots(domain: Domain, tracker: Tracker, meaning: Meaning) -> dict[str, Any]:
+    """Those that the message fills whatever it was an answer to: without the mere text."""
+    return found_slots(domain, tracker, replace(meaning, text=""))
 
 
 def trigger_slots(domain: Domain, form: str, meaning: Meaning) -> dict[str, Any]:
@@ -50,7 +56,7 @@ def custom_extractors(domain: Domain, tracker: Tracker) -> list[str]:
 def _value(domain: Domain, slot: Slot, tracker: Tracker, meaning: Meaning) -> Any:
     if meaning.pressed and slot.name in (meaning.slots or {}) and slot.name not in domain.entities:
         return (meaning.slots or {})[slot.name]
-    if _ignored(domain, slot, tracker, meaning):
+    if _ignored(domain, slot, tracker, meaning) or (slot.confirms and tracker.torn and not meaning.pressed):
         return None
     values = (
         _taken(mapping, slot, meaning)

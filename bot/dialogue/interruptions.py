@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import replace
 from typing import Any
 
 from bot.dialogue import forms
 from bot.dialogue.domain import Form
-from bot.dialogue.filling import found_slots
+from bot.dialogue.filling import named_slots
 from bot.dialogue.policy import Prediction
 from bot.dialogue.run import Run, Steps
 from nlu.types import Verdict
@@ -24,7 +23,7 @@ def heard_by(run: Run, form: Form, found: Mapping[str, Any]) -> Steps[bool]:
         return False
     prediction = run.assistant.policy.predict(run.tracker) if meaning.sure else None
     elsewhere = prediction.action if prediction and prediction.action != form.name else None
-    certain = found_slots(run.domain, run.tracker, replace(meaning, text="")).keys()
+    certain = named_slots(run.domain, run.tracker, meaning).keys()
     aside = _answers_a_story(run, prediction) or (elsewhere and _passes_by(run, form, found, certain, elsewhere))
     if aside:
         yield from forms.take(run, _beside(run, form, found))

@@ -9,7 +9,7 @@ from random import Random
 from bot.dialogue import answers, forms, session, two_stage
 from bot.dialogue.assistant import Assistant
 from bot.dialogue.checks import BUILT_IN_INTENTS
-from bot.dialogue.filling import found_slots
+from bot.dialogue.filling import found_slots, named_slots
 from bot.dialogue.interruptions import heard_by
 from bot.dialogue.meaning import Meaning, of_message
 from bot.dialogue.perform import perform
@@ -140,6 +140,8 @@ def _answer(run: Run) -> Steps[None]:
     elif (yield from heard_by(run, form, run.found)):
         yield from _go_on(run)
         return
+    else:
+        run.found = named_slots(run.domain, run.tracker, run.meaning)
     if run.over:
         return
     if run.meaning.verdict is Verdict.SURE:

@@ -22,6 +22,7 @@ EVENTS = 50
 DEPTH = 3
 """Forms that can wait for one another."""
 LISTEN = "action_listen"
+CLARIFY = "action_clarify"
 FALLBACK_INTENT = "nlu_fallback"
 OWN_EVENTS = frozenset({"not_understood", "slot_refused", "form_suspended", "form_resumed", "waiting_told"})
 """Events that Rasa does not know; action servers and Rasa's API do not see them."""
@@ -67,6 +68,12 @@ class Tracker:
         """The slot that the customer is being asked for."""
         slot = self.slots.get(REQUESTED)
         return slot if self.loop and isinstance(slot, str) else None
+
+    @property
+    def torn(self) -> bool:
+        """Whether the customer was just asked which of several meanings it is, so that a bare yes is to nothing."""
+        hard = [move for move in self.moves if move.hard][-2:]
+        return len(hard) == 2 and (hard[0].kind, hard[0].name) == ("done", CLARIFY)
 
     def seated(self, initial: Mapping[str, Any]) -> Self:
         """With the slots of this domain, of which the tracker may have been made before."""
