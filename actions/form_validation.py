@@ -138,6 +138,8 @@ class OwnedOrderForm(OrderForm, ABC):
             return no_email(dispatcher)
         with the_database().reading() as shop:
             order = order_asked_for(shop, tracker)
+        if order is not None and order.email == signed_in(tracker):
+            return {"email": order.email}  # another address in the message is for something else
         return {"email": email} if order is None else _matched(order, email, dispatcher, tracker)
 
 

@@ -197,6 +197,15 @@ async def test_a_signed_in_customer_is_not_asked_for_the_address_of_their_own_or
     assert (others.slots["proof"], others.said) == (None, "")
 
 
+async def test_another_address_in_a_signed_in_customers_message_proves_nothing_and_spoils_nothing(fill: Fill) -> None:
+    given = {"order_number": "LW-10198", "email": "office@example.com"}
+
+    filled = await fill("request_invoice_form", known=SIGNED_IN, **given)
+
+    assert (filled.slots["email"], filled.said) == (MARA, "")
+    assert "mismatches" not in filled.slots
+
+
 async def test_a_signed_in_customer_may_act_even_after_wrong_addresses_for_another_order(fill: Fill) -> None:
     known = {**SIGNED_IN, "mismatches": 3}
 
