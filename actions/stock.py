@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from rasa_sdk import Tracker
@@ -35,7 +36,14 @@ class ActionCheckStock(ShopAction):
         exact = bool(re.search(r"how many|number of", asked))
         said = listed([f"{_amount(pieces[place], exact)} {_at(place)}" for place in places])
         another = Button.start("Another product", "check_stock", product=OTHER)
-        return Answer(f"**{product}**: {said}.{_elsewhere(pieces, places)}", (another,), image=picture(product))
+        text = f"{_no_shop(tracker, pieces)}**{product}**: {said}.{_elsewhere(pieces, places)}"
+        return Answer(text, (another,), image=picture(product))
+
+
+def _no_shop(tracker: Tracker, places: Iterable[str]) -> str:
+    """Said of a town that the message names and that has no shop."""
+    town = next(tracker.get_latest_entity_values("city"), None)
+    return f"We have no shop in {town}. " if town and not spelling.one_of(str(town), places) else ""
 
 
 def _amount(pieces: int, exact: bool) -> str:

@@ -43,8 +43,12 @@ def act(engine: Engine) -> Act:
     """Runs an action with these slots and returns its result."""
     runner = InProcess("actions", timeout=10)
 
-    async def run(name: str, *, seq: int = 1, said: str = "", **slots: Any) -> ActionResult:
-        tracker = {"sender_id": "c1", "slots": slots, "latest_message": {"text": said}, "events": []}
+    async def run(
+        name: str, *, seq: int = 1, said: str = "", entities: dict[str, str] | None = None, **slots: Any
+    ) -> ActionResult:
+        found = [{"entity": name, "value": value} for name, value in (entities or {}).items()]
+        message = {"text": said, "entities": found}
+        tracker = {"sender_id": "c1", "slots": slots, "latest_message": message, "events": []}
         call = ActionCall(name, tracker, {}, 0, False)
         result = await runner.run(call, conversation_id="c1", seq=seq, message_id="m")
         assert isinstance(result, ActionResult), result
@@ -520,6 +524,15 @@ async def test_stock_is_told_as_it_was_asked_for(act: Act, said: str, words: str
 )
 async def test_stock_is_told_online_and_in_the_shop_asked_for(act: Act, slots: dict[str, str], words: str) -> None:
     assert words in text(await act("action_check_stock", **slots))
+
+
+@pytest.mark.parametrize(
+    ("town", "words"), [("Berlin", "We have no shop in Berlin. **Clover rug**"), ("vienna", "**C")]
+)
+async def test_a_town_without_a_shop_is_said_to_have_none(act: Act, town: str, words: str) -> None:
+    result = await act("action_check_stock", product="Clover rug", city=town, entities={"city": town})
+
+    assert text(result).startswith(words)
 
 
 def test_the_shop_is_filled_once_and_keeps_its_changes(engine: Engine) -> None:
