@@ -20,6 +20,9 @@ from nlu.source import Mendable
 SETTINGS_FILE = Path("frontdesk.toml")
 
 
+_WORDS = {"extra_forbidden": f"there is no such setting, correct the name in {SETTINGS_FILE}"}
+
+
 class SettingsError(Mendable):
     """A setting that cannot be used, in one sentence."""
 
@@ -172,7 +175,7 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise SettingsError(
-                "; ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
+                "; ".join(_sentence(one["loc"], _WORDS.get(one["type"], one["msg"])) for one in error.errors())
             ) from None
         except ValueError as error:
             raise SettingsError(_unreadable(error)) from None

@@ -82,6 +82,10 @@ BROKEN = [
         "runs the unknown action 'action_trak'. Did you mean 'action_track'?",
     ),
     (
+        "rules: [{rule: r, condition: [{active_loop: null}], steps: [{intent: hi}, {action: uter_hi}]}]",
+        "runs the unknown action 'uter_hi'. Did you mean 'utter_hi'?",
+    ),
+    (
         "rules: [{rule: r, steps: [{intent: hi}, {action: action_track}]}]",
         "rules.yml:2: rule 'hi' contradicts rule 'r': utter_hi or action_track?",
     ),

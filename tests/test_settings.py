@@ -61,7 +61,7 @@ def test_a_wrong_value_is_named_in_one_sentence(variable: str, value: str, monke
 def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "frontdesk.toml").write_text("prot = 9000\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="prot"):
+    with pytest.raises(SettingsError, match=r"prot: there is no such setting, correct the name in frontdesk\.toml"):
         Settings.read()
 
 

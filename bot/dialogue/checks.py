@@ -117,7 +117,7 @@ def _action(domain: Domain, place: Node, name: str, title: str) -> Iterator[Prob
         advice = _advice(name, domain.responses, "responses")
         yield _problem(place, f"{title} says '{name}', which has no response.", advice)
     else:
-        known = {*domain.actions, *domain.forms, *BUILT_IN_ACTIONS}
+        known = {*domain.actions, *domain.forms, *domain.responses, *BUILT_IN_ACTIONS}
         yield _problem(place, f"{title} runs the unknown action '{name}'.", _advice(name, known, "actions"))
 
 
