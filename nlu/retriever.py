@@ -1,21 +1,25 @@
-"""Finds the passages that may answer a text: exact search over passages and over the questions they answer."""
+"""Finds the passages that may answer a text: by meaning and by words, joined article by article."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlu.data.article import Article
+from nlu.lexical import Lexical, Words, pieces
 from nlu.types import Passage
 
 Floats = NDArray[np.float32]
 MOST = 3
 """Articles in an answer."""
-QUESTION_SHARE = 1.5
-"""What an article's closest question counts for, against 1 for its closest passage."""
+SIGNALS = ("passage", "question", "common", "words", "pieces", "intent")
+"""Of a text and an article: the closest passage, the closest question, how close the article is to any question (less
+is more), the shares of the text's words and of their pieces that it has, and the probability of its intents."""
+LEXICAL = ("words", "pieces")
 
 
 def passage_texts(articles: Sequence[Article]) -> list[str]:
@@ -31,58 +35,125 @@ def question_texts(articles: Sequence[Article]) -> list[str]:
     return [question for article in articles for question in article.questions]
 
 
+def document_texts(articles: Sequence[Article]) -> list[str]:
+    """What is searched for words: all of an article."""
+    return [
+        "\n".join([article.title, *(f"{s.heading}\n{s.text}" for s in article.sections), *article.questions])
+        for article in articles
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Vectors:
     """Unit vectors of passage_texts and question_texts, in their order."""
 
     passages: Floats
     questions: Floats
+    common: Floats
+    """Per article, its mean similarity to the questions that are closest to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How the signals are joined, and what the joined score says."""
+
+    weights: Floats
+    """Per signal."""
+    certainty: Floats
+    """Of a logistic regression: for the joined score, for its lead over the next article's, and the bias."""
+
+    def joined(self, signals: Floats) -> Floats:
+        """Texts x articles x signals to texts x articles."""
+        return np.asarray(signals @ self.weights, np.float32)
+
+    def likely(self, joined: Floats) -> Floats:
+        """Texts x articles: the probability that this article answers the text."""
+        of_score, of_lead, bias = self.certainty
+        raw = of_score * joined + of_lead * leads(joined) + bias
+        return np.asarray(1 / (1 + np.exp(-np.clip(raw, -60, 60))), np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        weights = dict(zip(SIGNALS, self.weights.tolist(), strict=True))
+        return {"weights": weights, "certainty": self.certainty.tolist()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        weights = [values["weights"][name] for name in SIGNALS]
+        return cls(np.array(weights, np.float32), np.array(values["certainty"], np.float32))
+
+
+def leads(joined: Floats) -> Floats:
+    """Of each article over the best of the others; a lone article has none to lead."""
+    if joined.shape[1] < 2:
+        return np.zeros_like(joined)
+    best = np.sort(joined, 1)[:, ::-1]
+    others = np.where(joined == best[:, :1], best[:, 1:2], best[:, :1])
+    return joined - others
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """How near some texts are to everything in the index: texts x passages, questions, articles, articles."""
+
+    passages: Floats
+    questions: Floats
+    words: Floats
+    pieces: Floats
 
 
 class Retriever:
-    """An article's score joins its closest passage, its closest question, and whether it is about the text's intent."""
-
-    def __init__(self, articles: Sequence[Article], vectors: Vectors, intent_weight: float) -> None:
-        self._articles = articles
-        self._vectors = vectors
-        self._intent_weight = intent_weight
+    def __init__(self, articles: Sequence[Article], vectors: Vectors, fusion: Fusion) -> None:
+        self.articles = articles
+        self.vectors = vectors
+        self._fusion = fusion
+        documents = document_texts(articles)
+        self.words, self.pieces = Lexical(documents, Words()), Lexical(documents, pieces)
         self._first_passage = _starts([len(article.sections) for article in articles])
         self._asked = np.array([bool(article.questions) for article in articles])
         self._first_question = _starts([len(article.questions) for article in articles])[self._asked]
 
-    def find(self, embeddings: Floats, likely: Sequence[Mapping[str, float]], sure: float) -> list[tuple[Passage, ...]]:
-        """For each unit vector up to three articles' best passages, best first.
+    def find(
+        self, texts: Sequence[str], embeddings: Floats, likely: Sequence[Mapping[str, float]], sure: float
+    ) -> list[tuple[Passage, ...]]:
+        """For each text, with its unit vector, up to three articles' best passages, best first.
 
         `likely` holds each text's intents with their probabilities.
         """
-        to_passages = embeddings @ self._vectors.passages.T
-        meaning = self.meaning(to_passages, embeddings @ self._vectors.questions.T)
-        scores = meaning + self._intent_weight * self.about(likely)
-        return [self._best(row, found, sure) for row, found in zip(to_passages, scores, strict=True)]
+        near = self.near(texts, embeddings)
+        joined = self._fusion.joined(self.signals(near, likely))
+        chances = self._fusion.likely(joined)
+        return [self._best(*row, sure) for row in zip(near.passages, joined, chances, strict=True)]
 
-    def meaning(self, to_passages: Floats, to_questions: Floats) -> Floats:
-        """Texts x articles, from the texts' similarities to all passages and questions."""
-        passage = np.maximum.reduceat(to_passages, self._first_passage, 1)
+    def near(self, texts: Sequence[str], embeddings: Floats) -> Near:
+        return Near(
+            embeddings @ self.vectors.passages.T,
+            embeddings @ self.vectors.questions.T,
+            self.words.shares(texts),
+            self.pieces.shares(texts),
+        )
+
+    def signals(self, near: Near, likely: Sequence[Mapping[str, float]]) -> Floats:
+        """Texts x articles x SIGNALS."""
+        passage = np.maximum.reduceat(near.passages, self._first_passage, 1)
         question = passage.copy()  # an article without questions is judged by its passages alone
         if self._asked.any():
-            question[:, self._asked] = np.maximum.reduceat(to_questions, self._first_question, 1)
-        joined: Floats = (passage + np.float32(QUESTION_SHARE) * question) / np.float32(1 + QUESTION_SHARE)
-        return joined
+            question[:, self._asked] = np.maximum.reduceat(near.questions, self._first_question, 1)
+        common = np.broadcast_to(-self.vectors.common, passage.shape)
+        return np.stack([passage, question, common, near.words, near.pieces, self._about(likely)], 2)
 
-    def about(self, likely: Sequence[Mapping[str, float]]) -> Floats:
+    def _about(self, likely: Sequence[Mapping[str, float]]) -> Floats:
         """Texts x articles: the probability that a text has one of an article's intents."""
-        return np.array([[self._about(article, row) for article in self._articles] for row in likely], np.float32)
+        rows = [
+            [sum(row.get(intent, 0.0) for intent in article.intents) for article in self.articles] for row in likely
+        ]
+        return np.array(rows, np.float32)
 
-    @staticmethod
-    def _about(article: Article, likely: Mapping[str, float]) -> float:
-        return sum(likely.get(intent, 0.0) for intent in article.intents)
+    def _best(self, to_passages: Floats, joined: Floats, chances: Floats, sure: float) -> tuple[Passage, ...]:
+        best = np.argsort(-joined, kind="stable")[:MOST]
+        return tuple(self._passage(int(number), to_passages, float(chances[number]), sure) for number in best)
 
-    def _best(self, to_passages: Floats, scores: Floats, sure: float) -> tuple[Passage, ...]:
-        best = np.argsort(-scores, kind="stable")[:MOST]
-        return tuple(self._passage(int(number), to_passages, float(scores[number]), sure) for number in best)
-
-    def _passage(self, number: int, to_passages: Floats, score: float, sure: float) -> Passage:
-        article = self._articles[number]
+    def _passage(self, number: int, to_passages: Floats, chance: float, sure: float) -> Passage:
+        article = self.articles[number]
         first = self._first_passage[number]
         section = article.sections[int(to_passages[first : first + len(article.sections)].argmax())]
         return Passage(
@@ -91,8 +162,8 @@ class Retriever:
             section=section.heading,
             text=section.text,
             url=article.url,
-            score=min(1.0, score),
-            sure=score >= sure,
+            score=chance,
+            sure=chance >= sure,
         )
 
 

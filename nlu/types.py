@@ -69,7 +69,7 @@ class Passage:
     url: str
     """Where a customer can read the article; empty if nowhere."""
     score: float
-    """Cosine similarity, -1 to 1."""
+    """The probability that the article answers the text."""
     sure: bool
     """Whether the score passes the model's knowledge threshold."""
 

@@ -23,7 +23,7 @@ from nlu.engine.torch_engine import DeviceError, TorchEngine, choose_device, set
 from nlu.entities import EntityReader, Matcher
 from nlu.intents import Thresholds, probabilities, ranking, response_keys, verdict
 from nlu.registry import Manifest, ModelError, check_directory
-from nlu.retriever import Retriever, Vectors
+from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
 from nlu.tokens import Tokens, prepared, tokenize
 from nlu.types import Intent, Passage, Understanding
@@ -71,7 +71,7 @@ class Model:
         likely = probabilities(scores, self.manifest.temperature)
         in_scope = self.scope.score(embeddings, scores)
         ranked = [ranking(self.manifest.intents, row) for row in likely]
-        passages = self._passages(embeddings, ranked)
+        passages = self._passages(texts, embeddings, ranked)
         return [
             self._understanding(text, tokens, tags, _Meant(*meant))
             for text, tokens, tags, *meant in zip(
@@ -79,11 +79,13 @@ class Model:
             )
         ]
 
-    def _passages(self, embeddings: Floats, ranked: Sequence[tuple[Intent, ...]]) -> list[tuple[Passage, ...]]:
+    def _passages(
+        self, texts: Sequence[str], embeddings: Floats, ranked: Sequence[tuple[Intent, ...]]
+    ) -> list[tuple[Passage, ...]]:
         if self.retriever is None:
             return [()] * len(ranked)
         chances = [{intent.name: intent.confidence for intent in row} for row in ranked]
-        return self.retriever.find(embeddings, chances, self.thresholds.knowledge)
+        return self.retriever.find(texts, embeddings, chances, self.thresholds.knowledge)
 
     def _understanding(self, text: str, tokens: Tokens, tags: Floats | None, meant: _Meant) -> Understanding:
         if not tokens.words:
@@ -153,7 +155,7 @@ def _retriever(directory: Path) -> Retriever | None:
     values = json.loads((directory / "kb.json").read_text("utf-8"))
     vectors = {name: array.float().numpy() for name, array in load_file(directory / "kb.safetensors").items()}
     articles = [Article.from_json(article) for article in values["articles"]]
-    return Retriever(articles, Vectors(**vectors), float(values["intent_weight"]))
+    return Retriever(articles, Vectors(**vectors), Fusion.from_json(values))
 
 
 class Service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pypdf import PdfWriter
 
 from nlu.data import knowledge
 from nlu.data.article import LONGEST, Article
@@ -142,6 +143,17 @@ def test_what_stands_on_most_pages_of_a_pdf_is_no_text(tmp_path: Path) -> None:
     text = read_pdf(kb(tmp_path, a__pdf=pdf(*pages, title="All of it"))[0])
     assert text.title == "All of it"
     assert "Larkwood" not in str(text.sections)
+
+
+def test_a_locked_pdf_is_refused_and_one_that_only_may_not_be_changed_is_read(tmp_path: Path) -> None:
+    (plain,) = kb(tmp_path, plain__pdf=pdf([Line("Anyone may read this.")]))
+    for name, password in (("open.pdf", ""), ("locked.pdf", "secret")):
+        writer = PdfWriter(clone_from=plain)
+        writer.encrypt(password, owner_password="owner", algorithm="RC4-128")
+        writer.write(tmp_path / name)
+    assert read_pdf(tmp_path / "open.pdf").sections[0].text == "Anyone may read this."
+    with pytest.raises(DataError, match="is locked with a password"):
+        read_pdf(tmp_path / "locked.pdf")
 
 
 SITEMAP = '<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}</urlset>'

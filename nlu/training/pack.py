@@ -51,8 +51,8 @@ def _write_weights(directory: Path, trained: Trained) -> None:
 
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
     articles = [article.to_json() for article in shelved.articles]
-    _write_json(directory / "kb.json", {"intent_weight": shelved.intent_weight, "articles": articles})
-    vectors = {name: getattr(shelved.vectors, name) for name in ("passages", "questions")}
+    _write_json(directory / "kb.json", {**shelved.fusion.to_json(), "articles": articles})
+    vectors = {name: getattr(shelved.vectors, name) for name in ("passages", "questions", "common")}
     save_file({name: torch.tensor(array).half() for name, array in vectors.items()}, directory / "kb.safetensors")
 
 

@@ -15,24 +15,26 @@ from nlu.data.article import Article
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine
 from nlu.intents import probabilities, ranking
-from nlu.retriever import Retriever, Vectors, passage_texts, question_texts
+from nlu.retriever import Fusion, Near, Retriever, Vectors, passage_texts, question_texts
 from nlu.tokens import tokenize
+from nlu.training.fusion import learnt, untaught
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 Chances = Sequence[Mapping[str, float]]
 """Per text, the probability of each intent."""
 
-_INTENT_WEIGHTS = (0.0, 0.05, 0.1, 0.15)
-_STEPS = np.linspace(0.35, 0.95, 61)
-_UNTRIED = 0.5
-"""The threshold of a knowledge base whose articles have no questions to learn one from."""
+_SURE = 0.5
+"""More likely right than wrong."""
+_CLOSEST = 10
+"""Questions that tell how close an article is to any question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
     articles: tuple[Article, ...]
     vectors: Vectors
-    intent_weight: float
+    fusion: Fusion
     sure: float
 
 
@@ -60,6 +62,7 @@ class QuestionReader:
 class Strangers:
     """Out-of-scope texts, which should find nothing."""
 
+    texts: Sequence[str]
     embeddings: Floats
     chances: Chances
 
@@ -70,29 +73,29 @@ def shelve(
     """Embeds the articles with the base model in `folder`, and asks every question as if it were no key itself."""
     vectors = _vectors(folder, device, articles)
     texts = question_texts(articles)
-    if not texts:
-        return Shelved(tuple(articles), vectors, 0.0, _UNTRIED)
-    right = np.array([number for number, article in enumerate(articles) for _ in article.questions])
-    to_questions = vectors.questions @ vectors.questions.T
-    np.fill_diagonal(to_questions, -1.0)
-    retriever = Retriever(articles, vectors, 0.0)
-    meaning = retriever.meaning(vectors.questions @ vectors.passages.T, to_questions)
-    about = retriever.about(reader.read(texts))
-    tried = [meaning + weight * about for weight in _INTENT_WEIGHTS]
-    best = int(np.argmax([(scores.argmax(1) == right).sum() for scores in tried]))
-    weight = _INTENT_WEIGHTS[best]
-    strange = _of_strangers(retriever, vectors, strangers, weight)
-    return Shelved(tuple(articles), vectors, weight, _sure(tried[best], right, strange))
+    fusion = untaught()
+    if texts:
+        retriever = Retriever(articles, vectors, fusion)
+        strange = retriever.signals(retriever.near(strangers.texts, strangers.embeddings), strangers.chances)
+        fusion = learnt(asked_anew(retriever, reader.read(texts)), articles_of(articles), strange)
+    return Shelved(tuple(articles), vectors, fusion, _SURE)
 
 
-def _of_strangers(retriever: Retriever, vectors: Vectors, strangers: Strangers, weight: float) -> Floats:
-    """Their highest scores."""
-    if not len(strangers.embeddings):
-        return np.empty(0, np.float32)
-    texts = strangers.embeddings
-    scores = retriever.meaning(texts @ vectors.passages.T, texts @ vectors.questions.T)
-    highest: Floats = (scores + weight * retriever.about(strangers.chances)).max(1)
-    return highest
+def asked_anew(retriever: Retriever, likely: Chances) -> Floats:
+    """The signals of every question of the articles, each as if it were not among them."""
+    texts = question_texts(retriever.articles)
+    near = retriever.near(texts, retriever.vectors.questions)
+    rows, own = np.arange(len(texts)), articles_of(retriever.articles)
+    questions, words, pieces = near.questions.copy(), near.words.copy(), near.pieces.copy()
+    questions[rows, rows] = -1.0
+    words[rows, own] = [retriever.words.share_without(*pair) for pair in zip(texts, own.tolist(), strict=True)]
+    pieces[rows, own] = [retriever.pieces.share_without(*pair) for pair in zip(texts, own.tolist(), strict=True)]
+    return retriever.signals(Near(near.passages, questions, words, pieces), likely)
+
+
+def articles_of(articles: Sequence[Article]) -> Integers:
+    """Of every question its article's number."""
+    return np.array([number for number, article in enumerate(articles) for _ in article.questions], np.int64)
 
 
 def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) -> Vectors:
@@ -105,15 +108,17 @@ def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) ->
     passages = passage_texts(articles)
     texts = [*passages, *question_texts(articles)]
     found = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-    return Vectors(*np.split(np.asarray(found, np.float32), [len(passages)]))
+    of_passages, of_questions = np.split(np.asarray(found, np.float32), [len(passages)])
+    return Vectors(of_passages, of_questions, _common(articles, of_passages, of_questions))
 
 
-def _sure(scores: Floats, right: NDArray[np.int64], strange: Floats) -> float:
-    """Where right answers shown, less wrong answers shown, less answers to strangers (as many of them), is most."""
-    best, correct = scores.max(1), scores.argmax(1) == right
-    worth = len(best) / len(strange) if len(strange) else 0.0
-    gain = [
-        (correct & (best >= step)).sum() - (~correct & (best >= step)).sum() - worth * (strange >= step).sum()
-        for step in _STEPS
-    ]
-    return float(_STEPS[int(np.argmax(gain))])
+def _common(articles: Sequence[Article], passages: Floats, questions: Floats) -> Floats:
+    """Per article the mean similarity of the questions closest to it, whosever they are."""
+    found = np.zeros(len(articles), np.float32)
+    start = 0
+    for number, article in enumerate(articles):
+        end = start + len(article.sections)
+        closest = np.sort((passages[start:end] @ questions.T).max(0))[::-1][:_CLOSEST]
+        found[number] = closest.mean() if len(closest) else 0.0
+        start = end
+    return found

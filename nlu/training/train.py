@@ -121,7 +121,7 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
     if data.articles:
         diary.work.begin("reading the knowledge base")
         reader = QuestionReader(network, tokenizer, device, prepared.names, calibration.temperature)
-        shelved = shelve(data.articles, folder, device, reader, _strangers(held, reader))
+        shelved = shelve(data.articles, folder, device, reader, _strangers(held, reader, data))
         diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
     story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
@@ -164,9 +164,10 @@ def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, di
     return joined(parts)
 
 
-def _strangers(held: HeldOut, reader: QuestionReader) -> Strangers:
+def _strangers(held: HeldOut, reader: QuestionReader, data: TrainingData) -> Strangers:
     outside = ~held.known
-    return Strangers(held.embeddings[outside], [reader.chances(row) for row in held.scores[outside]])
+    texts = [data.examples[row].text for row in held.rows[outside]]
+    return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in held.scores[outside]])
 
 
 def _dev_scores(data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration) -> IntentScores:

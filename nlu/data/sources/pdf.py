@@ -21,6 +21,7 @@ _LARGER = 1.15
 _LONGEST_HEADING = 150
 _PAGE_NUMBER = re.compile(r"(\w+\.? )?\d+( ?(/|of|von|de|di|van) ?\d+)?", re.IGNORECASE)
 _BULLET = re.compile(r"^([•‣◦▪●○*–-]|\d{1,2}[.)])\s+")
+_LIGATURES = dict(zip(range(0xFB00, 0xFB07), ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 _NO_TITLE = re.compile(r"^(microsoft \w+ - .*|untitled|.*\.(docx?|odt|pdf|tex|indd|pages))$", re.IGNORECASE)
 
 
@@ -105,7 +106,7 @@ class _Pen:
 
     def end(self) -> None:
         drawn = [part for part in self._parts if part[1]]
-        text = " ".join("".join(part for part, _, _ in self._parts).split())
+        text = " ".join("".join(part for part, _, _ in self._parts).translate(_LIGATURES).split())
         if text and drawn:
             size = round(max(drawn, key=lambda part: len(part[0]))[1], 1)
             apart = self._above is None or self._height is None or not 0 <= self._above - self._height < 1.7 * size

@@ -1,0 +1,96 @@
+"""How well the demo's knowledge base is searched: `python -m benchmarks.knowledge [--seeds N] [--model DIR]`.
+
+The right article first, and in the first three, on the held-out questions: by words and meaning together, by meaning
+alone, by words alone. Each is learnt anew from the articles' own questions; the held-out ones are read after that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+
+from benchmarks.demo import DATA
+from nlu.data.table import read_questions
+from nlu.retriever import LEXICAL, SIGNALS, Retriever, question_texts
+from nlu.training.fusion import Floats, Integers, learnt
+from nlu.training.options import TrainingOptions
+from nlu.training.shelve import articles_of, asked_anew
+from nlu.training.train import train
+from nlu.understand import Model, load_model
+
+MODES = {
+    "words and meaning": SIGNALS,
+    "meaning alone": tuple(name for name in SIGNALS if name not in LEXICAL),
+    "words alone": LEXICAL,
+}
+
+
+class Searched:
+    """Signals of the articles' own questions, each as if new, and of the held-out ones."""
+
+    def __init__(self, model: Model, retriever: Retriever) -> None:
+        self._model, self._retriever = model, retriever
+        own = question_texts(retriever.articles)
+        self._own, self._articles = asked_anew(retriever, self._chances(own)), articles_of(retriever.articles)
+        names = [article.id for article in retriever.articles]
+        pairs = read_questions(DATA / "test" / "knowledge.csv")
+        self._held_out = self._signals([question for question, _ in pairs])
+        self._right = np.array([names.index(article) for _, article in pairs])
+
+    def figures(self, used: tuple[str, ...]) -> dict[str, float]:
+        fusion = learnt(self._own, self._articles, self._own[:0], used)
+        return {
+            **_ranks("left out", fusion.joined(self._own), self._articles),
+            **_ranks("held out", fusion.joined(self._held_out), self._right),
+        }
+
+    def _chances(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
+        batches = [texts[start : start + 64] for start in range(0, len(texts), 64)]
+        understood = [found for batch in batches for found in self._model.understand_now(batch)]
+        return [{intent.name: intent.confidence for intent in found.ranking} for found in understood]
+
+    def _signals(self, texts: Sequence[str]) -> Floats:
+        ids = [self._model.tokenizer.encode(text).ids for text in texts]
+        embeddings = np.stack([one.embedding for one in self._model.engine.run(ids)])
+        return self._retriever.signals(self._retriever.near(texts, embeddings), self._chances(texts))
+
+
+def _ranks(what: str, joined: Floats, right: Integers) -> dict[str, float]:
+    best = np.argsort(-joined, 1, kind="stable")[:, :3] == right[:, None]
+    return {f"{what}, first": float(best[:, 0].mean()), f"{what}, in three": float(best.any(1).mean())}
+
+
+def searched(directory: Path) -> dict[str, dict[str, float]]:
+    model = load_model(directory, device="cpu")
+    assert model.retriever is not None
+    found = Searched(model, model.retriever)
+    return {mode: found.figures(used) for mode, used in MODES.items()}
+
+
+def _models(chosen: argparse.Namespace, scratch: Path) -> list[Path]:
+    if chosen.model:
+        return [chosen.model]
+    for seed in range(chosen.seeds):
+        train(DATA, scratch / str(seed), TrainingOptions(seed=seed, log_to="none"))
+    return [scratch / str(seed) for seed in range(chosen.seeds)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--model", type=Path, help="a trained model of the demo")
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = [searched(directory) for directory in _models(parser.parse_args(), Path(scratch))]
+    names = list(runs[0]["words and meaning"])
+    print("| right article | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    for mode in MODES:
+        print(f"| {mode} | " + " | ".join(f"{mean(run[mode][name] for run in runs):.1%}" for name in names) + " |")
+
+
+if __name__ == "__main__":
+    main()
