@@ -52,7 +52,7 @@ class ActionOpeningHours(ShopAction):
         return "action_opening_hours"
 
     def answer(self, shop: Shop, tracker: Tracker) -> Answer:
-        day = str(tracker.slots.get("day") or "")
+        day = day_asked(tracker)
         stores = {store.city: store for store in shop.stores()}
         city = spelling.one_of(str(tracker.slots.get("city") or ""), stores)
         holiday = on_holiday(day)
@@ -65,6 +65,11 @@ class ActionOpeningHours(ShopAction):
             f"Our shop in **{city}**, {store.street}, {_opens(store, day)}",
             (Button.start("Is something in stock?", "check_stock", city=city),),
         )
+
+
+def day_asked(tracker: Tracker) -> str:
+    """The day as it was said: `24th of` and `December` may have been found apart."""
+    return " ".join(map(str, tracker.get_latest_entity_values("date"))) or str(tracker.slots.get("day") or "")
 
 
 def on_holiday(day: str) -> str:
@@ -130,7 +135,7 @@ class ValidateOpeningHoursForm(ShopForm):
 
     def over(self, tracker: Tracker) -> bool:
         """On holidays all shops do the same: no need to ask which."""
-        return bool(on_holiday(str(tracker.slots.get("day") or "")))
+        return bool(on_holiday(day_asked(tracker)))
 
     def validate_city(
         self, value: Any, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -44,9 +44,9 @@ def act(engine: Engine) -> Act:
     runner = InProcess("actions", timeout=10)
 
     async def run(
-        name: str, *, seq: int = 1, said: str = "", entities: dict[str, str] | None = None, **slots: Any
+        name: str, *, seq: int = 1, said: str = "", entities: Sequence[tuple[str, str]] = (), **slots: Any
     ) -> ActionResult:
-        found = [{"entity": name, "value": value} for name, value in (entities or {}).items()]
+        found = [{"entity": name, "value": value} for name, value in entities]
         message = {"text": said, "entities": found}
         tracker = {"sender_id": "c1", "slots": slots, "latest_message": message, "events": []}
         call = ActionCall(name, tracker, {}, 0, False)
@@ -483,6 +483,12 @@ async def test_today_and_tomorrow_are_days_of_the_week(
     assert f" on {day} " in text(await act("action_opening_hours", city="Amsterdam", day=word))
 
 
+async def test_a_date_that_was_found_in_two_parts_is_one(act: Act) -> None:
+    parts = [("date", "24th of"), ("date", "December")]
+
+    assert "24 December all" in text(await act("action_opening_hours", city="Lyon", day="December", entities=parts))
+
+
 @pytest.mark.parametrize("day", ["", "today", "tonight", "tomorrow"])
 async def test_a_holiday_is_one_whatever_the_day_is_called(act: Act, monkeypatch: pytest.MonkeyPatch, day: str) -> None:
     near = date(2026, 12, 24) if day == "tomorrow" else date(2026, 12, 25)
@@ -530,7 +536,7 @@ async def test_stock_is_told_online_and_in_the_shop_asked_for(act: Act, slots: d
     ("town", "words"), [("Berlin", "We have no shop in Berlin. **Clover rug**"), ("vienna", "**C")]
 )
 async def test_a_town_without_a_shop_is_said_to_have_none(act: Act, town: str, words: str) -> None:
-    result = await act("action_check_stock", product="Clover rug", city=town, entities={"city": town})
+    result = await act("action_check_stock", product="Clover rug", city=town, entities=[("city", town)])
 
     assert text(result).startswith(words)
 
