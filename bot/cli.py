@@ -270,9 +270,14 @@ def models_promote(model_id: str) -> None:
 
 
 def _directory(settings: Settings, model: Path | None) -> Path:
-    found = model or Registry(settings.home).usable()
+    if model is not None:
+        return model
+    registry = Registry(settings.home)
+    found, current = registry.usable(), registry.current_id()
     if found is None:
         raise ModelError(f"There is no model in {settings.home}; train one with `frontdesk train`.")
+    if current not in (None, found.name):
+        print(f"The current model, {current}, is refused; this is the last good one, {found.name}.", file=sys.stderr)
     return found
 
 

@@ -251,6 +251,9 @@ def test_a_bad_model_is_refused_and_the_last_good_one_serves(
     assert "is refused" in frontdesk("models", "list").err
     asked = frontdesk("parse", "--model", registry.directory(NEWER), "hello")
     assert (asked.code, asked.out) == (2, "")
+    asked = frontdesk("parse", "hello")
+    assert asked.code == 0
+    assert f"The current model, {NEWER}, is refused; this is the last good one, {OLDER}.\n" in asked.err
 
 
 def test_a_model_that_was_sealed_and_does_not_load_is_refused(registry: Registry) -> None:
