@@ -15,11 +15,13 @@ from statistics import mean
 import numpy as np
 
 from benchmarks.demo import DATA
+from nlu.data.reader import read_training_data
 from nlu.data.table import read_questions
-from nlu.retriever import LEXICAL, SIGNALS, Retriever, question_texts
+from nlu.retriever import LEXICAL, SIGNALS, question_texts
+from nlu.tokens import tokenize
 from nlu.training.fusion import Floats, Integers, learnt
 from nlu.training.options import TrainingOptions
-from nlu.training.shelve import articles_of, asked_anew
+from nlu.training.shelve import articles_of, lines_of, taught
 from nlu.training.train import train
 from nlu.understand import Model, load_model
 
@@ -33,13 +35,18 @@ MODES = {
 class Searched:
     """Signals of the articles' own questions, each as if new, and of the held-out ones."""
 
-    def __init__(self, model: Model, retriever: Retriever) -> None:
-        self._model, self._retriever = model, retriever
-        own = question_texts(retriever.articles)
-        self._own, self._articles = asked_anew(retriever, self._chances(own)), articles_of(retriever.articles)
-        names = [article.id for article in retriever.articles]
+    def __init__(self, model: Model) -> None:
+        assert model.retriever is not None
+        self._model, articles = model, model.retriever.articles
+        examples = read_training_data(DATA).examples
+        lines = lines_of(articles, examples, self._embeddings([example.text for example in examples]))
+        chances = self._chances(question_texts(articles))
+        self._retriever, self._own = taught(articles, model.retriever.vectors, chances, lines)
+        self._articles, names = articles_of(articles), [article.id for article in articles]
         pairs = read_questions(DATA / "test" / "knowledge.csv")
-        self._held_out = self._signals([question for question, _ in pairs])
+        texts = [question for question, _ in pairs]
+        near = self._retriever.near(texts, self._embeddings(texts))
+        self._held_out = self._retriever.signals(near, self._chances(texts))
         self._right = np.array([names.index(article) for _, article in pairs])
 
     def figures(self, used: tuple[str, ...]) -> dict[str, float]:
@@ -54,10 +61,9 @@ class Searched:
         understood = [found for batch in batches for found in self._model.understand_now(batch)]
         return [{intent.name: intent.confidence for intent in found.ranking} for found in understood]
 
-    def _signals(self, texts: Sequence[str]) -> Floats:
-        ids = [self._model.tokenizer.encode(text).ids for text in texts]
-        embeddings = np.stack([one.embedding for one in self._model.engine.run(ids)])
-        return self._retriever.signals(self._retriever.near(texts, embeddings), self._chances(texts))
+    def _embeddings(self, texts: Sequence[str]) -> Floats:
+        ids = [tokens.ids for tokens in tokenize(self._model.tokenizer, texts)]
+        return np.stack([one.embedding for one in self._model.engine.run(ids)])
 
 
 def _ranks(what: str, joined: Floats, right: Integers) -> dict[str, float]:
@@ -66,9 +72,7 @@ def _ranks(what: str, joined: Floats, right: Integers) -> dict[str, float]:
 
 
 def searched(directory: Path) -> dict[str, dict[str, float]]:
-    model = load_model(directory, device="cpu")
-    assert model.retriever is not None
-    found = Searched(model, model.retriever)
+    found = Searched(load_model(directory, device="cpu"))
     return {mode: found.figures(used) for mode, used in MODES.items()}
 
 

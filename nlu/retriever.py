@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,12 +15,15 @@ from nlu.lexical import Lexical, Words, pieces
 from nlu.types import Passage
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 MOST = 3
 """Articles in an answer."""
-SIGNALS = ("passage", "question", "common", "words", "pieces", "intent")
-"""Of a text and an article: the closest passage, the closest question, how close the article is to any question (less
-is more), the shares of the text's words and of their pieces that it has, and the probability of its intents."""
+SIGNALS = ("passage", "question", "common", "words", "pieces", "intent", "topic")
+"""Of a text and an article: the closest passage, the closest question or line, how close the article is to any question
+(less is more), the shares of the text's words and of their pieces that it has, the probability of its intents, and the
+logarithm of the article's own probability by a linear classifier of articles."""
 LEXICAL = ("words", "pieces")
+WITHOUT_TOPIC = tuple(name for name in SIGNALS if name != "topic")
 
 
 def passage_texts(articles: Sequence[Article]) -> list[str]:
@@ -51,6 +55,12 @@ class Vectors:
     questions: Floats
     common: Floats
     """Per article, its mean similarity to the questions that are closest to it."""
+    lines: Floats
+    """Unit vectors of customers' lines."""
+    line_articles: Integers
+    """Of each line, the number of the article that answers it."""
+    topics: Floats
+    """Articles x (width + 1): the weights of the classifier of articles, and their bias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +103,14 @@ def leads(joined: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """How near some texts are to everything in the index: texts x passages, questions, articles, articles."""
+    """How near some texts are to everything in the index: texts x passages, questions, lines, articles three times."""
 
     passages: Floats
     questions: Floats
+    lines: Floats
     words: Floats
     pieces: Floats
+    topics: Floats
 
 
 class Retriever:
@@ -124,12 +136,20 @@ class Retriever:
         chances = self._fusion.likely(joined)
         return [self._best(*row, sure) for row in zip(near.passages, joined, chances, strict=True)]
 
+    def knowing(self, vectors: Vectors) -> Retriever:
+        """The same articles with other vectors."""
+        other = copy(self)
+        other.vectors = vectors
+        return other
+
     def near(self, texts: Sequence[str], embeddings: Floats) -> Near:
         return Near(
             embeddings @ self.vectors.passages.T,
             embeddings @ self.vectors.questions.T,
+            embeddings @ self.vectors.lines.T,
             self.words.shares(texts),
             self.pieces.shares(texts),
+            topic_of(embeddings, self.vectors.topics),
         )
 
     def signals(self, near: Near, likely: Sequence[Mapping[str, float]]) -> Floats:
@@ -138,8 +158,9 @@ class Retriever:
         question = passage.copy()  # an article without questions is judged by its passages alone
         if self._asked.any():
             question[:, self._asked] = np.maximum.reduceat(near.questions, self._first_question, 1)
+        np.maximum.at(question.T, self.vectors.line_articles, near.lines.T)
         common = np.broadcast_to(-self.vectors.common, passage.shape)
-        return np.stack([passage, question, common, near.words, near.pieces, self._about(likely)], 2)
+        return np.stack([passage, question, common, near.words, near.pieces, self._about(likely), near.topics], 2)
 
     def _about(self, likely: Sequence[Mapping[str, float]]) -> Floats:
         """Texts x articles: the probability that a text has one of an article's intents."""
@@ -165,6 +186,13 @@ class Retriever:
             score=chance,
             sure=chance >= sure,
         )
+
+
+def topic_of(embeddings: Floats, topics: Floats) -> Floats:
+    """Texts x articles: the logarithm of each article's probability."""
+    scores = embeddings @ topics[:, :-1].T + topics[:, -1]
+    scores -= scores.max(1, keepdims=True)
+    return np.asarray(scores - np.log(np.exp(scores).sum(1, keepdims=True)), np.float32)
 
 
 def _starts(counts: Sequence[int]) -> NDArray[np.int64]:

@@ -153,7 +153,8 @@ def _retriever(directory: Path) -> Retriever | None:
     if not (directory / "kb.json").is_file():
         return None
     values = json.loads((directory / "kb.json").read_text("utf-8"))
-    vectors = {name: array.float().numpy() for name, array in load_file(directory / "kb.safetensors").items()}
+    stored = load_file(directory / "kb.safetensors")
+    vectors = {name: (a.float() if a.is_floating_point() else a).numpy() for name, a in stored.items()}
     articles = [Article.from_json(article) for article in values["articles"]]
     return Retriever(articles, Vectors(**vectors), Fusion.from_json(values))
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlu.data.article import Article, Section
+from nlu.data.examples import Example
 from nlu.lexical import Lexical, Words, pieces
-from nlu.retriever import LEXICAL, SIGNALS, Fusion, Retriever, Vectors, leads, passage_texts
-from nlu.training.fusion import FAMILIAR, learnt, untaught
-from nlu.training.shelve import articles_of, asked_anew
+from nlu.retriever import LEXICAL, SIGNALS, Floats, Fusion, Retriever, Vectors, leads, passage_texts
+from nlu.training.fusion import learnt, untaught
+from nlu.training.shelve import articles_of, lines_of, taught
 
 TEXTS = ["Shipping costs 4.90 EUR", "The warranty is three years", "Return your parcel within 30 days", ""]
 
@@ -34,7 +35,12 @@ def retriever(fusion: Fusion | None = None) -> Retriever:
     passages = np.array([[1, 0, 0, 0.2], [0.9, 0, 0, 0.3], [0, 1, 0, 0.2], [0, 0, 1, 0.2]], np.float32)
     questions = np.array([[0.8, 0, 0, 0.6], [0.6, 0, 0, 0.8], [0, 0.8, 0, 0.6]], np.float32)
     common = np.array([0.3, 0.2, 0.1], np.float32)
-    return Retriever(ARTICLES, Vectors(passages, questions, common), fusion or untaught())
+    return Retriever(ARTICLES, vectors(passages, questions, common), fusion or untaught())
+
+
+def vectors(passages: Floats, questions: Floats, common: Floats) -> Vectors:
+    topics = np.zeros((len(common), passages.shape[1] + 1), np.float32)
+    return Vectors(passages, questions, common, passages[:0], np.empty(0, np.int64), topics)
 
 
 def test_words_are_compared_by_their_stems() -> None:
@@ -93,7 +99,7 @@ def test_both_kinds_of_search_find_the_article_and_its_closest_passage() -> None
 
 
 def test_the_texts_intent_counts() -> None:
-    vector = np.array([[0.5, 0.5, 0, 0.7]] * 2, np.float32)
+    vector = np.array([[0.6, 0.5, 0, 0.6]] * 2, np.float32)
     plain, meant = retriever().find(["hm", "hm"], vector, [{}, {"ask_returns": 0.9}], 0.5)
     assert plain[0].article == "shipping"
     assert meant[0].article == "returns"
@@ -112,11 +118,28 @@ def test_leads_are_over_the_best_of_the_others() -> None:
 
 
 def test_a_question_is_asked_as_if_it_were_no_key_itself() -> None:
-    signals = asked_anew(retriever(), [{}] * 3)
+    _, signals = taught(ARTICLES, retriever().vectors, [{}] * 3, lines_of([], [], np.empty((0, 4), np.float32)))
     question, words = SIGNALS.index("question"), SIGNALS.index("words")
     assert signals[0, 0, question] == pytest.approx(0.8 * 0.6 + 0.6 * 0.8), "the other question of the article"
     assert signals[2, 1, question] == -1, "there is no other"
     assert signals[0, 0, words] < retriever().near(["is postage free"], np.zeros((1, 4), np.float32)).words[0, 0]
+
+
+def test_customers_lines_become_keys_of_the_article_that_their_intent_allows() -> None:
+    """By its words alone the line would be about shipping; its intent says returns."""
+    examples = [Example("is postage free when I send it back", "ask_returns"), Example("hello", "greet")]
+    embeddings = np.array([[0.6, 0.5, 0, 0.6], [0, 0, 0, 1]], np.float32)
+    found, _ = taught(ARTICLES, retriever().vectors, [{}] * 3, lines_of(ARTICLES, examples, embeddings))
+    assert found.vectors.line_articles.tolist() == [1]
+    assert found.vectors.lines.tolist() == embeddings[:1].tolist()
+    (best, *_), *_ = found.find(["when I send"], embeddings[:1], [{}], 0.5)
+    assert best.article == "returns"
+
+
+def test_the_classifier_of_articles_knows_their_passages() -> None:
+    found, _ = taught(ARTICLES, retriever().vectors, [{}] * 3, lines_of([], [], np.empty((0, 4), np.float32)))
+    passages = found.vectors.passages
+    assert found.near(["x"] * 4, passages).topics.argmax(1).tolist() == [0, 0, 1, 2]
 
 
 def _questions(count: int, useful: str, plain: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -137,8 +160,7 @@ def test_what_tells_the_article_gets_the_weight(useful: str) -> None:
 
 def test_a_few_questions_hardly_change_the_first_weights() -> None:
     fusion = learnt(*_questions(2, "words"), np.empty((0, 5, len(SIGNALS)), np.float32))
-    first = untaught().weights * np.where(np.array(SIGNALS) == "question", FAMILIAR, 1)
-    assert np.abs(fusion.weights / first - 1).max() < 0.2
+    assert np.abs(fusion.weights / untaught().weights - 1).max() < 0.2
 
 
 def test_a_signal_that_is_not_used_has_no_weight() -> None:

@@ -11,13 +11,11 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-FIRST = np.array([10.0, 3.0, 3.0, 5.0, 4.0, 2.5])
+FIRST = np.array([10.0, 4.0, 4.0, 5.0, 3.0, 1.5, 0.4])
 """Weights from which learning starts, and which a few questions hardly change: those of the demo's knowledge base."""
 FIRST_CERTAINTY = np.array([0.4, 0.5, -5.6])
 _TRUST = 10.0
 """Questions that weigh as much as these first values."""
-FAMILIAR = 2.0
-"""A question left out is a new one, a customer's often is not: the closest one counts for so much more than learnt."""
 _STEPS = 100
 
 
@@ -27,7 +25,6 @@ def learnt(signals: Floats, right: Integers, strange: Floats, used: tuple[str, .
     weights = _weights(signals[..., mask].astype(np.float64), right, FIRST[mask])
     spread = np.zeros(len(SIGNALS))
     spread[mask] = weights
-    spread[SIGNALS.index("question")] *= FAMILIAR
     found = Fusion(spread.astype(np.float32), FIRST_CERTAINTY.astype(np.float32))
     certainty = _certainty(found.joined(signals), right, found.joined(strange))
     return Fusion(found.weights, certainty.astype(np.float32))

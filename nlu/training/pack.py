@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
 from nlu.registry import Manifest, write_manifest
+from nlu.retriever import Vectors
 from nlu.scope import Scope
 from nlu.training.shelve import Shelved
 
@@ -52,8 +53,9 @@ def _write_weights(directory: Path, trained: Trained) -> None:
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
     articles = [article.to_json() for article in shelved.articles]
     _write_json(directory / "kb.json", {**shelved.fusion.to_json(), "articles": articles})
-    vectors = {name: getattr(shelved.vectors, name) for name in ("passages", "questions", "common")}
-    save_file({name: torch.tensor(array).half() for name, array in vectors.items()}, directory / "kb.safetensors")
+    arrays = {field.name: torch.tensor(getattr(shelved.vectors, field.name)) for field in fields(Vectors)}
+    halved = {name: array.half() if array.is_floating_point() else array for name, array in arrays.items()}
+    save_file(halved, directory / "kb.safetensors")
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from nlu.training.pack import Trained, pack
 from nlu.training.prepare import OUTLIER, Prepared, prepare
 from nlu.training.progress import Work, silent
 from nlu.training.report import EpochLine, Story, write_report
-from nlu.training.shelve import QuestionReader, Strangers, shelve
+from nlu.training.shelve import QuestionReader, Strangers, lines_of, shelve
 from nlu.understand import load_model
 
 _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
@@ -121,7 +121,8 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
     if data.articles:
         diary.work.begin("reading the knowledge base")
         reader = QuestionReader(network, tokenizer, device, prepared.names, calibration.temperature)
-        shelved = shelve(data.articles, folder, device, reader, _strangers(held, reader, data))
+        lines = lines_of(data.articles, data.examples, prepared.embeddings.cpu().numpy())
+        shelved = shelve(data.articles, (folder, device), reader, _strangers(held, reader, data), lines)
         diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
     story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
