@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from pathlib import Path
 
 from bot.checks import problems_of
 from nlu.data.examples import Example
@@ -12,6 +13,7 @@ from nlu.data.reader import read_examples, read_training_data
 from nlu.source import read_yaml
 from tests.demo import DATA
 
+ROOT = Path(__file__).parents[1]
 TRAINING = read_training_data(DATA)
 HELD_OUT = read_examples(DATA / "test" / "nlu.yml").examples
 OUTLIERS = read_examples(DATA / "test" / "out_of_scope.yml").examples
@@ -71,3 +73,14 @@ def test_links_between_articles_lead_somewhere() -> None:
         link for a in TRAINING.articles for s in a.sections for link in re.findall(r"\]\((/help/[^)\s]+)\)", s.text)
     }
     assert linked <= urls
+
+
+def test_the_prices_on_the_demo_page_are_those_of_the_articles() -> None:
+    page = (ROOT / "bot" / "widget" / "demo" / "demo.js").read_text("utf-8")
+    told = [s.text for article in ARTICLES.values() for s in article.sections if re.search(r" costs?$", s.heading)]
+    goods = re.findall(r"\['[a-z-]+', '([^']+)', '[^']+', '([0-9.]+)'\]", page)
+
+    assert len(goods) >= 20
+    for name, price in goods:
+        spoken = f"{float(price):,.2f} EUR".replace(".00 ", " ")
+        assert [text for text in told if name.removesuffix(" set") in text and spoken in text], (name, spoken)
