@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.neighbours import Neighbours
 from nlu.types import Intent, Verdict
 
 MOST_CANDIDATES = 3
@@ -41,6 +42,19 @@ def probabilities(scores: NDArray[np.float32], temperature: float) -> NDArray[np
     scaled = scores / temperature
     likely = np.exp(scaled - scaled.max(-1, keepdims=True))
     return likely / likely.sum(-1, keepdims=True)  # type: ignore[no-any-return]  # numpy's sum is Any
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What the network's scores come to."""
+
+    names: tuple[str, ...]
+    near: Neighbours
+    temperature: float
+
+    def likely(self, scores: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calibrated probabilities, n x intents."""
+        return probabilities(self.near.joined(scores, points), self.temperature)
 
 
 def ranking(names: tuple[str, ...], likely: NDArray[np.float32]) -> tuple[Intent, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 _CURRENT = "current"
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
@@ -41,6 +41,7 @@ class Manifest:
     entities: tuple[tuple[str, str | None, str | None], ...]
     """Entity, role and group of each label of the token head."""
     temperature: float
+    neighbours: Mapping[str, Any]
     scope: Mapping[str, Any]
     thresholds: Mapping[str, float]
     scores: Mapping[str, float]

@@ -21,7 +21,8 @@ from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import DeviceError, TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
-from nlu.intents import Thresholds, probabilities, ranking, response_keys, verdict
+from nlu.intents import Judge, Thresholds, ranking, response_keys, verdict
+from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
@@ -52,6 +53,7 @@ class Model:
     tokenizer: Tokenizer
     engine: TorchEngine
     thresholds: Thresholds
+    judge: Judge
     scope: Scope
     entities: EntityReader
     retriever: Retriever | None
@@ -68,7 +70,7 @@ class Model:
         signals = self.engine.run([tokens.ids for tokens in split])
         embeddings = np.stack([one.embedding for one in signals])
         scores = np.stack([one.intents for one in signals])
-        likely = probabilities(scores, self.manifest.temperature)
+        likely = self.judge.likely(scores, np.stack([one.point for one in signals]))
         in_scope = self.scope.score(embeddings, scores)
         ranked = [ranking(self.manifest.intents, row) for row in likely]
         passages = self._passages(texts, embeddings, ranked)
@@ -128,6 +130,8 @@ def _first_line(error: Exception) -> str:
 def _assembled(directory: Path, manifest: Manifest, device: torch.device) -> Model:
     weights = load_file(directory / "model.safetensors")
     examples, direction = (weights.pop(f"scope.{name}").float().numpy() for name in ("examples", "direction"))
+    points = weights.pop("neighbours.points").float().numpy()
+    near = Neighbours(points, np.array(manifest.neighbours["counts"]), manifest.neighbours["weight"])
     shape = Architecture.from_json(manifest.architecture)
     network = Network.empty(shape, len(manifest.intents), 1 + 2 * len(manifest.entities))
     network.load_state_dict(weights, assign=True)
@@ -137,6 +141,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device) -> Mod
         tokenizer=prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), shape.max_tokens),
         engine=TorchEngine(network, device),
         thresholds=Thresholds.from_json(manifest.thresholds),
+        judge=Judge(manifest.intents, near, manifest.temperature),
         scope=Scope.from_numbers(manifest.scope, examples, direction),
         entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),
         retriever=_retriever(directory),

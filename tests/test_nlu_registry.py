@@ -28,6 +28,7 @@ def model(folder: Path, name: str, created: str = "2026-01-01T00:00:00+00:00", d
             intents=("a", "b"),
             entities=(("city", "to", None),),
             temperature=1.0,
+            neighbours={},
             scope={},
             thresholds={},
             scores={"test_accuracy": 0.9},

@@ -15,6 +15,8 @@ class Outputs(NamedTuple):
 
     embeddings: Tensor
     """Unit vectors of the frozen branch: for the knowledge base and the distance to training."""
+    points: Tensor
+    """Unit vectors that the intent head sees: near one another if they mean the same to it."""
     intents: Tensor
     tokens: Tensor | None
 
@@ -39,12 +41,13 @@ class Network(nn.Module):
         frozen = self.encoder.pool(self.encoder.frozen(hidden, mask), mask)
         return Outputs(frozen, *self.heads(hidden, mask))
 
-    def heads(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Intent and tag scores of what the trunk made."""
+    def heads(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Points, intent scores and tag scores of what the trunk made."""
         low = self.encoder.pool(hidden, mask)
         tuned = self.encoder.tuned(hidden, mask)
         both = two_heights(low, self.encoder.pool(tuned, mask)).to(self.intents.weight.dtype)
-        return self.intents(both), None if self.tags is None else self.tags(torch.cat([hidden, tuned], -1))
+        tags = None if self.tags is None else self.tags(torch.cat([hidden, tuned], -1))
+        return both, self.intents(both), tags
 
 
 def two_heights(low: Tensor, high: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class Signals:
     """What the network says of one text."""
 
     embedding: Vector
+    point: Vector
+    """Where the intent head sees it; unit length."""
     intents: Vector
     tags: Vector | None
     """Tokens x tags."""
@@ -84,10 +86,10 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 
 def _split(outputs: Outputs, lengths: Sequence[int]) -> Iterator[Signals]:
-    embeddings, intents = _array(outputs.embeddings), _array(outputs.intents)
+    embeddings, points, intents = _array(outputs.embeddings), _array(outputs.points), _array(outputs.intents)
     tags = None if outputs.tokens is None else _array(outputs.tokens)
     for row, length in enumerate(lengths):
-        yield Signals(embeddings[row], intents[row], None if tags is None else tags[row, :length])
+        yield Signals(embeddings[row], points[row], intents[row], None if tags is None else tags[row, :length])
 
 
 def _array(values: torch.Tensor) -> Vector:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nlu.engine.network import Network
 from nlu.intents import MOST_CANDIDATES, Thresholds, probabilities
+from nlu.neighbours import Neighbours, grouped, joined
 from nlu.scope import Scope
-from nlu.training.fit import logistic
+from nlu.training.fit import logistic, predict
 from nlu.training.prepare import OUTLIER, Prepared
 
 Floats = NDArray[np.float32]
@@ -24,6 +26,7 @@ KEPT_IN_SCOPE = 0.96
 ASKED_RIGHT = 0.85
 """Share of questions back to the customer that should offer the right meaning."""
 _OUTLIER_RIDGE = 0.3
+_WEIGHTS = (1.0, 0.5, 0.0)
 _STEPS = np.linspace(0.5, 0.98, 49)
 
 
@@ -35,6 +38,8 @@ class HeldOut:
     intents: Integers
     """Class, or OUTLIER."""
     scores: Floats
+    closest: Floats
+    """Of Neighbours."""
     embeddings: Floats
     signals: Floats
     """Of Scope: energy, nearness, outlier direction."""
@@ -42,6 +47,9 @@ class HeldOut:
     @property
     def known(self) -> NDArray[np.bool_]:
         return np.not_equal(self.intents, OUTLIER)
+
+    def with_neighbours(self, weight: float) -> HeldOut:
+        return replace(self, scores=joined(self.scores, self.closest, weight)) if weight else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +61,43 @@ class Calibration:
 
 def calibrate(held: HeldOut, prepared: Prepared) -> Calibration:
     """The network's scores come from held-out rows; the examples to be near to are all of them."""
-    scope = fitted_scope(held, *scope_of(prepared, range(len(prepared.hidden))))
+    scope = fitted_scope(held, *scope_of(prepared, prepared.examples))
     heat = temperature(held)
     return Calibration(heat, scope, thresholds(held, scope, heat))
 
 
-def held_out(prepared: Prepared, trained: Sequence[int], rows: Sequence[int], scores: torch.Tensor) -> HeldOut:
-    """`scores` are those of `rows`, by a network fitted on `trained`."""
+def held_out(network: Network, prepared: Prepared, trained: Sequence[int], rows: Sequence[int]) -> HeldOut:
+    """What a network fitted on `trained` says of `rows`."""
+    trained = [row for row in trained if row in prepared.examples]
     examples, direction = scope_of(prepared, trained)
-    embeddings, intents = prepared.embeddings[list(rows)].cpu().numpy(), scores.numpy()
+    found = predict(network, prepared, rows)
+    embeddings, scores = prepared.embeddings[list(rows)].cpu().numpy(), found.scores.numpy()
     blank = np.zeros(3, np.float32)
-    signals = Scope(examples, direction, blank, blank + 1, blank, 0.0).signals(embeddings, intents)
-    return HeldOut(np.array(rows), prepared.intents[list(rows)].cpu().numpy(), intents, embeddings, signals)
+    return HeldOut(
+        rows=np.array(rows),
+        intents=prepared.intents[list(rows)].cpu().numpy(),
+        scores=scores,
+        closest=neighbours(network, prepared, trained, 1.0).closest(found.points.numpy()),
+        embeddings=embeddings,
+        signals=Scope(examples, direction, blank, blank + 1, blank, 0.0).signals(embeddings, scores),
+    )
 
 
-def joined(parts: Sequence[HeldOut]) -> HeldOut:
-    columns = ("rows", "intents", "scores", "embeddings", "signals")
-    return HeldOut(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+def in_one(parts: Sequence[HeldOut]) -> HeldOut:
+    columns = [column.name for column in fields(HeldOut)]
+    return HeldOut(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns})
+
+
+def neighbours(network: Network, prepared: Prepared, rows: Sequence[int], weight: float) -> Neighbours:
+    """The in-scope examples among `rows`, where the network sees them."""
+    known = [row for row in rows if prepared.intents[row] != OUTLIER]
+    points = predict(network, prepared, known).points.numpy()
+    return grouped(points, prepared.intents[known].cpu().numpy(), len(prepared.names), weight)
+
+
+def neighbour_weight(held: HeldOut) -> float:
+    """The one under which held-out texts are most likely what they are."""
+    return min(_WEIGHTS, key=lambda weight: _log_loss(held.with_neighbours(weight))[0])
 
 
 def scope_of(prepared: Prepared, rows: Sequence[int]) -> tuple[Floats, Floats]:
@@ -85,7 +113,12 @@ def scope_of(prepared: Prepared, rows: Sequence[int]) -> tuple[Floats, Floats]:
 
 
 def temperature(held: HeldOut) -> float:
-    """The one with the least log loss (Guo et al. 2017); the targets are Platt's, so that few examples stay modest."""
+    """The one with the least log loss (Guo et al. 2017)."""
+    return _log_loss(held)[1]
+
+
+def _log_loss(held: HeldOut) -> tuple[float, float]:
+    """The least there is, and its temperature; the targets are Platt's, so that few examples stay modest."""
     scores, intents = held.scores[held.known], held.intents[held.known]
     doubt = 1 / (len(intents) + 2)
 
@@ -93,7 +126,8 @@ def temperature(held: HeldOut) -> float:
         logs = np.log(probabilities(scores, float(np.exp(log_temperature))) + 1e-12)
         return float(-((1 - doubt) * logs[np.arange(len(intents)), intents] + doubt * logs.mean(1)).mean())
 
-    return float(np.exp(_lowest(loss, np.log(0.05), np.log(20.0))))
+    best = _lowest(loss, np.log(0.05), np.log(20.0))
+    return loss(best), float(np.exp(best))
 
 
 def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:

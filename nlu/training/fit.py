@@ -15,6 +15,7 @@ from nlu.engine.network import Network, two_heights
 from nlu.entities import IGNORED
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import OUTLIER, Prepared
+from nlu.training.variation import thinned
 
 RIDGE = 0.02
 """Weight of the squared norm against the sum of the losses; 0.01 to 0.05 differ little."""
@@ -63,7 +64,7 @@ def fit(
         encoder.tuned_layers.train()
         total = 0.0
         for batch in _batches(prepared, rows, options.batch, shuffle):
-            loss = _loss(network, prepared, batch, options)
+            loss = _loss(network, prepared, batch, options, shuffle)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             nn.utils.clip_grad_norm_(encoder.tuned_layers.parameters(), 1.0)
@@ -118,17 +119,20 @@ def _batches(prepared: Prepared, rows: Sequence[int], size: int, shuffle: random
     return iter(batches)
 
 
-def _loss(network: Network, prepared: Prepared, batch: Sequence[int], options: TrainingOptions) -> Tensor:
+def _loss(
+    network: Network, prepared: Prepared, batch: Sequence[int], options: TrainingOptions, shuffle: random.Random
+) -> Tensor:
     """Cross-entropy of intents and tags; outliers should look like no intent (Hendrycks et al. 2019)."""
-    hidden, mask = stacked([prepared.hidden[row] for row in batch])
-    scores, tags = network.heads(hidden, mask)
+    varied = [thinned(prepared, row, options.token_dropout, shuffle) for row in batch]
+    hidden, mask = stacked([states for states, _ in varied])
+    _, scores, tags = network.heads(hidden, mask)
     intents = prepared.intents[list(batch)]
     outlying = intents == OUTLIER
     loss = functional.cross_entropy(scores, intents, ignore_index=OUTLIER, reduction="sum")
     loss = loss - options.outlier_weight * functional.log_softmax(scores[outlying], -1).mean(-1).sum()
     loss = loss / len(batch)
     if tags is not None:
-        wanted = nn.utils.rnn.pad_sequence([prepared.tags[row] for row in batch], True, IGNORED)
+        wanted = nn.utils.rnn.pad_sequence([learnt for _, learnt in varied], True, IGNORED)
         learnt = (wanted != IGNORED).sum().clamp(min=1)
         summed = functional.cross_entropy(tags.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
         loss = loss + options.tag_weight * summed / learnt
@@ -145,18 +149,23 @@ def stacked(hidden: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
     return batch, mask[:, None, None, :]
 
 
-def predict(network: Network, prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, list[Tensor | None]]:
-    """Intent scores and tag scores of the examples at `rows`, in their order."""
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Of some examples, in their order."""
+
+    scores: Tensor
+    points: Tensor
+
+
+def predict(network: Network, prepared: Prepared, rows: Sequence[int]) -> Predicted:
+    """What the network says of the examples at `rows`."""
     from nlu.engine.torch_engine import by_length
 
     scores = torch.empty(len(rows), len(prepared.names))
-    tags: list[Tensor | None] = [None] * len(rows)
+    points = torch.empty(len(rows), 2 * network.encoder.shape.width)
     with torch.inference_mode():
         for batch in by_length([len(prepared.hidden[row]) for row in rows], 4096):
             hidden, mask = stacked([prepared.hidden[rows[place]] for place in batch])
-            of_batch, of_tokens = network.heads(hidden, mask)
-            scores[batch] = of_batch.float().cpu()
-            for row, place in enumerate(batch):
-                if of_tokens is not None:
-                    tags[place] = of_tokens[row, : len(prepared.hidden[rows[place]])].float().cpu()
-    return scores, tags
+            where, found, _ = network.heads(hidden, mask)
+            scores[batch], points[batch] = found.float().cpu(), where.float().cpu()
+    return Predicted(scores, points)

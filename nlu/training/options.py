@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+FEW = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +14,14 @@ class TrainingOptions:
     base_model: str = ""
     """A name on the Hugging Face hub or a folder; empty: the built-in one."""
     seed: int = 0
-    epochs: int = 5
+    epochs: int = 0
+    """0: more of few examples."""
     batch: int = 32
     learning_rate: float = 2e-4
     head_learning_rate: float = 3e-3
     dropout: float = 0.0
+    token_dropout: float = 0.15
+    """Share of tokens that are left out, others each time."""
     tuned_layers: int = 0
     """0: the upper half of the encoder."""
     held_out_parts: int = 1
@@ -27,6 +32,10 @@ class TrainingOptions:
     threads: int = 0
     log_to: str = "tensorboard"
     """`tensorboard`, `wandb` or `none`."""
+
+    def settled(self, examples: int) -> TrainingOptions:
+        """With what is left to the data decided."""
+        return replace(self, epochs=self.epochs or (10 if examples <= FEW else 5))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
+from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, write_manifest
 from nlu.retriever import Vectors
 from nlu.scope import Scope
@@ -24,6 +25,7 @@ class Trained:
     manifest: Manifest
     network: Network
     tokenizer: Tokenizer
+    near: Neighbours
     scope: Scope
     patterns: Patterns
     values: dict[tuple[str, str], str]
@@ -45,6 +47,7 @@ def pack(directory: Path, trained: Trained) -> None:
 
 def _write_weights(directory: Path, trained: Trained) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
+    weights["neighbours.points"] = torch.from_numpy(trained.near.points).half()
     weights["scope.examples"] = torch.from_numpy(trained.scope.examples).half()
     weights["scope.direction"] = torch.from_numpy(trained.scope.direction)
     save_file(weights, directory / "model.safetensors")

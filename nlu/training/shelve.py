@@ -13,9 +13,8 @@ from tokenizers import Tokenizer
 
 from nlu.data.article import Article
 from nlu.data.examples import Example
-from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine
-from nlu.intents import probabilities, ranking
+from nlu.intents import Judge, ranking
 from nlu.retriever import WITHOUT_TOPIC, Fusion, Near, Retriever, Vectors, passage_texts, question_texts, topic_of
 from nlu.tokens import tokenize
 from nlu.training.fit import logistic
@@ -47,21 +46,16 @@ class Shelved:
 class QuestionReader:
     """The chances of each intent, for texts that only help to choose."""
 
-    def __init__(
-        self, network: Network, tokenizer: Tokenizer, device: torch.device, names: tuple[str, ...], temperature: float
-    ) -> None:
-        self._engine = TorchEngine(network, device)
-        self._tokenizer = tokenizer
-        self._names = names
-        self._temperature = temperature
+    def __init__(self, engine: TorchEngine, tokenizer: Tokenizer, judge: Judge) -> None:
+        self._engine, self._tokenizer, self._judge = engine, tokenizer, judge
 
     def read(self, texts: Sequence[str]) -> Chances:
         signals = self._engine.run([tokens.ids for tokens in tokenize(self._tokenizer, texts)])
-        return [self.chances(one.intents) for one in signals]
+        scores, points = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "point"))
+        return [self.chances(row) for row in self._judge.likely(scores, points)]
 
-    def chances(self, scores: Floats) -> dict[str, float]:
-        ranked = ranking(self._names, probabilities(scores, self._temperature))
-        return {intent.name: intent.confidence for intent in ranked}
+    def chances(self, likely: Floats) -> dict[str, float]:
+        return {intent.name: intent.confidence for intent in ranking(self._judge.names, likely)}
 
 
 @dataclass(frozen=True, slots=True)

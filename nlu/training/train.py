@@ -17,16 +17,25 @@ from nlu.data.examples import TrainingData
 from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
-from nlu.engine.torch_engine import choose_device, set_threads
+from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
 from nlu.entities import values_of, with_synonyms
-from nlu.intents import probabilities, ranking, verdict
+from nlu.intents import Judge, probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.retriever import passage_texts, question_texts
 from nlu.source import DataError
-from nlu.training.calibrate import Calibration, HeldOut, calibrate, held_out, joined
+from nlu.training.calibrate import (
+    Calibration,
+    HeldOut,
+    calibrate,
+    held_out,
+    in_one,
+    neighbour_weight,
+    neighbours,
+)
 from nlu.training.evaluate import IntentScores, evaluate, intent_scores
 from nlu.training.fit import Epoch, fit, predict
 from nlu.training.logs import Log, check_log, opened
+from nlu.training.names import names_help
 from nlu.training.options import Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
 from nlu.training.prepare import OUTLIER, Prepared, prepare
@@ -47,9 +56,9 @@ def train(
 
     Raises DataError for data or a base model that cannot be used; nothing is written then.
     """
-    options = options or TrainingOptions()
-    options = replace(options, base_model=options.base_model or BUILT_IN)
     examples = read_training_data(data)
+    options = (options or TrainingOptions()).settled(len(examples.examples))
+    options = replace(options, base_model=options.base_model or BUILT_IN)
     check_enough(examples, data)
     check_log(options.log_to)
     if isinstance(out, Path):
@@ -111,18 +120,25 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
 
     diary.work.begin("reading the examples")
     prepared = prepare(data, encoder, tokenizer, device, diary.work.advance)
-    held = _held_out(encoder, prepared, options, diary)
-    rows = range(len(data.examples))
+    part_of = _stratified(prepared.intents[list(prepared.examples)].cpu().numpy(), options.seed)
+    more = list(prepared.named) if names_help(prepared, part_of) else []
+    held = _held_out(encoder, prepared, (part_of, more), options, diary)
+    rows = [*prepared.examples, *more]
     diary.work.begin("training on everything")
     network = fit(encoder, prepared, rows, options, lambda _, epoch: diary.epoch("everything", epoch, len(rows)))
 
+    weight = neighbour_weight(held)
+    held = held.with_neighbours(weight)
+    near = neighbours(network, prepared, prepared.examples, weight)
     calibration = calibrate(held, prepared)
+    judge = Judge(prepared.names, near, calibration.temperature)
     shelved = None
     if data.articles:
         diary.work.begin("reading the knowledge base")
-        reader = QuestionReader(network, tokenizer, device, prepared.names, calibration.temperature)
-        lines = lines_of(data.articles, data.examples, prepared.embeddings.cpu().numpy())
-        shelved = shelve(data.articles, (folder, device), reader, _strangers(held, reader, data), lines)
+        reader = QuestionReader(TorchEngine(network, device), tokenizer, judge)
+        strangers = _strangers(held, reader, calibration.temperature, data)
+        lines = lines_of(data.articles, data.examples, prepared.embeddings[list(prepared.examples)].cpu().numpy())
+        shelved = shelve(data.articles, (folder, device), reader, strangers, lines)
         diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
     story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
@@ -136,6 +152,7 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
         intents=prepared.names,
         entities=prepared.labels,
         temperature=calibration.temperature,
+        neighbours={"weight": near.weight, "counts": near.counts.tolist()},
         scope=calibration.scope.numbers(),
         thresholds=replace(calibration.thresholds, knowledge=shelved.sure if shelved else 1.0).to_json(),
         scores={"dev_accuracy": story.dev.accuracy},
@@ -144,31 +161,39 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
     )
     patterns = with_synonyms(data.patterns, data.examples)
     values = values_of(data.examples, data.patterns)
-    return Trained(manifest, network, tokenizer, calibration.scope, patterns, values, shelved), story
+    return Trained(manifest, network, tokenizer, near, calibration.scope, patterns, values, shelved), story
 
 
-def _held_out(encoder: Encoder, prepared: Prepared, options: TrainingOptions, diary: _Diary) -> HeldOut:
-    part_of = _stratified(prepared.intents.cpu().numpy(), options.seed)
+def _held_out(
+    encoder: Encoder,
+    prepared: Prepared,
+    split: tuple[NDArray[np.int64], list[int]],
+    options: TrainingOptions,
+    diary: _Diary,
+) -> HeldOut:
+    """`split`: the part of every example, and rows that are in no part and always learnt from."""
+    part_of, more = split
     parts = []
     for part in range(options.held_out_parts):
         diary.work.begin(f"training, part {part + 1} held out")
         rows = np.flatnonzero(part_of == part).tolist()
-        rest = np.flatnonzero(part_of != part).tolist()
+        rest = [*np.flatnonzero(part_of != part).tolist(), *more]
 
         def show(network: Network, epoch: Epoch, rows: list[int] = rows, part: int = part) -> None:
-            scores, _ = predict(network, prepared, rows)
+            scores = predict(network, prepared, rows).scores
             dev = _accuracy(scores.numpy(), prepared.intents[rows].cpu().numpy())
             diary.epoch(f"part {part + 1} held out", epoch, len(part_of) - len(rows), dev)
 
         network = fit(encoder, prepared, rest, options, show)
-        parts.append(held_out(prepared, rest, rows, predict(network, prepared, rows)[0]))
-    return joined(parts)
+        parts.append(held_out(network, prepared, rest, rows))
+    return in_one(parts)
 
 
-def _strangers(held: HeldOut, reader: QuestionReader, data: TrainingData) -> Strangers:
+def _strangers(held: HeldOut, reader: QuestionReader, temperature: float, data: TrainingData) -> Strangers:
     outside = ~held.known
     texts = [data.examples[row].text for row in held.rows[outside]]
-    return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in held.scores[outside]])
+    likely = probabilities(held.scores[outside], temperature)
+    return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in likely])
 
 
 def _dev_scores(data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration) -> IntentScores:

@@ -1,0 +1,70 @@
+"""The closest examples' opinion, and the names of intents as examples."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+
+from nlu.entities import IGNORED
+from nlu.neighbours import MOST, grouped
+from nlu.training.prepare import Prepared, spoken
+from nlu.training.variation import thinned
+
+
+def units(*angles: float) -> np.ndarray:
+    return np.array([[np.cos(a), np.sin(a)] for a in angles], np.float32)
+
+
+def test_an_undecided_head_follows_the_closest_example() -> None:
+    near = grouped(units(0.0, 1.5, 0.1), np.array([0, 1, 0]), 3, weight=1.0)
+    scores = near.joined(np.zeros((2, 3), np.float32), units(0.05, 1.4))
+
+    assert scores.argmax(1).tolist() == [0, 1]
+    assert near.closest(units(0.1))[0] == pytest.approx([1.0, np.cos(1.4), -1.0], abs=1e-6), "no example, no opinion"
+
+
+def test_without_weight_the_head_stays_as_it_is() -> None:
+    near = grouped(units(0.0, 1.5), np.array([0, 1]), 2, weight=0.0)
+    scores = np.array([[1.0, 3.0]], np.float32)
+
+    assert near.joined(scores, units(0.0)) is scores
+
+
+def test_of_very_many_examples_each_intent_keeps_its_share() -> None:
+    intents = np.repeat([0, 1, 2], [3 * MOST, 10, 1])
+    near = grouped(np.zeros((len(intents), 2), np.float32), intents, 3, weight=1.0)
+
+    assert near.counts.sum() <= MOST
+    assert near.counts.tolist()[1:] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("card_arrival", "card arrival"),
+        ("faq/lost-or-stolen_phone", "lost or stolen phone"),
+        ("orderStatus", "order status"),
+        ("перевод_денег", "перевод денег"),
+        ("42", ""),
+        ("_", ""),
+    ],
+)
+def test_a_name_is_read_as_words(name: str, words: str) -> None:
+    assert spoken(name) == words
+
+
+def test_words_that_are_left_out_are_never_an_entitys() -> None:
+    tags = torch.tensor([IGNORED, 0, 1, 2, 0, 0, IGNORED])
+    hidden = torch.arange(7.0)[:, None]
+    prepared = Prepared([hidden], hidden, hidden, torch.tensor([0]), [tags], ("order",), (), range(1), range(1, 1))
+    lengths = set()
+    for seed in range(50):
+        kept, learnt = thinned(prepared, 0, 0.5, Random(seed))
+        assert {0.0, 2.0, 3.0} <= set(kept.flatten().tolist())
+        assert learnt.tolist() == [int(tags[int(place)]) for place in kept.flatten()]
+        lengths.add(len(kept))
+    assert len(lengths) > 2
+    assert thinned(prepared, 0, 0.0, Random(0))[0] is hidden
