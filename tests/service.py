@@ -103,8 +103,8 @@ class Widget:
         """Sends a text and returns its acknowledgement or error."""
         return await self._message(message_id, text=text)
 
-    async def press(self, seq: int, button: int) -> Json:
-        return await self._message(None, press={"seq": seq, "button": button})
+    async def press(self, seq: int, button: int, message_id: str | None = None) -> Json:
+        return await self._message(message_id, press={"seq": seq, "button": button})
 
     async def command(self, name: str) -> Json:
         return await self._message(None, command=name)

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from bot.app import Service
 from bot.customers import vouch
+from bot.messages import Button, Outbound
 from tests.service import KeywordUnderstander, Widget, running
 
 
@@ -148,6 +149,17 @@ async def test_a_button_means_what_the_server_says(service: Service) -> None:
         assert answer["text"] == "answer"
         assert (await widget.press(2, 7))["code"] == "unknown_button"
         assert (await widget.press(1, 0))["code"] == "unknown_button"
+
+
+async def test_a_yes_sent_again_is_the_same_yes_and_another_one_comes_too_late(service: Service) -> None:
+    async with Widget.open(service.url) as widget:
+        question = Outbound("Sure?", buttons=(Button("Yes", "/affirm"),))
+        asked = (await service.journal.append(widget.welcome["conversation"], question)).seq
+        first = await widget.press(asked, 0, "m1")
+        await widget.replies(first["seq"])
+        await widget.ask("ask")
+        assert await widget.press(asked, 0, "m1") == first == {"type": "ack", "id": "m1", "seq": asked + 1}
+        assert (await widget.press(asked, 0, "m2"))["code"] == "unknown_button"
 
 
 async def test_a_slash_message_from_the_widget_is_text(service: Service) -> None:

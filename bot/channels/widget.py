@@ -286,14 +286,16 @@ class _Connection:
             button = holder.buttons[press.button]
         except IndexError:
             raise Refused("unknown_button", "That button is not there.", about=press.id) from None
-        if button.payload.startswith(_ANSWERS) and await self._is_over(press.seq):
+        if button.payload.startswith(_ANSWERS) and await self._is_over(press):
             raise Refused("unknown_button", "That question is over.", about=press.id)
         return button
 
-    async def _is_over(self, seq: int) -> bool:
-        """Whether the customer has written since: a yes to an old question must not answer a new one."""
-        later = await self.door.journal.entries(self.conversation_id, after=seq, limit=_PAGE)
-        return any(entry.author is Author.USER for entry in later)
+    async def _is_over(self, press: Press) -> bool:
+        """Whether the customer has written since: a yes to an old question must not answer a new one. A press that is
+        sent again finds itself, and may be what was written first."""
+        later = await self.door.journal.entries(self.conversation_id, after=press.seq, limit=_PAGE)
+        written = {entry.message_id for entry in later if entry.author is Author.USER}
+        return bool(written) and press.id not in written
 
     async def _rate(self, rate: Rate) -> None:
         entry = await self.door.journal.entry(self.conversation_id, rate.seq)
