@@ -141,6 +141,19 @@ async def test_older_entries_come_in_pages(service: Service) -> None:
         assert ([e["seq"] for e in page["entries"]], page["more"]) == ([1, 2], False)
 
 
+@pytest.mark.parametrize("missed", [1, 39, 40, 41, 80, 81])
+async def test_the_last_page_of_what_was_missed_says_that_it_is_the_last(service: Service, missed: int) -> None:
+    async with Widget.open(service.url) as widget:
+        token, conversation = widget.welcome["token"], widget.welcome["conversation"]
+        for _ in range(missed):
+            await service.journal.append(conversation, Outbound("news"))
+    async with Widget.open(service.url, token=token) as widget:
+        pages = [await widget.until("entries")]
+        while pages[-1]["more"]:
+            pages.append(await widget.until("entries"))
+        assert [entry["seq"] for page in pages for entry in page["entries"]] == list(range(1, missed + 1))
+
+
 async def test_a_button_means_what_the_server_says(service: Service) -> None:
     async with Widget.open(service.url) as widget:
         await widget.ask("ask")

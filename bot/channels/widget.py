@@ -360,9 +360,10 @@ class _Connection:
     async def _catch_up(self) -> None:
         more = True
         while more:
-            entries = await self.door.journal.entries(self.conversation_id, after=self.follower.seen, limit=_CATCH_UP)
-            more = len(entries) == _CATCH_UP
-            await self._send_entries(entries, more)
+            seen = self.follower.seen
+            entries = await self.door.journal.entries(self.conversation_id, after=seen, limit=_CATCH_UP + 1)
+            more = len(entries) > _CATCH_UP
+            await self._send_entries(entries[:_CATCH_UP], more)
 
     async def _send_entries(self, entries: list[Entry], more: bool) -> None:
         for frame, last in frames.pages(entries, more):
