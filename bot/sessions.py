@@ -155,9 +155,12 @@ class Sessions:
             return None
         found = await self._redis.command("HMGET", self._key(conversation_id, "snapshot"), "version", "state")
         held, state = (None, None) if found is ABSENT else found
-        if held is None or state is None or int(held) != version:
+        try:
+            if held is None or state is None or int(held) != version:
+                return None
+            snapshot: Json = orjson.loads(state)
+        except ValueError:  # somebody else wrote there; the journal knows better
             return None
-        snapshot: Json = orjson.loads(state)
         return snapshot
 
     def save(self, conversation_id: str, version: int, state: State) -> None:

@@ -82,6 +82,17 @@ async def test_a_version_that_no_snapshot_may_have_is_never_found(sessions: Sess
     assert await sessions.load("c1", 0) is None
 
 
+@pytest.mark.parametrize(("part", "harm"), [("state", '{"slo'), ("version", "three")])
+async def test_a_snapshot_that_cannot_be_read_is_none(
+    sessions: Sessions, valkey: redis.Redis, part: str, harm: str
+) -> None:
+    await saved(sessions, "c1", 3, {"n": 3})
+    (key,) = await valkey.keys("*c1*snapshot")
+    await valkey.hset(key, part, harm)
+
+    assert await sessions.load("c1", 3) is None
+
+
 async def test_another_journals_snapshot_is_not_ours(sessions: Sessions, valkey_url: str) -> None:
     await saved(sessions, "c1", 3, {"n": 3})
 
