@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -156,16 +156,16 @@ class Crowd:
             return False
         return True
 
-    async def stories(self, url: str, effects: list[Json], may_fail: bool) -> list[Story]:
-        """Both sides of every conversation; the server's is read with fresh clients."""
+    async def stories(self, url: str, effects: Callable[[], list[Json]], may_fail: bool) -> list[Story]:
+        """Both sides of every conversation; the server's is read with fresh clients. What the actions did is looked at
+        after that: where the patience ran out, they still go on."""
+        told = [await self._story(customer, url, may_fail) for customer in self.customers if customer.client.token]
         traces: dict[str, list[Json]] = defaultdict(list)
-        for effect in effects:
+        for effect in effects():
             traces[effect["key"].rsplit(":", 2)[0]].append(effect)
-        return [
-            await self._story(customer, url, traces, may_fail) for customer in self.customers if customer.client.token
-        ]
+        return [replace(story, effects=traces[story.conversation]) for story in told]
 
-    async def _story(self, customer: Customer, url: str, traces: dict[str, list[Json]], may_fail: bool) -> Story:
+    async def _story(self, customer: Customer, url: str, may_fail: bool) -> Story:
         client = customer.client
         async with Client(self._session, url, manners=MANNERS, token=client.token) as reader:
             await reader.until(lambda: reader.welcomes and reader.last_seq >= reader.newest)
@@ -179,7 +179,6 @@ class Crowd:
                 pages=pages,
                 owner=reader.owner,
                 odd=self._odd[customer.number],
-                effects=traces[client.conversation],
                 may_fail=may_fail,
             )
 

@@ -79,7 +79,7 @@ async def play(this: Round, folder: Path | None = None) -> Report:
                 settled = await crowd.settle()
                 report.deaths = it.deaths
                 await it.restart()
-                stories = await crowd.stories(it.url, it.what_actions_did(), this.may_fail)
+                stories = await crowd.stories(it.url, it.what_actions_did, this.may_fail)
                 _count(report, crowd, stories)
                 report.refused = ledger.count("refused")
                 report.violations += judge(stories)
@@ -130,7 +130,8 @@ def _of_the_whole(report: Report, settled: bool) -> list[Violation]:
     if not settled and not report.violations:
         found.append(Violation("I3", "all", "something was never acknowledged or answered, though the log has it"))
     killed = report.deaths[-9]
-    if report.given_up > killed:  # only a message on which servers died may be given up
+    # Only a message on which three servers died may be given up, and each had one of each conversation in hand.
+    if report.given_up > killed * report.round.shape.conversations / 3:
         found.append(
             Violation("I3", "all", f"{report.given_up} messages were given up; servers were killed {killed} times")
         )
