@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,6 +14,8 @@ import pytest_asyncio
 
 from bot.app import Service
 from bot.customers import vouch
+from bot.journal.journal import Journal
+from bot.journal.values import Conversation
 from bot.messages import Button, Outbound
 from tests.service import KeywordUnderstander, Widget, running
 
@@ -273,6 +276,31 @@ async def test_whoever_does_not_say_hello_is_closed(service: Service, http: aioh
         assert (await socket.receive_json())["code"] == "hello_first"
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 1008
+
+
+async def test_whoever_says_nothing_is_closed(
+    service: Service, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.channels.widget._HELLO_SECONDS", 0.05)
+    async with http.ws_connect(f"{service.url}/widget/ws") as socket:
+        assert (await socket.receive_json())["code"] == "hello_first"
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+
+
+async def test_a_slow_database_is_not_held_against_who_said_hello(
+    service: Service, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Journal.begin
+
+    async def slowly(*given: Any) -> Conversation:
+        await asyncio.sleep(3.5)
+        return await begin(*given)
+
+    monkeypatch.setattr(Journal, "begin", slowly)
+    monkeypatch.setattr("bot.channels.widget._HELLO_SECONDS", 3)
+    async with http.ws_connect(f"{service.url}/widget/ws") as socket:
+        await socket.send_json({"type": "hello"})
+        assert (await socket.receive_json())["type"] == "welcome"
 
 
 async def test_malformed_frames_are_answered_and_the_conversation_goes_on(service: Service) -> None:

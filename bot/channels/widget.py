@@ -134,16 +134,20 @@ class _Connection:
 
     async def _open(self) -> None:
         """Waits for a `hello` that opens a conversation. Raises Refused when none comes in time."""
+        while True:
+            try:
+                hello = await self._greeting()
+                await self._welcome(hello)  # however long the database takes
+                return
+            except Refused as refusal:
+                if refusal.code not in ("bad_token", "bad_frame", "unavailable"):
+                    raise
+                await self._send(frames.error(refusal))
+
+    async def _greeting(self) -> Frame:
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
-                while True:
-                    try:
-                        await self._welcome(await self._receive())
-                        return
-                    except Refused as refusal:
-                        if refusal.code not in ("bad_token", "bad_frame", "unavailable"):
-                            raise
-                        await self._send(frames.error(refusal))
+                return await self._receive()
         except TimeoutError:
             raise Refused("hello_first", "Say hello first.") from None
 
