@@ -45,7 +45,7 @@ async def measure(scale: float) -> Measured:
         await load
         settled = await crowd.settle()
         await it.restart()
-        stories = await crowd.stories(it.url, it.what_actions_did(), may_fail=False)
+        stories = await crowd.stories(it.url, it.what_actions_did, may_fail=False)
     found = judge(stories)
     for violation in found:
         print(violation, file=sys.stderr)
