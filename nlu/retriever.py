@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nlu.data.article import Article
 from nlu.lexical import Lexical, Words, pieces
+from nlu.scope import logistic_curve
 from nlu.types import Passage
 
 Floats = NDArray[np.float32]
@@ -80,7 +81,7 @@ class Fusion:
         """Texts x articles: the probability that this article answers the text."""
         of_score, of_lead, bias = self.certainty
         raw = of_score * joined + of_lead * leads(joined) + bias
-        return np.asarray(1 / (1 + np.exp(-np.clip(raw, -60, 60))), np.float32)
+        return logistic_curve(raw)
 
     def to_json(self) -> dict[str, Any]:
         weights = dict(zip(SIGNALS, self.weights.tolist(), strict=True))
