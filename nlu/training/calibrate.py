@@ -14,6 +14,7 @@ from nlu.intents import MOST_CANDIDATES, Thresholds, probabilities
 from nlu.neighbours import Neighbours, grouped, joined
 from nlu.scope import Scope
 from nlu.training.fit import logistic, predict
+from nlu.training.newton import weighted_logistic
 from nlu.training.prepare import OUTLIER, Prepared
 
 Floats = NDArray[np.float32]
@@ -152,14 +153,9 @@ def fitted_scope(held: HeldOut, examples: Floats, direction: Floats) -> Scope:
 
 
 def _balanced_logistic(inputs: Floats, inside: NDArray[np.bool_], balance: NDArray[np.float64]) -> tuple[Floats, float]:
-    """Newton's method on three weights and a bias, none of the weights below zero."""
+    """Three weights and a bias, none of the weights below zero."""
     design = np.column_stack([inputs, np.ones(len(inputs))]).astype(np.float64)
-    found = np.zeros(design.shape[1])
-    for _ in range(50):
-        likely = 1 / (1 + np.exp(-design @ found))
-        slope = design.T @ (balance * (inside - likely)) - found
-        curve = (design * (balance * likely * (1 - likely))[:, None]).T @ design + np.eye(len(found))
-        found += np.linalg.solve(curve, slope)
+    found = weighted_logistic(design, inside, balance, np.zeros(design.shape[1]), np.ones(design.shape[1]))
     return np.maximum(found[:-1], 0).astype(np.float32), float(found[-1])
 
 

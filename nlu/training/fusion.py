@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.retriever import SIGNALS, Fusion, leads
+from nlu.training.newton import weighted_logistic
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -75,12 +76,7 @@ def _certainty(joined: Floats, right: Integers, strange: Floats) -> Doubles:
     known = np.concatenate([joined.argmax(1) == right, np.zeros(len(strange), bool)])
     weight = np.ones(len(known))
     weight[len(joined) :] = len(joined) / max(1, len(strange))
-    found, prior = FIRST_CERTAINTY.copy(), _TRUST / FIRST_CERTAINTY**2
-    for _ in range(_STEPS):
-        likely = 1 / (1 + np.exp(-np.clip(design @ found, -60, 60)))
-        slope = design.T @ (weight * (known - likely)) - prior * (found - FIRST_CERTAINTY)
-        curve = (design * (weight * likely * (1 - likely))[:, None]).T @ design + np.diag(prior)
-        found += np.linalg.solve(curve, slope)
+    found = weighted_logistic(design, known, weight, FIRST_CERTAINTY, _TRUST / FIRST_CERTAINTY**2)
     return np.asarray(np.maximum(found, [0, 0, -np.inf]), np.float64)
 
 
