@@ -94,7 +94,7 @@ class SqliteStore:
                 f"The conversation log {path} cannot be written ({error.strerror}): make its folder writable, "
                 "or set FRONTDESK_HOME to a folder that is."
             ) from None
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Unavailable) as error:
             sentence = explained(error)
             raise CannotOpen(f"The conversation log {path} cannot be used. {sentence}") from error
         store._thread.start()
@@ -177,7 +177,8 @@ class _Writer:
     def __init__(self, path: Path) -> None:
         self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._raw = _connect(path)
-        self._raw.execute("PRAGMA journal_mode = WAL")
+        with self._alone():  # SQLite does not wait for its turn where two change the mode at once
+            self._raw.execute("PRAGMA journal_mode = WAL")
         self._raw.execute("PRAGMA wal_autocheckpoint = 0")
         self._raw.execute("PRAGMA journal_size_limit = 67108864")
         self._connection = _sqlalchemy(self._raw)
