@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ MAX_CHARACTERS = 4000
 """A pattern looks no further: an expression that backtracks must not hold up a turn."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+Scores = NDArray[np.float32]
 Label = tuple[str, str | None, str | None]
 """Entity, role and group: what the model tells apart."""
 
@@ -83,7 +84,7 @@ class EntityReader:
     by_entity: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Values that annotations gave: (entity, case-folded text) to value."""
 
-    def read(self, text: str, words: Sequence[Word], scores: NDArray[np.float32] | None) -> tuple[Entity, ...]:
+    def read(self, text: str, words: Sequence[Word], scores: Scores | None) -> tuple[Entity, ...]:
         """`scores` is tokens x (1 + 2 labels); patterns win where a model's entity overlaps theirs."""
         by_pattern = self.matcher.find(text)
         by_model = [] if scores is None or not words else _decoded(text, words, scores, self.labels)
@@ -95,28 +96,44 @@ class EntityReader:
         return replace(entity, value=value) if value else entity
 
 
-def _decoded(text: str, words: Sequence[Word], scores: NDArray[np.float32], labels: Sequence[Label]) -> list[Entity]:
+def _decoded(text: str, words: Sequence[Word], scores: Scores, labels: Sequence[Label]) -> list[Entity]:
     of_words = scores[[word.token for word in words]].astype(np.float32)
-    likely = np.exp(of_words - of_words.max(1, keepdims=True))
-    likely /= likely.sum(1, keepdims=True)
-    best = likely.argmax(1)
+    of_words -= of_words.max(1, keepdims=True)
+    of_words -= np.log(np.exp(of_words).sum(1, keepdims=True))
+    best, likely = _best_tags(of_words), np.exp(of_words)
     found: list[Entity] = []
-    index = 0
-    while index < len(words):
-        tag = int(best[index])
-        last = index + 1
-        if tag == 0:
-            index = last
-            continue
-        inside = 2 * ((tag - 1) // 2) + 2
-        while last < len(words) and best[last] == inside:
-            last += 1
-        entity, role, group = labels[(tag - 1) // 2]
-        start, end = words[index].start, words[last - 1].end
-        confidence = float(np.mean([likely[i, best[i]] for i in range(index, last)]))
+    for first, last in _spans(best):
+        entity, role, group = labels[(best[first] - 1) // 2]
+        start, end = words[first].start, words[last - 1].end
+        confidence = float(np.mean([likely[i, best[i]] for i in range(first, last)]))
         found.append(Entity(entity, start, end, text[start:end], confidence, "model", role, group))
-        index = last
     return found
+
+
+def _best_tags(scores: Scores) -> list[int]:
+    """The likeliest sequence (Viterbi) in which a label goes on only where it began; `scores` are words x tags."""
+    total = scores[0].copy()
+    total[2::2] = -np.inf
+    came_from = np.zeros(scores.shape, np.int64)
+    for word in range(1, len(scores)):
+        begun, going_on = total[1::2], total[2::2]
+        came_from[word] = total.argmax()
+        came_from[word, 2::2] = np.arange(1, len(total), 2) + (going_on > begun)
+        total = total[came_from[word]] + scores[word]
+    tags = [int(total.argmax())]
+    for before in came_from[:0:-1]:
+        tags.append(int(before[tags[-1]]))
+    return tags[::-1]
+
+
+def _spans(tags: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First word and the one behind the last, of each entity."""
+    for first, tag in enumerate(tags):
+        if tag % 2:
+            last = first + 1
+            while last < len(tags) and tags[last] == tag + 1:
+                last += 1
+            yield first, last
 
 
 # -- what training needs -------------------------------------------------------------------------------------------

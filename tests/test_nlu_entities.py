@@ -91,7 +91,6 @@ def reader(patterns: Patterns = PATTERNS) -> EntityReader:
         ("from Rome to Oslo", [0, 1, 0, 3], [("Rome", "from", None), ("Oslo", "to", "1")]),
         ("Novi Sad", [1, 2], [("Novi Sad", "from", None)]),
         ("Rome Oslo", [1, 1], [("Rome", "from", None), ("Oslo", "from", None)]),
-        ("Rome Oslo", [2, 4], [("Rome", "from", None), ("Oslo", "to", "1")]),
         ("big Apple", [1, 2], [("New York", "from", None)]),
     ],
 )
@@ -101,6 +100,17 @@ def test_tags_become_entities_with_role_group_and_value(
     entities = reader().read(text, words_of(text), scores_for(tags, 5))
     assert [(e.value, e.role, e.group) for e in entities] == expected
     assert all(e.confidence > 0.9 and e.extractor == "model" for e in entities)
+
+
+def test_an_entity_goes_on_only_as_what_it_began() -> None:
+    """Word by word, `Sad` would be the inside of another label, and an entity of its own."""
+    text = "to Novi Sad"
+    scores = scores_for([0, 1, 4], 5)
+    scores[3, 2] = 4.5
+
+    (entity,) = reader().read(text, words_of(text), scores)
+
+    assert (entity.value, entity.role) == ("Novi Sad", "from")
 
 
 def test_patterns_beat_the_model_where_they_overlap() -> None:
