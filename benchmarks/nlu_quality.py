@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from nlu.training.evaluate import Evaluation, evaluate
+from nlu.evaluation.measure import evaluate, read_texts
+from nlu.evaluation.scores import Evaluation
 from nlu.training.options import TrainingOptions
 from nlu.training.progress import shown
 from nlu.training.train import train
@@ -50,7 +51,7 @@ def _score(training: Path, test: Path, options: TrainingOptions, scratch: Path) 
     with shown() as progress:
         train(training, scratch / "model", options, progress)
     seconds = time.perf_counter() - began
-    return evaluate(load_model(scratch / "model", threads=options.threads), test), seconds
+    return evaluate(load_model(scratch / "model", threads=options.threads), read_texts(test)), seconds
 
 
 def _line(data: str, seed: int, found: Evaluation, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -32,13 +33,17 @@ cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(dead_cli, name="dead")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Rasa NLU YAML (file or folder) or a CSV `text,intent`.")]
-Model = Annotated[Path | None, typer.Option("--model", help="A model directory; else the registry's current one.")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="A model directory, or a name in the registry; else the current one.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
     """Runs the command. What ends it is one sentence on standard error; 2 is for what a person can mend."""
     signal.signal(signal.SIGTERM, _stop)
+    # The model's threads wait asleep: awake, they keep each other from working where the cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.path.insert(1, str(Path.cwd()))  # as Rasa does: a project's own actions are found
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by whoever started us
@@ -128,30 +133,41 @@ def _fetch(sitemap: str, data: Path) -> None:
 
 
 @cli.command()
-def evaluate(data: Data = None, model: Model = None, as_json: AsJson = False) -> None:
+def evaluate(
+    data: Data = None,
+    model: Model = None,
+    as_json: AsJson = False,
+    *,
+    budget: Annotated[bool, typer.Option("--budget", help="Show what error budgets cost.")] = False,
+    noise: Annotated[bool, typer.Option("--noise", help="Score the texts with typing errors, too.")] = False,
+    against: Annotated[str, typer.Option(help="Compare with this model: a directory, or a name in the registry.")] = "",
+    cross_validate: Annotated[
+        int | None,
+        typer.Option(min=2, max=20, help="Train so often, each time without a part, and score the parts."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of cross-validation.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Write HTML, JSON and pictures into this folder.")] = None,
+) -> None:
     """Score a model on labelled data it was not trained on."""
+    from rich.console import Console
+
+    from bot import evaluating
+
     settings = Settings.read()
-    texts = data or settings.data / "test"
-    if not texts.exists() and data is None:
-        raise DataError(texts, None, "there are no held-out texts here.", "Name labelled ones with --data.")
-    from nlu.training.evaluate import evaluate as score
-    from nlu.understand import load_model
-
-    loaded = load_model(_directory(settings, model), device=settings.device, threads=settings.threads)
-    result = score(loaded, texts)
-    _warn_of_strangers(loaded.manifest, [score.intent for score in result.intents.by_intent] if result.intents else [])
-    if as_json:
-        _print_json(result.to_json())
+    other = _directory(settings, against) if against else None
+    if cross_validate:
+        screen = Console(stderr=True, soft_wrap=True)
+        found = evaluating.cross_validated(settings, data or settings.data, cross_validate, seed, screen)
     else:
-        print(result.to_text())
-
-
-def _warn_of_strangers(manifest: Manifest, intents: list[str]) -> None:
-    known = {intent.partition("/")[0] for intent in manifest.intents}
-    strangers = [intent for intent in intents if intent not in known]
-    if strangers:
-        shown = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
-        print(f"The model was never taught {len(strangers)} of {len(intents)} intents: {shown}", file=sys.stderr)
+        texts = evaluating.held_out(settings, data)
+        found = evaluating.scored(settings, _directory(settings, model), texts, other, noise=noise)
+    if report is not None:
+        found.write(report, settings, other)
+        print(f"Report: {report / 'index.html'}", file=sys.stderr)
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        print("\n".join(found.lines(settings, budget=budget)))
 
 
 @cli.command()
@@ -163,7 +179,9 @@ def parse(
     from nlu.understand import load_model
 
     settings = Settings.read()
-    parser = load_model(_directory(settings, model), device=settings.device, threads=settings.threads)
+    parser = load_model(
+        _directory(settings, model), device=settings.device, threads=settings.threads, budget=settings.error_budget
+    )
     typed = sys.stdin is not None and sys.stdin.isatty()
     given = (text.encode("utf-8", "replace").decode() for text in texts) if texts else _texts_of(sys.stdin)
     for batch in _batches(given, size=1 if typed else 64):
@@ -269,10 +287,12 @@ def models_promote(model_id: str) -> None:
     print(f"{model_id} is served from the next start.")
 
 
-def _directory(settings: Settings, model: Path | None) -> Path:
-    if model is not None:
-        return model
+def _directory(settings: Settings, model: str | None) -> Path:
+    """Of a model's directory or name; without, of the current model."""
     registry = Registry(settings.home)
+    if model is not None:
+        named = registry.folder / model
+        return named if named.is_dir() and not Path(model).exists() else Path(model)
     found, current = registry.usable(), registry.current_id()
     if found is None:
         raise ModelError(f"There is no model in {settings.home}; train one with `frontdesk train`.")

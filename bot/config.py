@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from bot.secrets import read_secrets
 from nlu.source import Mendable
+from nlu.types import ERROR_BUDGET
 
 SETTINGS_FILE = Path("frontdesk.toml")
 
@@ -92,6 +93,13 @@ class Settings(BaseSettings):
     )
     base_model: str = Field(
         "", description="Hugging Face BERT name or folder to train from; empty: the built-in MiniLM."
+    )
+    error_budget: float = Field(
+        ERROR_BUDGET,
+        ge=0,
+        le=1,
+        description="Share of the customers' messages that may be answered wrongly at once: the lower, the more often "
+        "the bot asks back or hands over; see `frontdesk evaluate --budget`.",
     )
     language: str = Field("en", description="Language of the help pages, for browsers and screen readers.")
     bot_name: str = Field("Larkwood Home", description="Name shown in the widget's header.")

@@ -103,7 +103,8 @@ def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
     with screen.status("Loading the model"):
         from nlu.understand import load_model
 
-        return load_model(directory, device=settings.device, threads=settings.threads or serving_threads())
+        threads = settings.threads or serving_threads()
+        return load_model(directory, device=settings.device, threads=threads, budget=settings.error_budget)
 
 
 def serving_threads() -> int:
@@ -112,7 +113,12 @@ def serving_threads() -> int:
 
 
 def options(settings: Settings) -> TrainingOptions:
-    return TrainingOptions(base_model=settings.base_model, device=settings.device, threads=settings.threads)
+    return TrainingOptions(
+        base_model=settings.base_model,
+        device=settings.device,
+        threads=settings.threads,
+        budget=settings.error_budget,
+    )
 
 
 def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> TrainingOptions:
@@ -127,7 +133,7 @@ def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen
         screen.print(why)
     from nlu.training.train import train as train_model
 
-    with _progress(screen) as show:
+    with progress(screen) as show:
         return train_model(data, out, how, show)
 
 
@@ -149,7 +155,7 @@ def _check_room(folder: Path) -> None:
 Show = Callable[[Step], None]
 
 
-def _progress(screen: Screen) -> AbstractContextManager[Show]:
+def progress(screen: Screen) -> AbstractContextManager[Show]:
     return _bar(screen) if screen.is_terminal else _lines(screen)
 
 

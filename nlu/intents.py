@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.budget import Curve
 from nlu.neighbours import Neighbours
-from nlu.types import Intent, Verdict
+from nlu.types import Intent, Verdict, family
+
+Floats = NDArray[np.float32]
 
 MOST_CANDIDATES = 3
 RANKED = 10
@@ -27,17 +30,16 @@ class Thresholds:
     scope: float
     """Scope score below which nothing is guessed."""
     knowledge: float
-    """Similarity from which a passage is taken as an answer."""
-
-    def to_json(self) -> dict[str, float]:
-        return asdict(self)
+    """Probability from which a passage is taken as an answer."""
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Thresholds:
-        return cls(**{name: float(value) for name, value in values.items()})
+    def keeping(cls, budget: float, curve: Curve, scope: float, knowledge: float) -> Thresholds:
+        """Those under which at most that share of the in-scope texts should be answered wrongly."""
+        choice = curve.within(budget)
+        return cls(choice.sure, choice.ambiguous, scope, knowledge)
 
 
-def probabilities(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+def probabilities(scores: Floats, temperature: float) -> Floats:
     """Softmax of scores divided by the temperature (Guo et al. 2017)."""
     scaled = scores / temperature
     likely = np.exp(scaled - scaled.max(-1, keepdims=True))
@@ -52,21 +54,21 @@ class Judge:
     near: Neighbours
     temperature: float
 
-    def likely(self, scores: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def likely(self, scores: Floats, points: Floats) -> Floats:
         """Calibrated probabilities, n x intents."""
         return probabilities(self.near.joined(scores, points), self.temperature)
 
 
-def ranking(names: tuple[str, ...], likely: NDArray[np.float32]) -> tuple[Intent, ...]:
+def ranking(names: tuple[str, ...], likely: Floats) -> tuple[Intent, ...]:
     """Most likely first. A retrieval intent `faq/returns` counts for `faq`, as in Rasa."""
     summed: dict[str, float] = defaultdict(float)
     for name, probability in zip(names, likely.tolist(), strict=True):
-        summed[name.partition("/")[0]] += probability
+        summed[family(name)] += probability
     best = sorted(summed.items(), key=lambda pair: -pair[1])[:RANKED]
     return tuple(Intent(name, min(1.0, probability)) for name, probability in best)
 
 
-def response_keys(names: tuple[str, ...], likely: NDArray[np.float32], intent: str) -> dict[str, Any]:
+def response_keys(names: tuple[str, ...], likely: Floats, intent: str) -> dict[str, Any]:
     """Rasa's `response_selector` entry of a retrieval intent; empty for any other."""
     of_intent = [(p, name) for p, name in zip(likely.tolist(), names, strict=True) if name.startswith(intent + "/")]
     if not of_intent:
@@ -79,9 +81,22 @@ def response_keys(names: tuple[str, ...], likely: NDArray[np.float32], intent: s
     return {"response_selector": {intent: {"response": dict(ranked[0]), "ranking": ranked}}}
 
 
+def families(names: Sequence[str]) -> tuple[list[int], int]:
+    """Of every trained intent the number of the one that it counts for, and how many of those there are."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(family(name), len(numbers)) for name in names], len(numbers)
+
+
+def offered(chances: Floats) -> NDArray[np.bool_]:
+    """Which meanings are worth asking about, of n x 3 probabilities, highest first: a fifth as likely as that one."""
+    return chances * 5 >= chances[..., :1]
+
+
 def candidates(ranked: tuple[Intent, ...]) -> tuple[Intent, ...]:
-    """The two or three meanings worth asking about: each at least a fifth as likely as the first."""
-    return tuple(i for i in ranked[:MOST_CANDIDATES] if i.confidence * 5 >= ranked[0].confidence)
+    """The two or three meanings worth asking about."""
+    first = ranked[:MOST_CANDIDATES]
+    worth = offered(np.array([intent.confidence for intent in first], np.float32))
+    return tuple(intent for intent, asked in zip(first, worth, strict=True) if asked)
 
 
 def verdict(ranked: tuple[Intent, ...], scope: float, thresholds: Thresholds) -> tuple[Verdict, tuple[Intent, ...]]:
@@ -90,7 +105,7 @@ def verdict(ranked: tuple[Intent, ...], scope: float, thresholds: Thresholds) ->
         return Verdict.UNSURE, ()
     if ranked[0].confidence >= thresholds.sure:
         return Verdict.SURE, ()
-    offered = candidates(ranked)
-    if len(offered) > 1 and sum(i.confidence for i in offered) >= thresholds.ambiguous:
-        return Verdict.AMBIGUOUS, offered
+    meanings = candidates(ranked)
+    if len(meanings) > 1 and sum(i.confidence for i in meanings) >= thresholds.ambiguous:
+        return Verdict.AMBIGUOUS, meanings
     return Verdict.UNSURE, ()

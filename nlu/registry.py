@@ -16,7 +16,7 @@ from typing import Any
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 _CURRENT = "current"
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
@@ -44,6 +44,9 @@ class Manifest:
     neighbours: Mapping[str, Any]
     scope: Mapping[str, Any]
     thresholds: Mapping[str, float]
+    """Of scope and knowledge."""
+    budget: Mapping[str, Any]
+    """A nlu.budget.Curve: what error budgets cost, and the thresholds that keep them."""
     scores: Mapping[str, float]
     options: Mapping[str, Any]
     versions: Mapping[str, str]

@@ -7,6 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+ERROR_BUDGET = 0.03
+"""Share of the in-scope texts that may be answered wrongly at once, unless the operator says otherwise."""
+
+
+def family(intent: str) -> str:
+    """The intent that a retrieval intent counts for: `faq/returns` is one of `faq`. Any other is its own."""
+    return intent.partition("/")[0]
+
 
 class Verdict(StrEnum):
     """What the model's calibrated thresholds say about an understanding."""

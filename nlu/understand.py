@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from nlu.budget import Curve
 from nlu.data.article import Article
 from nlu.data.examples import Patterns
 from nlu.encoder import Architecture
@@ -27,7 +28,7 @@ from nlu.registry import Manifest, ModelError, check_directory
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
 from nlu.tokens import Tokens, prepared, tokenize
-from nlu.types import Intent, Passage, Understanding
+from nlu.types import ERROR_BUDGET, Intent, Passage, Understanding
 
 Floats = NDArray[np.float32]
 LARGEST_BATCH = 64
@@ -107,12 +108,15 @@ class Model:
         )
 
 
-def load_model(directory: Path, *, device: str = "auto", threads: int = 0) -> Model:
-    """Raises ModelError for a directory that is damaged, foreign or holds anything that could run."""
+def load_model(directory: Path, *, device: str = "auto", threads: int = 0, budget: float = ERROR_BUDGET) -> Model:
+    """`budget`: the share of in-scope texts that may be answered wrongly.
+
+    Raises ModelError for a directory that is damaged, foreign or holds anything that could run.
+    """
     manifest = check_directory(directory)
     set_threads(threads)
     try:
-        model = _assembled(directory, manifest, choose_device(device))
+        model = _assembled(directory, manifest, choose_device(device), budget)
     except DeviceError:
         raise
     except Exception as error:  # tokenizers raises nothing more precise
@@ -127,7 +131,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _assembled(directory: Path, manifest: Manifest, device: torch.device) -> Model:
+def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget: float) -> Model:
     weights = load_file(directory / "model.safetensors")
     examples, direction = (weights.pop(f"scope.{name}").float().numpy() for name in ("examples", "direction"))
     points = weights.pop("neighbours.points").float().numpy()
@@ -140,7 +144,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device) -> Mod
         manifest=manifest,
         tokenizer=prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), shape.max_tokens),
         engine=TorchEngine(network, device),
-        thresholds=Thresholds.from_json(manifest.thresholds),
+        thresholds=Thresholds.keeping(budget, Curve.from_json(manifest.budget), **manifest.thresholds),
         judge=Judge(manifest.intents, near, manifest.temperature),
         scope=Scope.from_numbers(manifest.scope, examples, direction),
         entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),

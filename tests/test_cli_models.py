@@ -114,7 +114,7 @@ def test_the_estimate_is_of_the_work_that_is_left() -> None:
 
 def test_a_terminal_shows_a_bar() -> None:
     screen = Console(record=True, width=100, force_terminal=True, file=io.StringIO())
-    with models._progress(screen) as show:
+    with models.progress(screen) as show:
         show(Step(0.5, "training [on everything]", "epoch 1: [loss] 0.5"))
     shown = screen.export_text()
     assert "epoch 1: [loss] 0.5" in shown
@@ -184,6 +184,54 @@ def test_evaluate_prints_json_alone(frontdesk: Frontdesk, trained: tuple[Path, E
     assert ended.err == "The model was never taught 1 of 4 intents: goodbye\n"
     words = frontdesk("evaluate", "--model", trained[0], "--data", tmp_path / "held_out.csv").out
     assert words.startswith(f"model {read_manifest(trained[0]).id}\nintents     25 texts: accuracy ")
+
+
+def held_out(folder: Path) -> Path:
+    rows = [f'"{text}",{intent}' for intent, texts in EXAMPLES.items() for text in texts]
+    (folder / "held_out.csv").write_text("text,intent\n" + "\n".join(rows) + "\n")
+    return folder / "held_out.csv"
+
+
+def test_evaluate_shows_what_budgets_and_typing_errors_cost_and_writes_a_report(
+    frontdesk: Frontdesk, trained: tuple[Path, Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRONTDESK_ERROR_BUDGET", "0.04")
+    asked = ("evaluate", "--model", trained[0], "--data", held_out(tmp_path))
+    ended = frontdesk(*asked, "--budget", "--noise", "--report", tmp_path / "out")
+    assert "What an error budget costs, of 24 texts:" in ended.out
+    assert "* 4.0%" in ended.out
+    assert "20% of the letters wrong" in ended.out
+    assert ended.err == f"Report: {tmp_path / 'out' / 'index.html'}\n"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("index.html", "evaluation.json"),
+        *("budget.png", "confusion.png", "reliability.png", "robustness.png"),
+    }
+
+
+def test_evaluate_compares_with_a_model_of_the_registry(
+    frontdesk: Frontdesk, registry: Registry, tmp_path: Path
+) -> None:
+    told = frontdesk("evaluate", "--data", held_out(tmp_path), "--against", OLDER).out
+    assert "0 texts gained, 0 lost, p = 1" in told
+    assert "The difference may well be chance." in told
+
+
+def test_evaluate_cross_validates_without_held_out_texts(frontdesk: Frontdesk, project: Path) -> None:
+    ended = frontdesk("evaluate", "--data", project, "--cross-validate", 2, "--json")
+    scores = json.loads(ended.out)
+    assert scores["intents"]["texts"] == 24
+    assert scores["intents"]["accuracy"] >= 0.5
+    assert "part 2 of 2" in ended.err
+
+
+@pytest.mark.parametrize("budget", ["-0.1", "1.5", "few"])
+def test_a_budget_that_is_no_share_is_refused(
+    frontdesk: Frontdesk, budget: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRONTDESK_ERROR_BUDGET", budget)
+    ended = frontdesk("parse", "hello")
+    assert ended.code == 2
+    assert "FRONTDESK_ERROR_BUDGET" in ended.err
 
 
 def test_evaluate_asks_for_data_where_none_is_held_out(frontdesk: Frontdesk, project: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from nlu.data.reader import data_hash
+from nlu.evaluation.measure import evaluate, read_texts
 from nlu.registry import Manifest, ModelError, Registry
 from nlu.source import DataError
-from nlu.training.evaluate import evaluate
 from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
 from nlu.types import Verdict
@@ -122,7 +122,7 @@ nlu:
   examples: |
     - what is the meaning of life
 """
-OPTIONS = TrainingOptions(epochs=3, threads=1, log_to="tensorboard", device="cpu")
+OPTIONS = TrainingOptions(epochs=3, held_out_parts=1, threads=1, log_to="tensorboard", device="cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,11 @@ def test_training_leaves_a_report_that_needs_no_other_file_and_logs(trained: Tra
 
 def test_the_same_data_and_seed_make_the_same_model_and_another_seed_another(trained: Trained, tmp_path: Path) -> None:
     def weights(name: str, seed: int) -> dict[str, torch.Tensor]:
-        train(trained.data, tmp_path / name, TrainingOptions(epochs=3, threads=1, log_to="none", seed=seed))
+        train(
+            trained.data,
+            tmp_path / name,
+            TrainingOptions(epochs=3, held_out_parts=1, threads=1, log_to="none", seed=seed),
+        )
         return load_file(tmp_path / name / "model.safetensors")
 
     first = load_file(trained.directory / "model.safetensors")
@@ -216,7 +220,7 @@ def test_a_held_out_folder_cannot_change_the_model_nor_stop_it(trained: Trained,
     shutil.copytree(trained.data, data)
     (data / "test" / "nlu.yml").write_text("nlu: [broken", "utf-8")
     told: list[Step] = []
-    manifest = train(data, tmp_path / "model", TrainingOptions(epochs=3, threads=1, log_to="none"), told.append)
+    manifest = train(data, tmp_path / "model", replace(OPTIONS, log_to="none"), told.append)
     assert any("Not scored on held-out texts" in step.done for step in told)
     assert "test_accuracy" not in manifest.scores
     first = load_file(trained.directory / "model.safetensors")
@@ -309,7 +313,7 @@ async def test_served_answers_are_those_of_the_model_in_order(model: Model) -> N
 
 
 def test_an_evaluation_scores_intents_scope_entities_and_knowledge(model: Model, trained: Trained) -> None:
-    found = evaluate(model, trained.data / "test")
+    found = evaluate(model, read_texts(trained.data / "test"))
     assert found.intents is not None
     assert (found.intents.texts, found.intents.accuracy, found.intents.macro_f1) == (2, 1.0, 1.0)
     assert found.scope is not None
@@ -326,14 +330,14 @@ def test_the_tables_of_a_knowledge_base_are_no_held_out_questions(model: Model, 
     (tmp_path / "kb").mkdir()
     (tmp_path / "kb" / "faq.csv").write_text("question,answer\nwhy,because\n", "utf-8")
     (tmp_path / "asked.csv").write_text("question,article\nwhen do you open,hours\n", "utf-8")
-    found = evaluate(model, tmp_path).knowledge
+    found = evaluate(model, read_texts(tmp_path)).knowledge
     assert found is not None
     assert found.questions == 1
 
 
 def test_a_mistake_is_counted_and_named(model: Model, tmp_path: Path) -> None:
     (tmp_path / "lines.csv").write_text("text,intent\nhello,greet\ngood morning,order_status\nhi,never_trained\n")
-    found = evaluate(model, tmp_path / "lines.csv").intents
+    found = evaluate(model, read_texts(tmp_path / "lines.csv")).intents
     assert found is not None
     assert found.accuracy == pytest.approx(1 / 3)
     assert [(m.text, m.intent, m.found) for m in found.mistakes] == [
@@ -347,7 +351,7 @@ def test_a_mistake_is_counted_and_named(model: Model, tmp_path: Path) -> None:
 
 def test_an_empty_evaluation_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no labelled texts"):
-        evaluate(model, tmp_path)
+        evaluate(model, read_texts(tmp_path))
 
 
 def test_a_model_needs_nothing_but_its_directory(

@@ -31,6 +31,7 @@ def model(folder: Path, name: str, created: str = "2026-01-01T00:00:00+00:00", d
             neighbours={},
             scope={},
             thresholds={},
+            budget={},
             scores={"test_accuracy": 0.9},
             options={},
             versions={},

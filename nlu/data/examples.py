@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from nlu.data.article import Article
+from nlu.types import family
 
 OUT_OF_SCOPE = ("out_of_scope", "oos")
 """Intents whose examples teach what the assistant cannot serve; they are outliers, never an answer."""
 
-FORMAT = 5
+FORMAT = 6
 """Part of the data's hash: raise it when training makes another model of the same data."""
 
 
@@ -42,6 +43,10 @@ class Example:
     @property
     def outlier(self) -> bool:
         return self.intent in OUT_OF_SCOPE
+
+    @property
+    def family(self) -> str:
+        return family(self.intent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import compress, pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nlu.budget import Choice, Curve, Tried, choice
 from nlu.engine.network import Network
-from nlu.intents import MOST_CANDIDATES, Thresholds, probabilities
+from nlu.intents import MOST_CANDIDATES, families, offered, probabilities
 from nlu.neighbours import Neighbours, grouped, joined
 from nlu.scope import Scope
 from nlu.training.fit import logistic, predict
@@ -20,15 +22,15 @@ from nlu.training.prepare import OUTLIER, Prepared
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-WRONG_BUDGET = 0.03
-"""Share of in-scope texts that may be acted on wrongly."""
 KEPT_IN_SCOPE = 0.96
 """Share of in-scope texts that the scope threshold lets through."""
 ASKED_RIGHT = 0.85
 """Share of questions back to the customer that should offer the right meaning."""
 _OUTLIER_RIDGE = 0.3
 _WEIGHTS = (1.0, 0.5, 0.0)
-_STEPS = np.linspace(0.5, 0.98, 49)
+_STEPS = np.linspace(0.5, 0.995, 100)
+NEVER = 1.01
+"""A threshold that no probability reaches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,19 @@ class HeldOut:
 class Calibration:
     temperature: float
     scope: Scope
-    thresholds: Thresholds
+    lowest: float
+    """Scope score below which nothing is guessed."""
+    curve: Curve
 
 
 def calibrate(held: HeldOut, prepared: Prepared) -> Calibration:
     """The network's scores come from held-out rows; the examples to be near to are all of them."""
     scope = fitted_scope(held, *scope_of(prepared, prepared.examples))
     heat = temperature(held)
-    return Calibration(heat, scope, thresholds(held, scope, heat))
+    in_scope = scope.folded(held.signals)
+    lowest = float(np.quantile(in_scope[held.known], 1 - KEPT_IN_SCOPE))
+    likely = probabilities(held.scores, heat)
+    return Calibration(heat, scope, lowest, curve(held, likely, in_scope >= lowest, prepared.names))
 
 
 def held_out(network: Network, prepared: Prepared, trained: Sequence[int], rows: Sequence[int]) -> HeldOut:
@@ -159,29 +166,48 @@ def _balanced_logistic(inputs: Floats, inside: NDArray[np.bool_], balance: NDArr
     return np.maximum(found[:-1], 0).astype(np.float32), float(found[-1])
 
 
-def thresholds(held: HeldOut, scope: Scope, heat: float) -> Thresholds:
-    """All but the knowledge base's, which is 1 here."""
-    in_scope = scope.folded(held.signals)
-    lowest = float(np.quantile(in_scope[held.known], 1 - KEPT_IN_SCOPE))
-    kept = held.known & (in_scope >= lowest)
-    likely = probabilities(held.scores[kept], heat)
-    intents = held.intents[kept]
-    first = likely.max(1)
-    wrong = likely.argmax(1) != intents
-    sure = next((t for t in _STEPS if (wrong & (first >= t)).sum() <= WRONG_BUDGET * held.known.sum()), _STEPS[-1])
-    return Thresholds(float(sure), _ambiguous(likely, intents, first < sure), lowest, 1.0)
+def curve(held: HeldOut, likely: Floats, kept: NDArray[np.bool_], names: Sequence[str]) -> Curve:
+    """What each threshold made of the held-out texts; `kept`: whether their scope score lets them through."""
+    family, count = families(names)
+    together = np.zeros((len(likely), count), np.float32)
+    np.add.at(together.T, family, likely.T)
+    meant = np.where(held.known, np.array(family)[held.intents], OUTLIER)
+    found = [_choice(float(sure), _Meanings.of(together, meant), kept, held.known) for sure in [*_STEPS, NEVER]]
+    ends = [one.answered != other.answered for one, other in pairwise(found)]
+    return Curve(int(held.known.sum()), tuple(compress(found, [True, *ends[:-1], True])))
 
 
-def _ambiguous(likely: Floats, intents: Integers, unsure: NDArray[np.bool_]) -> float:
+@dataclass(frozen=True, slots=True)
+class _Meanings:
+    """Of texts: the first meaning's chance, whether it is right, and the same of those that would be offered."""
+
+    first: Floats
+    right: NDArray[np.bool_]
+    several: NDArray[np.bool_]
+    joint: Floats
+    among: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, likely: Floats, meant: Integers) -> _Meanings:
+        best = np.argsort(-likely, 1, kind="stable")[:, :MOST_CANDIDATES]
+        chances = np.take_along_axis(likely, best, 1)
+        worth = offered(chances)
+        among = ((best == meant[:, None]) & worth).any(1)
+        return cls(chances[:, 0], best[:, 0] == meant, worth.sum(1) > 1, np.where(worth, chances, 0).sum(1), among)
+
+
+def _choice(sure: float, found: _Meanings, kept: NDArray[np.bool_], known: NDArray[np.bool_]) -> Choice:
+    answered = kept & (found.first >= sure)
+    open_ = kept & known & found.several & ~answered
+    ambiguous = _ambiguous(found.joint[open_], found.among[open_])
+    asked = kept & found.several & ~answered & (found.joint >= ambiguous)
+    inside = Tried(answered[known], found.right[known], asked[known], found.among[known])
+    return choice(sure, ambiguous, inside, answered[~known])
+
+
+def _ambiguous(joint: Floats, among: NDArray[np.bool_]) -> float:
     """The least joint probability of the offered meanings from which the right one is mostly among them."""
-    if not unsure.any():
-        return 0.5
-    best = np.argsort(-likely[unsure], 1)[:, :MOST_CANDIDATES]
-    offered = np.take_along_axis(likely[unsure], best, 1)
-    offered = np.where(offered * 5 >= offered[:, :1], offered, 0)
-    right = ((best == intents[unsure, None]) & (offered > 0)).any(1)
-    together = offered.sum(1)
     for step in _STEPS:
-        if (together >= step).any() and right[together >= step].mean() >= ASKED_RIGHT:
+        if (joint >= step).any() and among[joint >= step].mean() >= ASKED_RIGHT:
             return float(step)
     return float(_STEPS[-1])

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from nlu.types import ERROR_BUDGET
+
 FEW = 2000
+"""Up to so many examples are seen ten times, not five."""
+PARTS = 5
+"""Into so many the data are cut, to hold one out."""
+HELD_OUT_TEXTS = 400
+"""So many texts should be held out, where there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +31,11 @@ class TrainingOptions:
     """Share of tokens that are left out, others each time."""
     tuned_layers: int = 0
     """0: the upper half of the encoder."""
-    held_out_parts: int = 1
-    """Fifths of the data that are held out in turn, each for a training of its own, to calibrate on."""
+    held_out_parts: int = 0
+    """Fifths of the data that are held out in turn, each for a training of its own, to calibrate on; 0: as many as it
+    takes to have some hundred texts."""
+    budget: float = ERROR_BUDGET
+    """Share of the in-scope texts that may be answered wrongly: what the report shows; serving has its own."""
     outlier_weight: float = 0.5
     tag_weight: float = 2.0
     device: str = "auto"
@@ -35,7 +45,9 @@ class TrainingOptions:
 
     def settled(self, examples: int) -> TrainingOptions:
         """With what is left to the data decided."""
-        return replace(self, epochs=self.epochs or (10 if examples <= FEW else 5))
+        parts = min(PARTS, -(-HELD_OUT_TEXTS * PARTS // max(1, examples)))
+        epochs = 10 if examples <= FEW else 5
+        return replace(self, epochs=self.epochs or epochs, held_out_parts=self.held_out_parts or parts)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

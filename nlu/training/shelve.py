@@ -79,14 +79,8 @@ class Lines:
 def lines_of(articles: Sequence[Article], examples: Sequence[Example], embeddings: Floats) -> Lines:
     """Those of the examples, with their unit vectors, that some article is about."""
     named = {intent for article in articles for intent in article.intents}
-    rows = [row for row, example in enumerate(examples) if _family(example.intent) in named]
-    return Lines(
-        [examples[row].text for row in rows], [_family(examples[row].intent) for row in rows], embeddings[rows]
-    )
-
-
-def _family(intent: str) -> str:
-    return intent.partition("/")[0]
+    rows = [row for row, example in enumerate(examples) if example.family in named]
+    return Lines([examples[row].text for row in rows], [examples[row].family for row in rows], embeddings[rows])
 
 
 def shelve(

@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.base_model import BUILT_IN, base_folder, check_built_in, read_base
+from nlu.budget import BUDGETS
 from nlu.data.examples import TrainingData
 from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
 from nlu.entities import values_of, with_synonyms
-from nlu.intents import Judge, probabilities, ranking, verdict
+from nlu.evaluation.intents import scores_of
+from nlu.evaluation.measure import evaluate, read_texts
+from nlu.evaluation.scores import IntentScores
+from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.retriever import passage_texts, question_texts
 from nlu.source import DataError
@@ -32,21 +36,19 @@ from nlu.training.calibrate import (
     neighbour_weight,
     neighbours,
 )
-from nlu.training.evaluate import IntentScores, evaluate, intent_scores
 from nlu.training.fit import Epoch, fit, predict
 from nlu.training.logs import Log, check_log, opened
 from nlu.training.names import names_help
-from nlu.training.options import Progress, TrainingOptions
+from nlu.training.options import PARTS, Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
 from nlu.training.prepare import OUTLIER, Prepared, prepare
 from nlu.training.progress import Work, silent
-from nlu.training.report import EpochLine, Story, write_report
+from nlu.training.report import EpochLine, Story, write_training_report
 from nlu.training.shelve import QuestionReader, Strangers, lines_of, shelve
+from nlu.training.split import stratified
 from nlu.understand import load_model
 
 _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
-_PARTS = 5
-"""One of so many parts of the data is held out to calibrate on; cross-validation holds out each in turn."""
 
 
 def train(
@@ -57,8 +59,7 @@ def train(
     Raises DataError for data or a base model that cannot be used; nothing is written then.
     """
     examples = read_training_data(data)
-    options = (options or TrainingOptions()).settled(len(examples.examples))
-    options = replace(options, base_model=options.base_model or BUILT_IN)
+    options = settled(options or TrainingOptions(), examples)
     check_enough(examples, data)
     check_log(options.log_to)
     if isinstance(out, Path):
@@ -68,21 +69,26 @@ def train(
     name = f"{made:%Y%m%d-%H%M%S}-{examples.hash[:8]}"
     home = out.folder if isinstance(out, Registry) else out.parent
     home.mkdir(parents=True, exist_ok=True)
-    work = Work(_amount(examples, options), progress)
+    work = Work(amount(examples, options), progress)
     with (
         tempfile.TemporaryDirectory(prefix=".new-", dir=home) as scratch,
         opened(options.log_to, _log_folder(out, name), options.to_json()) as log,
     ):
         directory = Path(scratch) / name
         directory.mkdir()
-        trained, story = _learn(examples, options, made, _Diary(work, log))
+        trained, story = learn(examples, options, made, Diary(work, log))
         pack(directory, trained)
-        manifest = _score(directory, data, story, work)
+        manifest = _score(directory, data, story, options, work)
         _deliver(directory, out)
     return manifest
 
 
-class _Diary:
+def settled(options: TrainingOptions, data: TrainingData) -> TrainingOptions:
+    """With what was left to us decided."""
+    return replace(options.settled(len(data.examples)), base_model=options.base_model or BUILT_IN)
+
+
+class Diary:
     """Remembers every epoch for the report, shows it and logs it."""
 
     def __init__(self, work: Work, log: Log) -> None:
@@ -104,13 +110,13 @@ def _keys(data: TrainingData) -> int:
     return len(passage_texts(data.articles)) + len(question_texts(data.articles))
 
 
-def _amount(data: TrainingData, options: TrainingOptions) -> float:
+def amount(data: TrainingData, options: TrainingOptions) -> float:
     """The work in examples: read once, then seen once an epoch, in the trainings for held-out parts and the last."""
-    trainings = 1 + options.held_out_parts * (1 - 1 / _PARTS)
+    trainings = 1 + options.held_out_parts * (1 - 1 / PARTS)
     return len(data.examples) * (1 + options.epochs * trainings) + _keys(data)
 
 
-def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: _Diary) -> tuple[Trained, Story]:
+def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: Diary) -> tuple[Trained, Story]:
     device = choose_device(options.device)
     folder = base_folder(options.base_model)
     if options.base_model == BUILT_IN:
@@ -120,7 +126,7 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
 
     diary.work.begin("reading the examples")
     prepared = prepare(data, encoder, tokenizer, device, diary.work.advance)
-    part_of = _stratified(prepared.intents[list(prepared.examples)].cpu().numpy(), options.seed)
+    part_of = stratified(prepared.intents[list(prepared.examples)].cpu().numpy(), PARTS, options.seed)
     more = list(prepared.named) if names_help(prepared, part_of) else []
     held = _held_out(encoder, prepared, (part_of, more), options, diary)
     rows = [*prepared.examples, *more]
@@ -141,7 +147,7 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
         shelved = shelve(data.articles, (folder, device), reader, strangers, lines)
         diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
-    story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration), data.warnings)
+    story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, held, calibration, options), data.warnings)
     manifest = Manifest(
         id=f"{made:%Y%m%d-%H%M%S}-{data.hash[:8]}",
         created=made.isoformat(timespec="seconds"),
@@ -154,7 +160,8 @@ def _learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: 
         temperature=calibration.temperature,
         neighbours={"weight": near.weight, "counts": near.counts.tolist()},
         scope=calibration.scope.numbers(),
-        thresholds=replace(calibration.thresholds, knowledge=shelved.sure if shelved else 1.0).to_json(),
+        thresholds={"scope": calibration.lowest, "knowledge": shelved.sure if shelved else 1.0},
+        budget=calibration.curve.to_json(),
         scores={"dev_accuracy": story.dev.accuracy},
         options=options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
@@ -169,14 +176,16 @@ def _held_out(
     prepared: Prepared,
     split: tuple[NDArray[np.int64], list[int]],
     options: TrainingOptions,
-    diary: _Diary,
+    diary: Diary,
 ) -> HeldOut:
     """`split`: the part of every example, and rows that are in no part and always learnt from."""
     part_of, more = split
     parts = []
     for part in range(options.held_out_parts):
-        diary.work.begin(f"training, part {part + 1} held out")
         rows = np.flatnonzero(part_of == part).tolist()
+        if not any(prepared.intents[row] != OUTLIER for row in rows):
+            continue  # of very few examples
+        diary.work.begin(f"training, part {part + 1} held out")
         rest = [*np.flatnonzero(part_of != part).tolist(), *more]
 
         def show(network: Network, epoch: Epoch, rows: list[int] = rows, part: int = part) -> None:
@@ -196,27 +205,18 @@ def _strangers(held: HeldOut, reader: QuestionReader, temperature: float, data: 
     return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in likely])
 
 
-def _dev_scores(data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration) -> IntentScores:
+def _dev_scores(
+    data: TrainingData, names: tuple[str, ...], held: HeldOut, calibration: Calibration, options: TrainingOptions
+) -> IntentScores:
+    thresholds = Thresholds.keeping(options.budget, calibration.curve, calibration.lowest, 1.0)
     ranked = [ranking(names, row) for row in probabilities(held.scores[held.known], calibration.temperature)]
     in_scope = calibration.scope.folded(held.signals[held.known]).tolist()
     examples = [data.examples[row] for row in held.rows[held.known]]
-    return intent_scores(
-        [example.text for example in examples],
-        [example.intent for example in examples],
+    return scores_of(
+        examples,
         [row[0] for row in ranked],
-        [verdict(row, inside, calibration.thresholds)[0] for row, inside in zip(ranked, in_scope, strict=True)],
+        [verdict(row, inside, thresholds)[0] for row, inside in zip(ranked, in_scope, strict=True)],
     )
-
-
-def _stratified(intents: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """A part for every example, each intent spread over all parts as evenly as it goes."""
-    random = np.random.default_rng(seed)
-    parts = np.zeros(len(intents), np.int64)
-    for intent in np.unique(intents):
-        rows = random.permutation(np.flatnonzero(intents == intent))
-        parts[rows] = (np.arange(len(rows)) + random.integers(_PARTS)) % _PARTS
-    parts -= parts.min()  # of very few examples none may have fallen into the first
-    return parts
 
 
 def _accuracy(scores: NDArray[np.float32], intents: NDArray[np.int64]) -> float:
@@ -224,17 +224,17 @@ def _accuracy(scores: NDArray[np.float32], intents: NDArray[np.int64]) -> float:
     return float((scores[known].argmax(1) == intents[known]).mean()) if known.any() else 0.0
 
 
-def _score(directory: Path, data: Path, story: Story, work: Work) -> Manifest:
+def _score(directory: Path, data: Path, story: Story, options: TrainingOptions, work: Work) -> Manifest:
     """Loads the model as serving does; the held-out folder is opened only now that nothing can change any more."""
-    model = load_model(directory)
+    model = load_model(directory, budget=options.budget)
     manifest, test = model.manifest, None
     if (data / HELD_OUT).is_dir():
         try:
-            test = evaluate(model, data / HELD_OUT)
+            test = evaluate(model, read_texts(data / HELD_OUT), {*BUDGETS, options.budget})
             manifest = replace(manifest, scores={**manifest.scores, **test.scores("test_")})
         except DataError as error:
             work.tell(f"Not scored on held-out texts: {error}")
-    write_report(directory, manifest, story, test)
+    write_training_report(directory, manifest, story, test)
     write_manifest(directory, manifest)
     return manifest
 

@@ -1,4 +1,4 @@
-"""The report's pictures, as PNG: light and dark."""
+"""The reports' pictures, as PNG: light and dark."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nlu.training.evaluate import Bin
+from nlu.evaluation.scores import Bin, Cost, Noisy
 
 _NAMED = 90
 """More intents than that and their names would not be legible."""
 INKS = {"light": ("#1f2430", "#ffffff", "#2b6cb0"), "dark": ("#d7dbe4", "#171a21", "#63b3ed")}
 """Text, ground and accent."""
+THEMES = tuple(INKS)
 
 
 def confusion_matrix(names: Sequence[str], counts: NDArray[np.int64], theme: str) -> bytes:
@@ -52,6 +53,46 @@ def reliability(bins: Sequence[Bin], theme: str) -> bytes:
     axes.set_ylim(0, 1.03)
     axes.set_xlabel("confidence", color=ink)
     axes.set_ylabel("share that was right", color=ink)
+    return _png(figure)
+
+
+def budget_curve(costs: Sequence[Cost], theme: str) -> bytes:
+    """Over the budget, stacked: the share answered rightly, wrongly, asked back, and left to others."""
+    ink, ground, accent = INKS[theme]
+    figure, axes = _figure(5.6, 4.2, theme)
+    shades = [accent, "#c53030", "#d69e2e", ground]
+    choices = [cost.choice for cost in costs]
+    shares = [
+        [choice.answered - choice.wrong for choice in choices],
+        [choice.wrong for choice in choices],
+        [choice.asked for choice in choices],
+        [choice.left for choice in choices],
+    ]
+    labels = ("answered rightly", "answered wrongly", "asked which meaning", "knowledge base or person")
+    budgets = [100 * cost.budget for cost in costs]
+    axes.stackplot(budgets, shares, labels=labels, colors=shades, edgecolor=ink, linewidth=0.4)
+    axes.set_xscale("log")
+    axes.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
+    axes.minorticks_off()
+    axes.set_xlim(min(budgets), max(budgets))
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("wrong answers allowed, %", color=ink)
+    axes.set_ylabel("share of the texts", color=ink)
+    axes.legend(loc="lower right", fontsize=8, facecolor=ground, labelcolor=ink, edgecolor=ink)
+    return _png(figure)
+
+
+def robustness(noise: Sequence[Noisy], theme: str) -> bytes:
+    """Accuracy, and wrong answers, over the share of letters mistyped."""
+    ink, ground, accent = INKS[theme]
+    figure, axes = _figure(4.6, 4.2, theme)
+    shares = [100 * noisy.share for noisy in noise]
+    axes.plot(shares, [noisy.accuracy for noisy in noise], "o-", color=accent, label="first intent right")
+    axes.plot(shares, [noisy.wrong for noisy in noise], "o-", color="#c53030", label="answered wrongly")
+    axes.set_ylim(0, 1.03)
+    axes.set_xlabel("letters mistyped, %", color=ink)
+    axes.set_ylabel("share of the texts", color=ink)
+    axes.legend(fontsize=8, facecolor=ground, labelcolor=ink, edgecolor=ink)
     return _png(figure)
 
 

@@ -1,0 +1,1 @@
+"""How well a model does: figures, their intervals, comparisons and reports."""

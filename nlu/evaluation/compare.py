@@ -1,0 +1,106 @@
+"""Two models on the same texts: is one better, or was it luck?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from nlu.evaluation.intervals import Interval, interval
+from nlu.evaluation.measure import Pairs
+from nlu.types import Understanding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A text that the two models understand differently, or do something else with."""
+
+    text: str
+    intent: str
+    before: str
+    after: str
+    verdict_before: Verdict
+    verdict_after: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Of in-scope texts; `before` is the model compared with."""
+
+    texts: int
+    before: float
+    """Accuracy."""
+    after: float
+    difference: Interval
+    """95 % interval of the accuracies' difference, the texts drawn in pairs."""
+    gained: int
+    """Texts that only the new model understands."""
+    lost: int
+    p: float
+    """How often equally good models would differ by so much or more (McNemar's exact test, two-sided)."""
+    changed: tuple[Changed, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_text(self, most: int = 20) -> str:
+        return "\n".join(self._lines(most))
+
+    def _lines(self, most: int) -> Iterator[str]:
+        points, low, high = (100 * step for step in (self.after - self.before, *self.difference))
+        yield f"accuracy    {self.before:.1%} before, {self.after:.1%} now"
+        yield f"            {points:+.1f} points [{low:+.1f}, {high:+.1f}]"
+        yield f"            {self.gained} texts gained, {self.lost} lost, p = {self.p:.3g}"
+        yield f"            {self.judgement}"
+        for changed in self.changed[:most]:
+            yield (
+                f"  {changed.text}\n      {changed.before} ({changed.verdict_before}) -> "
+                f"{changed.after} ({changed.verdict_after}), meant: {changed.intent}"
+            )
+        if len(self.changed) > most:
+            yield f"  and {len(self.changed) - most} more; --json has them all"
+
+    @property
+    def judgement(self) -> str:
+        """At the usual five per cent."""
+        if self.p >= 0.05:
+            return "The difference may well be chance."
+        return "The new model is better." if self.gained > self.lost else "The new model is worse."
+
+
+def compare(before: Pairs, after: Pairs) -> Comparison | None:
+    """None without in-scope texts. Both are about the same examples, in the same order."""
+    rows = [(example, old, new) for (example, old), (_, new) in zip(before, after, strict=True) if not example.outlier]
+    if not rows:
+        return None
+    was = np.array([old.intent.name == example.family for example, old, _ in rows])
+    now = np.array([new.intent.name == example.family for example, _, new in rows])
+    steps = now.astype(int) - was
+    gained, lost = int((steps > 0).sum()), int((steps < 0).sum())
+    return Comparison(
+        texts=len(rows),
+        before=float(was.mean()),
+        after=float(now.mean()),
+        difference=interval(lambda drawn: steps[drawn].mean(), len(rows)),
+        gained=gained,
+        lost=lost,
+        p=_mcnemar(gained, lost),
+        changed=tuple(
+            Changed(example.text, example.family, old.intent.name, new.intent.name, old.verdict, new.verdict)
+            for example, old, new in rows
+            if _acts(old) != _acts(new)
+        ),
+    )
+
+
+def _mcnemar(gained: int, lost: int) -> float:
+    """The sign test of the texts that only one of the two understands."""
+    tail = sum(comb(gained + lost, count) for count in range(min(gained, lost) + 1))
+    return min(1.0, float(2 * tail / 2 ** (gained + lost)))
+
+
+def _acts(found: Understanding) -> tuple[str, Verdict]:
+    return found.intent.name, found.verdict

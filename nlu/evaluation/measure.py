@@ -1,0 +1,129 @@
+"""Scores a model on labelled texts that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nlu.budget import BUDGETS, Curve, Tried, choice
+from nlu.data.examples import Example
+from nlu.data.knowledge import FOLDER
+from nlu.data.reader import read_examples
+from nlu.data.table import columns_of, read_questions
+from nlu.evaluation.entities import entity_intervals, entity_scores
+from nlu.evaluation.intents import intent_intervals, intent_scores
+from nlu.evaluation.knowledge import knowledge_intervals, knowledge_scores
+from nlu.evaluation.noise import all_disturbed
+from nlu.evaluation.scope import scope_intervals, scope_scores
+from nlu.evaluation.scores import Cost, Evaluation, Noisy
+from nlu.intents import Thresholds, verdict
+from nlu.source import DataError
+from nlu.types import Understanding, Verdict
+from nlu.understand import Model
+
+NOISE = (0.0, 0.05, 0.1, 0.2)
+"""Shares of letters mistyped, for a robustness curve."""
+_AT_ONCE = 64
+
+Pairs = Sequence[tuple[Example, Understanding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a model can be asked, with the answers."""
+
+    examples: Sequence[Example]
+    questions: Sequence[tuple[str, str]] = ()
+    """With the article's name."""
+
+
+def read_texts(data: Path) -> Texts:
+    """`data` is Rasa NLU YAML, a CSV `text,intent` or `question,article`, or a folder of them. Raises DataError."""
+    questions = [pair for file in _question_files(data) for pair in read_questions(file)]
+    examples = read_examples(data).examples if not (data.is_file() and questions) else ()
+    if not examples and not questions:
+        raise DataError(data, None, "there are no labelled texts.", "Give YAML with examples or a CSV 'text,intent'.")
+    return Texts(examples, questions)
+
+
+def _question_files(data: Path) -> list[Path]:
+    files = (
+        [data] if data.is_file() else sorted(f for f in data.rglob("*.csv") if FOLDER not in f.relative_to(data).parts)
+    )
+    return [file for file in files if file.suffix.lower() == ".csv" and "question" in columns_of(file)]
+
+
+def evaluate(model: Model, texts: Texts, budgets: Iterable[float] = BUDGETS, noise: Sequence[float] = ()) -> Evaluation:
+    """With the costs of the budgets, and the robustness against such shares of mistyped letters."""
+    pairs = understood(model, texts.examples)
+    asked = [text for text, _ in texts.questions] if model.retriever else []
+    found = scored(model.id, pairs, list(zip(texts.questions, _understood(model, asked), strict=False)))
+    inside = [example for example in texts.examples if not example.outlier]
+    return replace(
+        found,
+        costs=tuple(_cost(model, budget, pairs) for budget in sorted(budgets)) if inside else (),
+        noise=tuple(_noisy(model, inside, share) for share in noise) if inside else (),
+    )
+
+
+def understood(model: Model, examples: Sequence[Example]) -> Pairs:
+    return list(zip(examples, _understood(model, [example.text for example in examples]), strict=True))
+
+
+def _understood(model: Model, texts: Sequence[str]) -> list[Understanding]:
+    return [
+        found
+        for start in range(0, len(texts), _AT_ONCE)
+        for found in model.understand_now(texts[start : start + _AT_ONCE])
+    ]
+
+
+def scored(name: str, pairs: Pairs, questions: Sequence[tuple[tuple[str, str], Understanding]] = ()) -> Evaluation:
+    """Of texts that may have been understood by several models, each with thresholds of its own."""
+    inside = [(example, found) for example, found in pairs if not example.outlier]
+    outside = [found for example, found in pairs if example.outlier]
+    annotated = any(example.annotations for example, _ in inside)
+    both = ([found for _, found in inside], outside) if inside and outside else None
+    intervals: Mapping[str, tuple[float, float]] = {
+        **(intent_intervals(inside) if inside else {}),
+        **(entity_intervals(inside) if annotated else {}),
+        **(scope_intervals(*both) if both else {}),
+        **(knowledge_intervals(questions) if questions else {}),
+    }
+    return Evaluation(
+        name,
+        intent_scores(inside) if inside else None,
+        entity_scores(inside) if annotated else None,
+        scope_scores(*both) if both else None,
+        knowledge_scores(questions) if questions else None,
+        intervals=intervals,
+    )
+
+
+def _cost(model: Model, budget: float, pairs: Pairs) -> Cost:
+    thresholds = Thresholds.keeping(budget, Curve.from_json(model.manifest.budget), **model.manifest.thresholds)
+    verdicts = [verdict(found.ranking, found.scope, thresholds) for _, found in pairs]
+    known = np.array([not example.outlier for example, _ in pairs])
+    answered = np.array([decided is Verdict.SURE for decided, _ in verdicts])
+    asked = np.array([decided is Verdict.AMBIGUOUS for decided, _ in verdicts])
+    right = np.array([found.intent.name == example.family for example, found in pairs])
+    among = np.array([
+        example.family in [intent.name for intent in offered]
+        for (example, _), (_, offered) in zip(pairs, verdicts, strict=True)
+    ])  # fmt: skip
+    passage = np.array([bool(found.passages) and found.passages[0].sure for _, found in pairs])
+    tried = Tried(answered[known], right[known], asked[known], among[known])
+    return Cost(
+        budget,
+        choice(thresholds.sure, thresholds.ambiguous, tried, answered[~known]),
+        float((passage & ~answered & ~asked)[known].mean()),
+    )
+
+
+def _noisy(model: Model, inside: Sequence[Example], share: float) -> Noisy:
+    typed = all_disturbed([example.text for example in inside], share)
+    found = intent_scores(list(zip(inside, _understood(model, typed), strict=True)))
+    return Noisy(share, found.accuracy, found.sure, found.wrong_when_sure)
