@@ -17,8 +17,10 @@ from tests.service import Widget
 
 WORKER = "-P -m tests.stub_worker --model stub"
 IN_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+"""Also where the tests themselves run under nohup."""
 SECONDS = 60
 ENOUGH = 500
 """Connections, of which one at least goes to another worker."""
