@@ -18,7 +18,6 @@ from benchmarks.demo import DATA
 from nlu.data.reader import read_training_data
 from nlu.data.table import read_questions
 from nlu.retriever import LEXICAL, SIGNALS, question_texts
-from nlu.tokens import tokenize
 from nlu.training.fusion import Floats, Integers, learnt
 from nlu.training.options import TrainingOptions
 from nlu.training.shelve import articles_of, lines_of, taught
@@ -62,7 +61,7 @@ class Searched:
         return [{intent.name: intent.confidence for intent in found.ranking} for found in understood]
 
     def _embeddings(self, texts: Sequence[str]) -> Floats:
-        ids = [tokens.ids for tokens in tokenize(self._model.tokenizer, texts)]
+        ids = [tokens.ids for tokens in self._model.reader.read(texts)]
         return np.stack([one.embedding for one in self._model.engine.run(ids)])
 
 

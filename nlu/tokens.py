@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Encoding, Tokenizer
+
+from nlu.spelling import Corrected, Speller
 
 MAX_CHARACTERS = 8000
 """Far more than the encoder's tokens can hold; the rest is not even looked at."""
@@ -23,6 +25,8 @@ class Word:
 class Tokens:
     ids: list[int]
     words: tuple[Word, ...]
+    text: str
+    """The text as it was read: with its spelling corrected."""
 
 
 def prepared(tokenizer: Tokenizer, most: int) -> Tokenizer:
@@ -32,9 +36,30 @@ def prepared(tokenizer: Tokenizer, most: int) -> Tokenizer:
     return tokenizer
 
 
-def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Tokens]:
-    encodings = tokenizer.encode_batch([_encodable(text) for text in texts])
-    return [Tokens(encoding.ids, _words(encoding)) for encoding in encodings]
+@dataclass(frozen=True, slots=True)
+class TextReader:
+    """Reads texts the same way in training and in serving."""
+
+    tokenizer: Tokenizer
+    speller: Speller
+
+    def read(self, texts: Sequence[str]) -> list[Tokens]:
+        return tokenize(self.tokenizer, texts, self.speller)
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str], speller: Speller | None = None) -> list[Tokens]:
+    read = [_encodable(text) for text in texts]
+    corrected = [speller.corrected(text) if speller else Corrected(text) for text in read]
+    encodings = tokenizer.encode_batch([one.text for one in corrected])
+    return [
+        Tokens(encoding.ids, _words(encoding, one), one.text)
+        for encoding, one in zip(encodings, corrected, strict=True)
+    ]
+
+
+def known_to(tokenizer: Tokenizer) -> Callable[[str], bool]:
+    """Whether the base model has a token for a whole word, and so has often seen it."""
+    return lambda word: len(tokenizer.encode(word, add_special_tokens=False).ids) == 1
 
 
 def _encodable(text: str) -> str:
@@ -45,7 +70,8 @@ def _encodable(text: str) -> str:
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
-def _words(encoding: Encoding) -> tuple[Word, ...]:
+def _words(encoding: Encoding, corrected: Corrected) -> tuple[Word, ...]:
+    """Their places are those in the original text."""
     words: list[Word] = []
     last = None
     for token, (number, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
@@ -56,4 +82,6 @@ def _words(encoding: Encoding) -> tuple[Word, ...]:
         else:
             words.append(Word(start, end, token))
         last = number
-    return tuple(words)
+    if not corrected.edits:
+        return tuple(words)
+    return tuple(Word(*corrected.original(word.start, word.end), word.token) for word in words)

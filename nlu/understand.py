@@ -27,7 +27,8 @@ from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
-from nlu.tokens import Tokens, prepared, tokenize
+from nlu.spelling import Speller
+from nlu.tokens import TextReader, Tokens, known_to, prepared
 from nlu.types import ERROR_BUDGET, Intent, Passage, Understanding
 
 Floats = NDArray[np.float32]
@@ -51,7 +52,7 @@ class _Meant:
 @dataclass(frozen=True, slots=True)
 class Model:
     manifest: Manifest
-    tokenizer: Tokenizer
+    reader: TextReader
     engine: TorchEngine
     thresholds: Thresholds
     judge: Judge
@@ -67,14 +68,14 @@ class Model:
         """One understanding per text, in order; never raises on a text's content."""
         if not texts:
             return []
-        split = tokenize(self.tokenizer, texts)
+        split = self.reader.read(texts)
         signals = self.engine.run([tokens.ids for tokens in split])
         embeddings = np.stack([one.embedding for one in signals])
         scores = np.stack([one.intents for one in signals])
         likely = self.judge.likely(scores, np.stack([one.point for one in signals]))
         in_scope = self.scope.score(embeddings, scores)
         ranked = [ranking(self.manifest.intents, row) for row in likely]
-        passages = self._passages(texts, embeddings, ranked)
+        passages = self._passages([tokens.text for tokens in split], embeddings, ranked)
         return [
             self._understanding(text, tokens, tags, _Meant(*meant))
             for text, tokens, tags, *meant in zip(
@@ -142,7 +143,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
     patterns, by_entity = read_patterns(directory)
     return Model(
         manifest=manifest,
-        tokenizer=prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), shape.max_tokens),
+        reader=_reader(directory, shape.max_tokens),
         engine=TorchEngine(network, device),
         thresholds=Thresholds.keeping(budget, Curve.from_json(manifest.budget), **manifest.thresholds),
         judge=Judge(manifest.intents, near, manifest.temperature),
@@ -150,6 +151,12 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
         entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),
         retriever=_retriever(directory),
     )
+
+
+def _reader(directory: Path, most: int) -> TextReader:
+    tokenizer = prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
+    words = json.loads((directory / "words.json").read_text("utf-8"))["words"]
+    return TextReader(tokenizer, Speller(words, known_to(tokenizer)))
 
 
 def read_patterns(directory: Path) -> tuple[Patterns, dict[tuple[str, str], str]]:

@@ -16,8 +16,8 @@ from nlu.data.examples import Annotation, Example
 from nlu.evaluation.compare import compare
 from nlu.evaluation.intervals import interval
 from nlu.evaluation.measure import scored
-from nlu.evaluation.noise import all_disturbed, disturbed
 from nlu.evaluation.report import write_report
+from nlu.noise import all_disturbed, disturbed
 from nlu.types import Entity, Intent, Understanding, Verdict
 
 

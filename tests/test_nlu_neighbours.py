@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import numpy as np
 import pytest
-import torch
 
-from nlu.entities import IGNORED
 from nlu.neighbours import MOST, grouped
-from nlu.training.prepare import Prepared, spoken
-from nlu.training.variation import thinned
+from nlu.training.prepare import spoken
 
 
 def units(*angles: float) -> np.ndarray:
@@ -54,17 +49,3 @@ def test_of_very_many_examples_each_intent_keeps_its_share() -> None:
 )
 def test_a_name_is_read_as_words(name: str, words: str) -> None:
     assert spoken(name) == words
-
-
-def test_words_that_are_left_out_are_never_an_entitys() -> None:
-    tags = torch.tensor([IGNORED, 0, 1, 2, 0, 0, IGNORED])
-    hidden = torch.arange(7.0)[:, None]
-    prepared = Prepared([hidden], hidden, hidden, torch.tensor([0]), [tags], ("order",), (), range(1), range(1, 1))
-    lengths = set()
-    for seed in range(50):
-        kept, learnt = thinned(prepared, 0, 0.5, Random(seed))
-        assert {0.0, 2.0, 3.0} <= set(kept.flatten().tolist())
-        assert learnt.tolist() == [int(tags[int(place)]) for place in kept.flatten()]
-        lengths.add(len(kept))
-    assert len(lengths) > 2
-    assert thinned(prepared, 0, 0.0, Random(0))[0] is hidden

@@ -21,7 +21,8 @@ from benchmarks.transport.stage import stage
 from tests.chaos.client import Client, Manners, Socket, open_session
 from tests.chaos.world import World
 
-OTHERS, RATE, SECONDS = 10, 50, 12.0
+OTHERS, RATE, SECONDS = 10, 50, 45.0
+"""Long enough that a hundredth of the messages is more than the moment in which all readers ask."""
 READERS = 20
 LOG_MESSAGES, TEXT_CHARS = 600, 3900
 TEXT = "greet " + "長" * TEXT_CHARS

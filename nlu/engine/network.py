@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -35,6 +36,13 @@ class Network(nn.Module):
         """Without a byte of memory behind it: weights are assigned, not copied, when they are loaded."""
         with torch.device("meta"):
             return cls(Encoder(shape), intents, tags)
+
+    def learnt(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights that training changes, by name."""
+        yield from self.encoder.tuned_layers.named_parameters("tuned")
+        yield from self.intents.named_parameters("intents")
+        if self.tags is not None:
+            yield from self.tags.named_parameters("tags")
 
     def forward(self, ids: Tensor, mask: Tensor | None) -> Outputs:
         hidden = self.encoder.trunk(ids, mask)

@@ -16,10 +16,10 @@ from nlu.data.table import columns_of, read_questions
 from nlu.evaluation.entities import entity_intervals, entity_scores
 from nlu.evaluation.intents import intent_intervals, intent_scores
 from nlu.evaluation.knowledge import knowledge_intervals, knowledge_scores
-from nlu.evaluation.noise import all_disturbed
 from nlu.evaluation.scope import scope_intervals, scope_scores
 from nlu.evaluation.scores import Cost, Evaluation, Noisy
 from nlu.intents import Thresholds, verdict
+from nlu.noise import all_disturbed
 from nlu.source import DataError
 from nlu.types import Understanding, Verdict
 from nlu.understand import Model

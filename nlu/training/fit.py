@@ -15,7 +15,7 @@ from nlu.engine.network import Network, two_heights
 from nlu.entities import IGNORED
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import OUTLIER, Prepared
-from nlu.training.variation import thinned
+from nlu.training.variation import varied
 
 RIDGE = 0.02
 """Weight of the squared norm against the sum of the losses; 0.01 to 0.05 differ little."""
@@ -53,13 +53,35 @@ def fit(
     options: TrainingOptions,
     after_epoch: Callable[[Network, Epoch], None],
 ) -> Network:
-    """A network tuned on the examples at `rows`. It shares the encoder, whose tuned layers begin anew."""
+    """A network tuned on the examples at `rows`. It shares the encoder, whose tuned layers begin anew.
+
+    Of few examples it is the mean of several, which began alike and saw the examples in another order (model soups,
+    Wortsman et al. 2022).
+    """
+    several: list[dict[str, Tensor]] = []
+    for turn in range(options.averaged):
+        network = _tuned(encoder, prepared, rows, (options, turn), after_epoch)
+        several.append({name: weight.detach().clone() for name, weight in network.learnt()})
+    with torch.no_grad():
+        for name, weight in network.learnt():
+            weight.copy_(torch.stack([one[name] for one in several]).mean(0))
+    return network
+
+
+def _tuned(
+    encoder: Encoder,
+    prepared: Prepared,
+    rows: Sequence[int],
+    how: tuple[TrainingOptions, int],
+    after_epoch: Callable[[Network, Epoch], None],
+) -> Network:
+    options, turn = how
     torch.manual_seed(options.seed)
     encoder.fork(encoder.shape.tuned, options.dropout)
     network = Network(encoder, len(prepared.names), prepared.tag_count).to(prepared.embeddings.device)
     _warm_start(network, prepared, rows)
     optimizer, schedule = _optimizer(network, options, _steps(len(rows), options))
-    shuffle = random.Random(options.seed)  # noqa: S311  # must be repeatable, keeps no secret
+    shuffle = random.Random(options.seed * 1000 + turn)  # noqa: S311  # must be repeatable, keeps no secret
     for number in range(1, options.epochs + 1):
         encoder.tuned_layers.train()
         total = 0.0
@@ -72,7 +94,7 @@ def fit(
             schedule.step()
             total += float(loss.detach()) * len(batch)
         encoder.tuned_layers.eval()
-        after_epoch(network, Epoch(number, total / len(rows)))
+        after_epoch(network, Epoch(turn * options.epochs + number, total / len(rows)))
     return network
 
 
@@ -123,8 +145,8 @@ def _loss(
     network: Network, prepared: Prepared, batch: Sequence[int], options: TrainingOptions, shuffle: random.Random
 ) -> Tensor:
     """Cross-entropy of intents and tags; outliers should look like no intent (Hendrycks et al. 2019)."""
-    varied = [thinned(prepared, row, options.token_dropout, shuffle) for row in batch]
-    hidden, mask = stacked([states for states, _ in varied])
+    seen = [varied(prepared, row, options, shuffle) for row in batch]
+    hidden, mask = stacked([states for states, _ in seen])
     _, scores, tags = network.heads(hidden, mask)
     intents = prepared.intents[list(batch)]
     outlying = intents == OUTLIER
@@ -132,7 +154,7 @@ def _loss(
     loss = loss - options.outlier_weight * functional.log_softmax(scores[outlying], -1).mean(-1).sum()
     loss = loss / len(batch)
     if tags is not None:
-        wanted = nn.utils.rnn.pad_sequence([learnt for _, learnt in varied], True, IGNORED)
+        wanted = nn.utils.rnn.pad_sequence([tags for _, tags in seen], True, IGNORED)
         learnt = (wanted != IGNORED).sum().clamp(min=1)
         summed = functional.cross_entropy(tags.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
         loss = loss + options.tag_weight * summed / learnt

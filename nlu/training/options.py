@@ -10,6 +10,8 @@ from nlu.types import ERROR_BUDGET
 
 FEW = 2000
 """Up to so many examples are seen ten times, not five."""
+VERY_FEW = 1000
+"""Up to so many, three trainings are averaged."""
 PARTS = 5
 """Into so many the data are cut, to hold one out."""
 HELD_OUT_TEXTS = 400
@@ -23,12 +25,16 @@ class TrainingOptions:
     seed: int = 0
     epochs: int = 0
     """0: more of few examples."""
+    averaged: int = 0
+    """Trainings whose weights are averaged; 0: several of few examples."""
     batch: int = 32
     learning_rate: float = 2e-4
     head_learning_rate: float = 3e-3
     dropout: float = 0.0
     token_dropout: float = 0.15
     """Share of tokens that are left out, others each time."""
+    mistyped: float = 0.5
+    """Share of the times that an example is learnt from with typing errors."""
     tuned_layers: int = 0
     """0: the upper half of the encoder."""
     held_out_parts: int = 0
@@ -47,7 +53,12 @@ class TrainingOptions:
         """With what is left to the data decided."""
         parts = min(PARTS, -(-HELD_OUT_TEXTS * PARTS // max(1, examples)))
         epochs = 10 if examples <= FEW else 5
-        return replace(self, epochs=self.epochs or epochs, held_out_parts=self.held_out_parts or parts)
+        return replace(
+            self,
+            epochs=self.epochs or epochs,
+            averaged=self.averaged or (3 if examples <= VERY_FEW else 1),
+            held_out_parts=self.held_out_parts or parts,
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
@@ -17,6 +16,7 @@ from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, write_manifest
 from nlu.retriever import Vectors
 from nlu.scope import Scope
+from nlu.tokens import TextReader
 from nlu.training.shelve import Shelved
 
 
@@ -24,7 +24,7 @@ from nlu.training.shelve import Shelved
 class Trained:
     manifest: Manifest
     network: Network
-    tokenizer: Tokenizer
+    reader: TextReader
     near: Neighbours
     scope: Scope
     patterns: Patterns
@@ -36,9 +36,10 @@ class Trained:
 def pack(directory: Path, trained: Trained) -> None:
     """Everything that serving needs; nothing of the base model's folder is needed afterwards."""
     _write_weights(directory, trained)
-    trained.tokenizer.save(str(directory / "tokenizer.json"))
+    trained.reader.tokenizer.save(str(directory / "tokenizer.json"))
     values = [[entity, surface, value] for (entity, surface), value in sorted(trained.values.items())]
     _write_json(directory / "entities.json", {**trained.patterns.to_json(), "values": values})
+    _write_json(directory / "words.json", {"words": trained.reader.speller.words})
     _write_json(directory / "config.json", trained.network.encoder.shape.to_json())
     if trained.shelved is not None:
         _write_knowledge(directory, trained.shelved)

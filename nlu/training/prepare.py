@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
-from nlu.data.examples import TrainingData
+from nlu.data.examples import Example, TrainingData
 from nlu.encoder import Encoder, padded
 from nlu.engine.torch_engine import by_length
 from nlu.entities import IGNORED, Label, Matcher, labels_of, tags_of
-from nlu.tokens import tokenize
+from nlu.tokens import TextReader, Tokens
+from nlu.training.mistyped import copies, mistyped
 
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _BETWEEN = re.compile(r"[\W_]+")
@@ -41,6 +41,9 @@ class Prepared:
     """The rows of the data's examples."""
     named: range
     """The rows after them: the intents' names, in their own words."""
+    mistyped: range
+    """The rows after those, of which only `hidden` and `tags` are known: all examples with typing errors, and once more
+    with others, and so on."""
 
     @property
     def tag_count(self) -> int:
@@ -54,43 +57,69 @@ def spoken(intent: str) -> str:
 
 
 def prepare(
-    data: TrainingData, encoder: Encoder, tokenizer: Tokenizer, device: torch.device, done: Callable[[int], None]
+    data: TrainingData,
+    encoder: Encoder,
+    reader: TextReader,
+    device: torch.device,
+    done: Callable[[float], None],
 ) -> Prepared:
     """`done` is told how many examples each step took."""
     names = tuple(data.intents)
     spoken_names = [(words, number) for number, name in enumerate(names) if (words := spoken(name))]
-    tokens = tokenize(tokenizer, [*(e.text for e in data.examples), *(words for words, _ in spoken_names)])
     labels = labels_of(data.examples)
-    numbers = {label: number for number, label in enumerate(labels)}
-    matcher = Matcher(data.patterns)
-    tags = []
-    for example, split in zip(data.examples, tokens, strict=False):
-        of_tokens = torch.full((len(split.ids),), IGNORED)
-        for word, tag in zip(split.words, tags_of(example, split.words, numbers, matcher), strict=True):
-            of_tokens[word.token] = tag
-        tags.append(of_tokens.to(device))
-    tags += [torch.full((len(split.ids),), IGNORED, device=device) for split in tokens[len(tags) :]]
+    typed = list(mistyped(data.examples, copies(len(data.examples))))
+    tokens = reader.read([*(e.text for e in data.examples), *(words for words, _ in spoken_names)])
+    of_typed = reader.read([example.text for example in typed])
+    matcher, numbers = Matcher(data.patterns), {label: number for number, label in enumerate(labels)}
+    tags = [
+        _tags(example, split, numbers, matcher)
+        for example, split in [*zip(data.examples, tokens, strict=False), *zip(typed, of_typed, strict=True)]
+    ]
+    blank = [torch.full((len(split.ids),), IGNORED) for split in tokens[len(data.examples) :]]
+    tags[len(data.examples) : len(data.examples)] = blank
     hidden, low, embeddings = embed(encoder, [split.ids for split in tokens], device, done)
+    hidden += hidden_states(encoder, [split.ids for split in of_typed], device, lambda batch, *_: done(len(batch) / 2))
     classes = [OUTLIER if example.outlier else names.index(example.intent) for example in data.examples]
     intents = torch.tensor([*classes, *(number for _, number in spoken_names)], device=device)
-    rows = range(len(classes)), range(len(classes), len(intents))
-    return Prepared(hidden, low, embeddings, intents, tags, names, labels, *rows)
+    rows = range(len(classes)), range(len(classes), len(intents)), range(len(intents), len(hidden))
+    return Prepared(hidden, low, embeddings, intents, [row.to(device) for row in tags], names, labels, *rows)
+
+
+def _tags(example: Example, split: Tokens, numbers: Mapping[Label, int], matcher: Matcher) -> Tensor:
+    of_tokens = torch.full((len(split.ids),), IGNORED)
+    for word, tag in zip(split.words, tags_of(example, split.words, numbers, matcher), strict=True):
+        of_tokens[word.token] = tag
+    return of_tokens
 
 
 def embed(
-    encoder: Encoder, rows: Sequence[list[int]], device: torch.device, done: Callable[[int], None] = lambda _: None
+    encoder: Encoder, rows: Sequence[list[int]], device: torch.device, done: Callable[[float], None] = lambda _: None
 ) -> tuple[list[Tensor], Tensor, Tensor]:
     """Of every row of token ids the trunk's hidden states, their mean, and the frozen embedding."""
-    hidden: list[Tensor] = [torch.empty(0)] * len(rows)
     low = torch.empty(len(rows), encoder.shape.width, device=device)
     embeddings = torch.empty_like(low)
+
+    def pooled(batch: list[int], states: Tensor, mask: Tensor | None) -> None:
+        low[batch] = encoder.pool(states, mask)
+        embeddings[batch] = encoder.pool(encoder.frozen(states, mask), mask)
+        done(len(batch))
+
+    return hidden_states(encoder, rows, device, pooled), low, embeddings
+
+
+def hidden_states(
+    encoder: Encoder,
+    rows: Sequence[list[int]],
+    device: torch.device,
+    see: Callable[[list[int], Tensor, Tensor | None], None],
+) -> list[Tensor]:
+    """What the trunk makes of every row; `see` gets every batch: its rows, their states and the mask."""
+    hidden: list[Tensor] = [torch.empty(0)] * len(rows)
     with torch.no_grad():
         for batch in by_length([len(row) for row in rows], _TOKENS_AT_ONCE):
             ids, mask = padded([rows[index] for index in batch], device)
             states = encoder.trunk(ids, mask)
-            low[batch] = encoder.pool(states, mask)
-            embeddings[batch] = encoder.pool(encoder.frozen(states, mask), mask)
+            see(batch, states, mask)
             for place, index in enumerate(batch):
                 hidden[index] = states[place, : len(rows[index])].clone()
-            done(len(batch))
-    return hidden, low, embeddings
+    return hidden

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from nlu.data.article import Article
 from nlu.data.examples import Example
 from nlu.engine.torch_engine import TorchEngine
 from nlu.intents import Judge, ranking
 from nlu.retriever import WITHOUT_TOPIC, Fusion, Near, Retriever, Vectors, passage_texts, question_texts, topic_of
-from nlu.tokens import tokenize
+from nlu.tokens import TextReader
 from nlu.training.fit import logistic
 from nlu.training.fusion import learnt, untaught
 
@@ -46,11 +45,11 @@ class Shelved:
 class QuestionReader:
     """The chances of each intent, for texts that only help to choose."""
 
-    def __init__(self, engine: TorchEngine, tokenizer: Tokenizer, judge: Judge) -> None:
-        self._engine, self._tokenizer, self._judge = engine, tokenizer, judge
+    def __init__(self, engine: TorchEngine, reader: TextReader, judge: Judge) -> None:
+        self._engine, self._reader, self._judge = engine, reader, judge
 
     def read(self, texts: Sequence[str]) -> Chances:
-        signals = self._engine.run([tokens.ids for tokens in tokenize(self._tokenizer, texts)])
+        signals = self._engine.run([tokens.ids for tokens in self._reader.read(texts)])
         scores, points = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "point"))
         return [self.chances(row) for row in self._judge.likely(scores, points)]
 

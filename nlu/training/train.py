@@ -27,6 +27,7 @@ from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.retriever import passage_texts, question_texts
 from nlu.source import DataError
+from nlu.tokens import TextReader
 from nlu.training.calibrate import (
     Calibration,
     HeldOut,
@@ -38,6 +39,7 @@ from nlu.training.calibrate import (
 )
 from nlu.training.fit import Epoch, fit, predict
 from nlu.training.logs import Log, check_log, opened
+from nlu.training.mistyped import copies
 from nlu.training.names import names_help
 from nlu.training.options import PARTS, Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
@@ -46,6 +48,7 @@ from nlu.training.progress import Work, silent
 from nlu.training.report import EpochLine, Story, write_training_report
 from nlu.training.shelve import QuestionReader, Strangers, lines_of, shelve
 from nlu.training.split import stratified
+from nlu.training.words import speller_of
 from nlu.understand import load_model
 
 _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
@@ -113,7 +116,8 @@ def _keys(data: TrainingData) -> int:
 def amount(data: TrainingData, options: TrainingOptions) -> float:
     """The work in examples: read once, then seen once an epoch, in the trainings for held-out parts and the last."""
     trainings = 1 + options.held_out_parts * (1 - 1 / PARTS)
-    return len(data.examples) * (1 + options.epochs * trainings) + _keys(data)
+    count = len(data.examples)
+    return count * (1 + copies(count) / 2 + options.epochs * options.averaged * trainings) + _keys(data)
 
 
 def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: Diary) -> tuple[Trained, Story]:
@@ -125,7 +129,8 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     encoder.to(device).fork(options.tuned_layers or (encoder.shape.layers + 1) // 2, options.dropout)
 
     diary.work.begin("reading the examples")
-    prepared = prepare(data, encoder, tokenizer, device, diary.work.advance)
+    text_reader = TextReader(tokenizer, speller_of(data, tokenizer))
+    prepared = prepare(data, encoder, text_reader, device, diary.work.advance)
     part_of = stratified(prepared.intents[list(prepared.examples)].cpu().numpy(), PARTS, options.seed)
     more = list(prepared.named) if names_help(prepared, part_of) else []
     held = _held_out(encoder, prepared, (part_of, more), options, diary)
@@ -141,7 +146,7 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     shelved = None
     if data.articles:
         diary.work.begin("reading the knowledge base")
-        reader = QuestionReader(TorchEngine(network, device), tokenizer, judge)
+        reader = QuestionReader(TorchEngine(network, device), text_reader, judge)
         strangers = _strangers(held, reader, calibration.temperature, data)
         lines = lines_of(data.articles, data.examples, prepared.embeddings[list(prepared.examples)].cpu().numpy())
         shelved = shelve(data.articles, (folder, device), reader, strangers, lines)
@@ -168,7 +173,7 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     )
     patterns = with_synonyms(data.patterns, data.examples)
     values = values_of(data.examples, data.patterns)
-    return Trained(manifest, network, tokenizer, near, calibration.scope, patterns, values, shelved), story
+    return Trained(manifest, network, text_reader, near, calibration.scope, patterns, values, shelved), story
 
 
 def _held_out(
