@@ -27,6 +27,8 @@ SHOWN = (
     ("test_scope_recall_at_95", "out-of-scope lines recognised while 95 % of in-scope lines are kept"),
     ("test_knowledge_first", "right article first"),
     ("test_knowledge_in_three", "right article in the first three"),
+    ("test_several_found", "two requests in one message, both found"),
+    ("test_single_split", "one request, wrongly taken for two"),
 )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 ERROR_BUDGET = 0.03
 """Share of the in-scope texts that may be answered wrongly at once, unless the operator says otherwise."""
@@ -47,6 +47,9 @@ class Entity:
     role: str | None = None
     group: str | None = None
 
+    def moved(self, by: int) -> Entity:
+        return replace(self, start=self.start + by, end=self.end + by)
+
     def to_rasa(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "entity": self.entity,
@@ -61,6 +64,11 @@ class Entity:
         if self.group is not None:
             found["group"] = self.group
         return found
+
+    @classmethod
+    def from_rasa(cls, found: Mapping[str, Any]) -> Self:
+        kept = {name: found[name] for name in ("entity", "start", "end", "value", "extractor")}
+        return cls(**kept, confidence=found["confidence_entity"], role=found.get("role"), group=found.get("group"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,11 @@ class Understanding:
     model: str = ""
     """Id of the model that said so."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
+    """The parts of a text that makes several requests, in its order; empty where there is one."""
 
     def to_rasa(self) -> dict[str, Any]:
-        """Rasa's `parse_data`; `verdict`, `scope`, `model` and `passages` are additions under `metadata`."""
+        """Rasa's `parse_data`; under `metadata` there are additions, `requests` only where there are several."""
         return {
             "text": self.text,
             "intent": {"name": self.intent.name, "confidence": self.intent.confidence},
@@ -116,7 +126,39 @@ class Understanding:
                     {"article": p.article, "section": p.section, "score": p.score, "sure": p.sure}
                     for p in self.passages
                 ],
+                **({"requests": [request.to_rasa() for request in self.requests]} if self.requests else {}),
             },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One of several requests in a text, understood by itself."""
+
+    start: int
+    """Where `meant.text` begins in the whole text; its entities' places are its own."""
+    meant: Understanding
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.meant.text)
+
+    @classmethod
+    def within(cls, whole: Understanding, start: int, meant: Understanding) -> Self:
+        """With the entities that the whole text has there: more words tell them better."""
+        end = start + len(meant.text)
+        inside = (e for e in whole.entities if start <= e.start and e.end <= end)
+        return cls(start, replace(meant, entities=tuple(e.moved(-start) for e in inside)))
+
+    def to_rasa(self) -> dict[str, Any]:
+        """The main part of Rasa's `parse_data`, with all places in the whole text."""
+        return {
+            "text": self.meant.text,
+            "start": self.start,
+            "end": self.end,
+            "intent": {"name": self.meant.intent.name, "confidence": self.meant.intent.confidence},
+            "entities": [entity.moved(self.start).to_rasa() for entity in self.meant.entities],
+            "verdict": self.meant.verdict.value,
         }
 
 

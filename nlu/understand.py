@@ -20,33 +20,42 @@ from nlu.data.examples import Patterns
 from nlu.encoder import Architecture
 from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network
-from nlu.engine.torch_engine import DeviceError, TorchEngine, choose_device, set_threads
+from nlu.engine.torch_engine import DeviceError, Signals, TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
 from nlu.intents import Judge, Thresholds, ranking, response_keys, verdict
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
+from nlu.requests import Cut, Families, Readings, cuts
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
 from nlu.spelling import Speller
 from nlu.tokens import TextReader, Tokens, known_to, prepared
-from nlu.types import ERROR_BUDGET, Intent, Passage, Understanding
+from nlu.types import ERROR_BUDGET, Intent, Passage, Request, Understanding, Verdict
 
 Floats = NDArray[np.float32]
 LARGEST_BATCH = 64
 CAPACITY = 4096
 """Texts that may wait; a longer queue would be answered too late anyway."""
-_WARM_UP = ["hello", "where is the parcel that I ordered last week, it should have been here by now"]
+_WARM_UP = [
+    "hello",
+    "wo ist denn mein Paket geblieben",
+    "where is the parcel that I ordered last week, it should have been here by now",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class _Meant:
-    """What was found of one text, but for its entities."""
+class _Read:
+    """What the network says of one text."""
 
-    ranked: tuple[Intent, ...]
+    text: str
+    tokens: Tokens
+    signals: Signals
     likely: Floats
     """Per trained intent."""
+    ranked: tuple[Intent, ...]
     scope: float
-    passages: tuple[Passage, ...]
+    decided: Verdict
+    offered: tuple[Intent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class Model:
     scope: Scope
     entities: EntityReader
     retriever: Retriever | None
+    families: Families
 
     @property
     def id(self) -> str:
@@ -66,47 +76,77 @@ class Model:
 
     def understand_now(self, texts: Sequence[str]) -> list[Understanding]:
         """One understanding per text, in order; never raises on a text's content."""
+        read = self._read(texts)
+        return self._with_requests(read, self._understood(read))
+
+    def _read(self, texts: Sequence[str]) -> list[_Read]:
         if not texts:
             return []
         split = self.reader.read(texts)
         signals = self.engine.run([tokens.ids for tokens in split])
-        embeddings = np.stack([one.embedding for one in signals])
         scores = np.stack([one.intents for one in signals])
         likely = self.judge.likely(scores, np.stack([one.point for one in signals]))
-        in_scope = self.scope.score(embeddings, scores)
-        ranked = [ranking(self.manifest.intents, row) for row in likely]
-        passages = self._passages([tokens.text for tokens in split], embeddings, ranked)
-        return [
-            self._understanding(text, tokens, tags, _Meant(*meant))
-            for text, tokens, tags, *meant in zip(
-                texts, split, (one.tags for one in signals), ranked, likely, in_scope.tolist(), passages, strict=True
-            )
-        ]
+        in_scope = self.scope.score(np.stack([one.embedding for one in signals]), scores).tolist()
+        return [self._judged(*read) for read in zip(texts, split, signals, likely, in_scope, strict=True)]
 
-    def _passages(
-        self, texts: Sequence[str], embeddings: Floats, ranked: Sequence[tuple[Intent, ...]]
-    ) -> list[tuple[Passage, ...]]:
-        if self.retriever is None:
-            return [()] * len(ranked)
-        chances = [{intent.name: intent.confidence for intent in row} for row in ranked]
+    def _judged(self, text: str, tokens: Tokens, signals: Signals, likely: Floats, scope: float) -> _Read:
+        ranked = ranking(self.manifest.intents, likely)
+        scope = scope if tokens.words else 0.0
+        return _Read(text, tokens, signals, likely, ranked, scope, *verdict(ranked, scope, self.thresholds))
+
+    def _understood(self, read: Sequence[_Read]) -> list[Understanding]:
+        return [self._understanding(*pair) for pair in zip(read, self._passages(read), strict=True)]
+
+    def _passages(self, read: Sequence[_Read]) -> list[tuple[Passage, ...]]:
+        if self.retriever is None or not read:
+            return [()] * len(read)
+        texts, embeddings = [one.tokens.text for one in read], np.stack([one.signals.embedding for one in read])
+        chances = [{intent.name: intent.confidence for intent in one.ranked} for one in read]
         return self.retriever.find(texts, embeddings, chances, self.thresholds.knowledge)
 
-    def _understanding(self, text: str, tokens: Tokens, tags: Floats | None, meant: _Meant) -> Understanding:
-        if not tokens.words:
-            meant = replace(meant, scope=0.0, passages=())
-        decided, offered = verdict(meant.ranked, meant.scope, self.thresholds)
+    def _understanding(self, read: _Read, passages: tuple[Passage, ...]) -> Understanding:
         return Understanding(
-            text=text,
-            intent=meant.ranked[0],
-            ranking=meant.ranked,
-            verdict=decided,
-            candidates=offered,
-            entities=self.entities.read(text, tokens.words, tags),
-            passages=meant.passages,
-            scope=meant.scope,
+            text=read.text,
+            intent=read.ranked[0],
+            ranking=read.ranked,
+            verdict=read.decided,
+            candidates=read.offered,
+            entities=self.entities.read(read.text, read.tokens.words, read.signals.tags),
+            passages=passages if read.tokens.words else (),
+            scope=read.scope,
             model=self.id,
-            metadata=response_keys(self.manifest.intents, meant.likely, meant.ranked[0].name),
+            metadata=response_keys(self.manifest.intents, read.likely, read.ranked[0].name),
         )
+
+    def _with_requests(self, read: Sequence[_Read], found: Sequence[Understanding]) -> list[Understanding]:
+        """Those that make several requests, with them; all parts that the texts may have are read in one pass."""
+        tried = [cuts(one.text, one.entities, one.verdict is not Verdict.SURE) for one in found]
+        parts = [
+            part for one, of_text in zip(found, tried, strict=True) for cut in of_text for part in cut.texts(one.text)
+        ]
+        halves = iter(self._read(parts))
+        return [
+            self._split(one, whole, of_text, [next(halves) for _ in range(2 * len(of_text))]) if of_text else one
+            for one, whole, of_text in zip(found, read, tried, strict=True)
+        ]
+
+    def _split(
+        self, found: Understanding, whole: _Read, tried: Sequence[Cut], halves: Sequence[_Read]
+    ) -> Understanding:
+        """`halves`: the two parts of each cut in turn."""
+        likely = [one.likely for one in (whole, *halves)]
+        best = Readings.of(whole.text, tried, self.families, likely).best()
+        if best is None:
+            return found
+        place, *factors = best
+        pair = [self._weighed(*half) for half in zip(halves[2 * place : 2 * place + 2], factors, strict=True)]
+        starts = tried[place].first.start, tried[place].second.start
+        meant = zip(starts, self._understood(pair), strict=True)
+        return replace(found, requests=tuple(Request.within(found, *half) for half in meant))
+
+    def _weighed(self, read: _Read, factors: Floats) -> _Read:
+        likely = read.likely * factors.astype(np.float32)
+        return self._judged(read.text, read.tokens, read.signals, likely / likely.sum(), read.scope)
 
 
 def load_model(directory: Path, *, device: str = "auto", threads: int = 0, budget: float = ERROR_BUDGET) -> Model:
@@ -150,6 +190,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
         scope=Scope.from_numbers(manifest.scope, examples, direction),
         entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),
         retriever=_retriever(directory),
+        families=Families.of(manifest.intents),
     )
 
 

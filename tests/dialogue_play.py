@@ -3,6 +3,7 @@
     > where is it | track order=LW-1     text | intent entity=value ...          surely understood
     > hmm | ?                            not understood; `? order=LW-1` with an entity
     > the order | track / cancel         ambiguous between these
+    > cancel it and where is lw-2 | cancel + track order=LW-2      two requests, in the words around "and"
     > /track{"order": "LW-1"}            a pressed button
     < Which order? [Yes] [No]            a reply: text, buttons, (source)
     ! queue customer_request             who answers afterwards, and why
@@ -24,7 +25,7 @@ from bot.dialogue.assistant import Assistant
 from bot.dialogue.respond import ActionCall, ActionFailure, ActionResult, Outcome, respond
 from bot.dialogue.tracker import Tracker
 from bot.messages import Event, Inbound, Json, Outbound
-from nlu.types import Entity, Intent, Passage, Understanding, Verdict
+from nlu.types import Entity, Intent, Passage, Request, Understanding, Verdict
 
 Fake = Callable[[ActionCall], ActionResult | ActionFailure]
 
@@ -46,7 +47,10 @@ def passage(text: str, *, sure: bool) -> Passage:
 
 
 def understood(text: str, meaning: str, passages: tuple[Passage, ...] = ()) -> Understanding:
-    """What the model would say: `intent entity=value`, `?` or `first / second`."""
+    """What the model would say: `intent entity=value`, `?`, `first / second`, or `first + second` for two requests."""
+    if " + " in meaning:
+        whole = understood(text, meaning.partition(" + ")[0], passages)
+        return replace(whole, requests=_requests(text, meaning.split(" + "), passages))
     words = [word for word in meaning.split() if "=" not in word]
     names = [word for word in words if word not in ("?", "/")]
     verdict = Verdict.UNSURE if "?" in words else Verdict.AMBIGUOUS if "/" in words else Verdict.SURE
@@ -60,6 +64,13 @@ def understood(text: str, meaning: str, passages: tuple[Passage, ...] = ()) -> U
         entities=tuple(_entity(word) for word in meaning.split() if "=" in word),
         passages=passages,
     )
+
+
+def _requests(text: str, meanings: Sequence[str], passages: tuple[Passage, ...]) -> tuple[Request, ...]:
+    parts = text.split(" and ")
+    starts = [text.index(part) for part in parts]
+    meant = [understood(part, meaning, passages) for part, meaning in zip(parts, meanings, strict=True)]
+    return tuple(Request(*pair) for pair in zip(starts, meant, strict=True))
 
 
 def _entity(word: str) -> Entity:

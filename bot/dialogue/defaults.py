@@ -22,6 +22,7 @@ _TEXTS = {
     "utter_stopped": "All right, let us leave that. What else can I do for you?",
     "utter_noted": "Thank you. What would you like to do with that?",
     "utter_form_stuck": "It seems that I cannot get this right on my own. A person can help, or we try again:",
+    "utter_also_asked": "You also asked: “{request}”",
     "utter_resume_form": "Now back to where we were.",
     "utter_nothing_to_repeat": "There is nothing to repeat yet. How can I help?",
     "utter_back": "All right, one step back.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -28,6 +28,8 @@ class Meaning:
     pressed: bool = False
     parsed: Mapping[str, Any] | None = None
     """The understanding in Rasa's form."""
+    requests: tuple[Meaning, ...] = ()
+    """The parts of a message that makes several requests."""
 
     @property
     def sure(self) -> bool:
@@ -45,12 +47,23 @@ class Meaning:
     def unsure(self) -> Meaning:
         return replace(self, verdict=Verdict.UNSURE, intent=None)
 
-    def to_rasa(self) -> Json:
-        """Rasa's `parse_data`, with the verdict that the dialogue acts on under `metadata.settled`."""
+    def to_rasa(self, part: int = 0) -> Json:
+        """Rasa's `parse_data`, with the verdict that the dialogue acts on under `metadata.settled`, and from the second
+        thing on that a turn deals with its number under `metadata.part`."""
         parsed = dict(self.parsed or self._bare())
         if self.intent is not None:
             parsed["intent"] = {"name": self.intent, "confidence": self.confidence}
-        return {**parsed, "metadata": {**parsed.get("metadata", {}), "settled": self.verdict.value}}
+        marks = {"settled": self.verdict.value} | ({"part": part} if part else {})
+        return {**parsed, "metadata": {**parsed.get("metadata", {}), **marks}}
+
+    def kept(self) -> Json:
+        """All that is needed to deal with it in a later turn; inverse of `recalled`."""
+        return {
+            "text": self.text,
+            "parse_data": self.to_rasa(),
+            "candidates": [asdict(intent) for intent in self.candidates],
+            "passages": [asdict(passage) for passage in self.passages[:1]],
+        }
 
     def _bare(self) -> Json:
         return {
@@ -69,17 +82,38 @@ def of_message(inbound: Inbound, understanding: Understanding | None, intents: f
         return replace(pressed, passages=understanding.passages) if understanding else pressed
     if understanding is None:
         return Meaning(inbound.text, Verdict.UNSURE, None)
-    intent = understanding.intent.name if understanding.verdict is Verdict.SURE else None
+    return replace(_understood(understanding), text=inbound.text)
+
+
+def _understood(understanding: Understanding) -> Meaning:
     return Meaning(
-        text=inbound.text,
+        text=understanding.text,
         verdict=understanding.verdict,
-        intent=intent,
+        intent=understanding.intent.name if understanding.verdict is Verdict.SURE else None,
         confidence=understanding.intent.confidence,
         entities=understanding.entities,
         passages=understanding.passages,
         candidates=understanding.candidates,
         ranking=understanding.ranking,
         parsed=understanding.to_rasa(),
+        requests=tuple(_understood(request.meant) for request in understanding.requests),
+    )
+
+
+def recalled(kept: Mapping[str, Any]) -> Meaning:
+    """What was meant in an earlier turn."""
+    parsed = kept["parse_data"]
+    verdict = Verdict(parsed["metadata"]["settled"])
+    return Meaning(
+        text=kept["text"],
+        verdict=verdict,
+        intent=parsed["intent"]["name"] if verdict is Verdict.SURE else None,
+        confidence=parsed["intent"]["confidence"],
+        entities=tuple(Entity.from_rasa(found) for found in parsed["entities"]),
+        passages=tuple(Passage(**passage) for passage in kept["passages"]),
+        candidates=tuple(Intent(**intent) for intent in kept["candidates"]),
+        ranking=tuple(Intent(**intent) for intent in parsed["intent_ranking"]),
+        parsed=parsed,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
-from bot.dialogue import answers, forms, session, two_stage
+from bot.dialogue import answers, forms, requests, session, two_stage
 from bot.dialogue.assistant import Assistant
 from bot.dialogue.checks import BUILT_IN_INTENTS
 from bot.dialogue.filling import found_slots, named_slots
@@ -25,7 +25,7 @@ from bot.dialogue.run import (
     Steps,
 )
 from bot.dialogue.tracker import LISTEN, Tracker
-from bot.messages import Event, Inbound, Owner
+from bot.messages import Inbound, Owner
 from nlu.types import Understanding, Verdict
 
 __all__ = ["ActionCall", "ActionFailure", "ActionResult", "Outcome", "respond"]
@@ -71,7 +71,10 @@ def respond(
 def _turn(run: Run) -> Steps[None]:
     if run.tracker.owner is Owner.BOT:
         yield from session.begin(run)
-        run.meaning = _settled(run)
+        if several := requests.made(run):
+            yield from _one_by_one(run, several)
+            return
+        run.meaning = _settled(run, run.meaning)
     run.hear()
     if run.meaning.intent == "restart" and run.meaning.pressed:
         yield from _restart(run)
@@ -83,11 +86,44 @@ def _turn(run: Run) -> Steps[None]:
         yield from _to_person(run)
     else:
         yield from _answer(run)
+        yield from _take_up(run)
 
 
-def _settled(run: Run) -> Meaning:
+def _one_by_one(run: Run, several: Sequence[Meaning]) -> Steps[None]:
+    """Several requests of one message: what cannot be dealt with now, because a question is open, waits."""
+    form = forms.active(run)
+    for number, meaning in enumerate(several, 1):
+        run.more = number < len(several)
+        if run.over or requests.open_since(run, form):
+            requests.keep(run, meaning)
+            continue
+        if not meaning.sure:
+            run.utter("utter_also_asked", request=meaning.text)
+        run.turn_to(_settled(run, meaning))
+        yield from _try_answer(run)
+    yield from _take_up(run)
+
+
+def _try_answer(run: Run) -> Steps[None]:
+    """One request's failure is not the other's."""
+    try:
+        yield from _to_person(run) if run.meaning.intent == requests.HUMAN else _answer(run)
+    except ActionInterruptedError:
+        raise
+    except ActionFailedError:
+        _apologise(run)
+
+
+def _take_up(run: Run) -> Steps[None]:
+    """What the customer asked for besides, as soon as nothing else is open."""
+    while (meaning := requests.waiting(run)) is not None:
+        run.utter("utter_also_asked", request=meaning.text)
+        run.turn_to(_settled(run, meaning))
+        yield from _answer(run)
+
+
+def _settled(run: Run, meaning: Meaning) -> Meaning:
     """An ambiguous message that cannot be asked about is taken to mean its likeliest meaning, or nothing."""
-    meaning = run.meaning
     if meaning.verdict is not Verdict.AMBIGUOUS or not meaning.candidates:
         return meaning if meaning.verdict is not Verdict.AMBIGUOUS else meaning.unsure()
     first = meaning.candidates[0]
@@ -99,9 +135,7 @@ def _settled(run: Run) -> Meaning:
 
 
 def _answered_by_knowledge(run: Run, meaning: Meaning) -> bool:
-    data = {"text": meaning.text, "parse_data": meaning.to_rasa()}
-    prediction = run.assistant.policy.predict(run.tracker.apply(Event("user", run.now, data)))
-    return prediction is not None and prediction.action == "action_knowledge"
+    return requests.leads_to(run, meaning) == "action_knowledge"
 
 
 def _restart(run: Run) -> Steps[None]:
@@ -250,7 +284,7 @@ def _close(run: Run, last: Prediction | None) -> Steps[None]:
 
     Whoever wants to stop has left the form, whatever the rule for it did.
     """
-    awaits = last is not None and last.goes_on
+    awaits = run.awaits = last is not None and last.goes_on
     if run.meaning.sure and run.meaning.intent == "stop" and not (awaits or run.asked or run.over):
         run.leave_loop()
     for _ in range(ACTIONS):
@@ -261,6 +295,8 @@ def _close(run: Run, last: Prediction | None) -> Steps[None]:
             run.record("loop_interrupted", is_interrupted=True)
             return
         if form:
+            if run.more:
+                return
             yield from forms.come_back(run, form)
             yield from _predicted(run)
         elif run.tracker.suspended and not awaits:

@@ -13,7 +13,7 @@ from bot.dialogue.defaults import HUMAN, PERSON, RESUME, WAITING
 from bot.dialogue.domain import Domain
 from bot.dialogue.meaning import Meaning
 from bot.dialogue.responses import Setting, choose, is_empty, merge, render, with_button
-from bot.dialogue.tracker import OWN_EVENTS, Tracker
+from bot.dialogue.tracker import LISTEN, OWN_EVENTS, Tracker
 from bot.messages import Button, Event, Inbound, Json, Outbound, Owner
 
 T = TypeVar("T")
@@ -84,6 +84,10 @@ class Run:
     reason: str | None = None
     asked: bool = False
     """Whether the form's question has been put in this turn."""
+    awaits: bool = False
+    """Whether a rule or story expects an answer now."""
+    more: bool = False
+    """Whether the message makes a further request, which comes next."""
     over: bool = False
     refused: frozenset[str] = frozenset()
     """Actions that did not want to run in this turn."""
@@ -118,14 +122,22 @@ class Run:
     def hear(self) -> None:
         inbound = self.inbound
         self.before = self.tracker.slots
+        part = sum(event.name == "user" for event in self.events)
         self.record(
             "user",
             text=self.meaning.text,
-            parse_data=self.meaning.to_rasa(),
+            parse_data=self.meaning.to_rasa(part),
             input_channel=inbound.channel,
             message_id=inbound.message_id,
             metadata=dict(inbound.metadata),
         )
+
+    def turn_to(self, meaning: Meaning) -> None:
+        """The next request of the same message, or one that waited: heard as if it had come by itself."""
+        if self.happened("user"):
+            self.did(LISTEN, "listen")
+        self.meaning, self.asked, self.awaits, self.refused = meaning, False, False, frozenset()
+        self.hear()
 
     def say(self, reply: Outbound, variation: int | None = None) -> None:
         if not is_empty(reply):

@@ -20,11 +20,13 @@ else:
 EVENTS = 50
 """Events kept since the last restart."""
 DEPTH = 3
-"""Forms that can wait for one another."""
+"""Forms that can wait for one another, and requests that can wait."""
 LISTEN = "action_listen"
 CLARIFY = "action_clarify"
 FALLBACK_INTENT = "nlu_fallback"
-OWN_EVENTS = frozenset({"not_understood", "slot_refused", "form_suspended", "form_resumed", "waiting_told"})
+OWN_EVENTS = frozenset(
+    {"not_understood", "slot_refused", "form_suspended", "form_resumed", "waiting_told", "request_waits"}
+)
 """Events that Rasa does not know; action servers and Rasa's API do not see them."""
 
 
@@ -39,6 +41,8 @@ class Tracker:
     loop: Loop | None = None
     suspended: tuple[Suspended, ...] = ()
     """Innermost last."""
+    waiting: tuple[Mapping[str, Any], ...] = ()
+    """What the customer also asked for, until it is dealt with: the data of `request_waits`."""
     owner: Owner = Owner.BOT
     fallbacks: int = 0
     """Messages in a row that were not understood."""
@@ -111,6 +115,7 @@ class Tracker:
             "begun": self.begun,
             "loop": self.loop.to_json() if self.loop else None,
             "suspended": [form.to_json() for form in self.suspended],
+            "waiting": [dict(request) for request in self.waiting],
             "owner": self.owner.value,
             "fallbacks": self.fallbacks,
             "missed": self.missed,
@@ -136,6 +141,7 @@ class Tracker:
                 "moves": tuple(Move.from_json(move) for move in data["moves"]),
                 "loop": Loop.from_json(data["loop"]) if data["loop"] else None,
                 "suspended": tuple(Suspended.from_json(form) for form in data["suspended"]),
+                "waiting": tuple(data.get("waiting", ())),
                 "owner": Owner(data["owner"]),
                 "said": tuple(Outbound.from_json(reply) for reply in data["said"]),
                 "said_before": tuple(Outbound.from_json(reply) for reply in data["said_before"]),
@@ -163,7 +169,9 @@ class Tracker:
 
 def _user(tracker: Tracker, event: Event) -> Tracker:
     parsed = event.data.get("parse_data") or {}
-    sure = (parsed.get("metadata") or {}).get("settled", "sure") == "sure"
+    marks = parsed.get("metadata") or {}
+    sure = marks.get("settled", "sure") == "sure"
+    first = not marks.get("part")
     found = tuple((e["entity"], e.get("role"), e.get("group")) for e in parsed.get("entities") or ())
     name = (parsed.get("intent") or {}).get("name") if sure else FALLBACK_INTENT
     return replace(
@@ -172,11 +180,17 @@ def _user(tracker: Tracker, event: Event) -> Tracker:
         channel=event.data.get("input_channel") or tracker.channel,
         fallbacks=tracker.fallbacks if tracker.missed else 0,
         missed=False,
-        said=(),
-        said_before=tracker.said or tracker.said_before,
+        said=() if first else tracker.said,
+        said_before=(tracker.said if first else ()) or tracker.said_before,
+        waiting=tuple(request for request in tracker.waiting if not _same(request, event, name)),
         latest_action=LISTEN,
         loop=replace(tracker.loop, rejected=False) if tracker.loop else None,
     )
+
+
+def _same(request: Mapping[str, Any], event: Event, intent: str | None) -> bool:
+    """Whether a message is what waited, or surely means the same."""
+    return bool(event.data.get("text") == request["text"] or request["parse_data"]["intent"]["name"] == intent)
 
 
 def _bot(tracker: Tracker, event: Event) -> Tracker:
@@ -252,7 +266,7 @@ def _resume_form(tracker: Tracker, event: Event) -> Tracker:
 
 def _session_started(tracker: Tracker, _: Event) -> Tracker:
     fresh = replace(tracker, slots=dict(tracker.initial), moves=(), begun=True, session=True)
-    return replace(fresh, loop=None, suspended=(), attempts=0, fallbacks=0, missed=False, followup=None)
+    return replace(fresh, loop=None, suspended=(), waiting=(), attempts=0, fallbacks=0, missed=False, followup=None)
 
 
 def _restart(tracker: Tracker, event: Event) -> Tracker:
@@ -309,7 +323,7 @@ def _resume(tracker: Tracker, _: Event) -> Tracker:
     if tracker.owner is not Owner.AGENT:
         return back
     back = _active_loop(back, Event("active_loop", 0.0, {"name": None}))
-    return replace(back, suspended=(), slots={**back.slots, REQUESTED: None})
+    return replace(back, suspended=(), waiting=(), slots={**back.slots, REQUESTED: None})
 
 
 def _followup(tracker: Tracker, event: Event) -> Tracker:
@@ -322,6 +336,10 @@ def _not_understood(tracker: Tracker, _: Event) -> Tracker:
 
 def _slot_refused(tracker: Tracker, _: Event) -> Tracker:
     return replace(tracker, attempts=tracker.attempts + 1)
+
+
+def _request_waits(tracker: Tracker, event: Event) -> Tracker:
+    return replace(tracker, waiting=(*tracker.waiting, event.data)[-DEPTH:])
 
 
 def _told(tracker: Tracker, _: Event) -> Tracker:
@@ -351,4 +369,5 @@ _APPLY: dict[str, Callable[[Tracker, Event], Tracker]] = {
     "form_suspended": _suspend,
     "form_resumed": _resume_form,
     "waiting_told": _told,
+    "request_waits": _request_waits,
 }

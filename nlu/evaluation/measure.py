@@ -18,6 +18,7 @@ from nlu.evaluation.intents import intent_intervals, intent_scores
 from nlu.evaluation.knowledge import knowledge_intervals, knowledge_scores
 from nlu.evaluation.scope import scope_intervals, scope_scores
 from nlu.evaluation.scores import Cost, Evaluation, Noisy
+from nlu.evaluation.several import Message, read_several, several_intervals, several_scores
 from nlu.intents import Thresholds, verdict
 from nlu.noise import all_disturbed
 from nlu.source import DataError
@@ -38,15 +39,19 @@ class Texts:
     examples: Sequence[Example]
     questions: Sequence[tuple[str, str]] = ()
     """With the article's name."""
+    messages: Sequence[Message] = ()
+    """With several requests, or looking so."""
 
 
 def read_texts(data: Path) -> Texts:
-    """`data` is Rasa NLU YAML, a CSV `text,intent` or `question,article`, or a folder of them. Raises DataError."""
+    """`data` is Rasa NLU YAML, also with the key `several`, a CSV `text,intent` or `question,article`, or a folder of
+    them. Raises DataError."""
     questions = [pair for file in _question_files(data) for pair in read_questions(file)]
     examples = read_examples(data).examples if not (data.is_file() and questions) else ()
-    if not examples and not questions:
+    messages = read_several(data)
+    if not examples and not questions and not messages:
         raise DataError(data, None, "there are no labelled texts.", "Give YAML with examples or a CSV 'text,intent'.")
-    return Texts(examples, questions)
+    return Texts(examples, questions, messages)
 
 
 def _question_files(data: Path) -> list[Path]:
@@ -62,8 +67,12 @@ def evaluate(model: Model, texts: Texts, budgets: Iterable[float] = BUDGETS, noi
     asked = [text for text, _ in texts.questions] if model.retriever else []
     found = scored(model.id, pairs, list(zip(texts.questions, _understood(model, asked), strict=False)))
     inside = [example for example in texts.examples if not example.outlier]
+    texts_read = _understood(model, [message.text for message in texts.messages])
+    several = list(zip(texts.messages, texts_read, strict=True))
     return replace(
         found,
+        several=several_scores(several),
+        intervals={**found.intervals, **several_intervals(several)},
         costs=tuple(_cost(model, budget, pairs) for budget in sorted(budgets)) if inside else (),
         noise=tuple(_noisy(model, inside, share) for share in noise) if inside else (),
     )

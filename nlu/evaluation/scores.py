@@ -87,6 +87,16 @@ class KnowledgeScores:
 
 
 @dataclass(frozen=True, slots=True)
+class SeveralScores:
+    messages: int
+    found: float
+    """Share of the messages with several requests of which every intent was found, and no other."""
+    singles: int
+    split: float
+    """Share of the messages with one request that were taken for more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What an error budget made of the in-scope texts, and of the others."""
 
@@ -118,6 +128,7 @@ class Evaluation:
     entities: EntityScores | None
     scope: ScopeScores | None
     knowledge: KnowledgeScores | None
+    several: SeveralScores | None = None
     costs: tuple[Cost, ...] = ()
     """The boldest budget last."""
     noise: tuple[Noisy, ...] = ()
@@ -129,10 +140,9 @@ class Evaluation:
 
     def scores(self, prefix: str = "") -> dict[str, float]:
         """The figures that fit in a manifest."""
-        parts = {"intents": _OF_INTENTS, "entities": _OF_ENTITIES, "scope": _OF_SCOPE, "knowledge": _OF_KNOWLEDGE}
         return {
             prefix + name: getattr(scores, attribute)
-            for part, names in parts.items()
+            for part, names in _OF.items()
             if (scores := getattr(self, part)) is not None
             for name, attribute in names.items()
         }
@@ -163,6 +173,11 @@ class Evaluation:
                 f"            in three {self._share('knowledge_in_three')}, MRR {self.knowledge.reciprocal_rank:.3f}; "
                 f"sure of {self.knowledge.sure:.1%} (wrongly {self.knowledge.wrong_when_sure:.1%} of all)"
             )
+        if self.several:
+            found_all = self._share("several_found")
+            yield f"several     {self.several.messages} messages with several requests: all found {found_all}"
+            if self.several.singles:
+                yield f"            {self.several.singles} with one: taken for more {self._share('single_split')}"
         for noisy in self.noise:
             yield (
                 f"typing      {noisy.share:4.0%} of the letters wrong: accuracy {noisy.accuracy:.1%}, "
@@ -181,6 +196,14 @@ _OF_INTENTS = {name: name for name in ("accuracy", "macro_f1", "calibration_erro
 _OF_ENTITIES = {"entity_f1": "f1"}
 _OF_SCOPE = {"scope_auroc": "auroc", "scope_recall_at_95": "recall_at_95"}
 _OF_KNOWLEDGE = {"knowledge_first": "first", "knowledge_in_three": "in_three"}
+_OF_SEVERAL = {"several_found": "found", "single_split": "split"}
+_OF = {
+    "intents": _OF_INTENTS,
+    "entities": _OF_ENTITIES,
+    "scope": _OF_SCOPE,
+    "knowledge": _OF_KNOWLEDGE,
+    "several": _OF_SEVERAL,
+}
 
 
 _HEADINGS = ("budget", "sure from", "answered", "wrongly", "asked", "knowledge", "person", "strangers answered")

@@ -1,0 +1,68 @@
+"""Several requests in one message: which of its parts are dealt with by themselves, and which wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.dialogue import forms
+from bot.dialogue.checks import VALUES
+from bot.dialogue.domain import Form
+from bot.dialogue.interruptions import CONTROLS
+from bot.dialogue.meaning import Meaning, recalled
+from bot.dialogue.run import Run
+from bot.messages import Event
+
+HUMAN = "human"
+AT_ONCE, ASKED, UNSURE = range(3)
+
+
+def made(run: Run) -> Sequence[Meaning]:
+    """The requests to be dealt with one by one; none where the message is taken as a whole.
+
+    In the middle of a form only answers count: anything else may be meant for the form.
+    """
+    ranks = [_rank(run, part) for part in run.meaning.requests]
+    if run.meaning.intent == HUMAN or None in ranks or set(ranks) <= {UNSURE}:
+        return ()
+    loop = run.tracker.loop
+    if loop and (set(ranks) != {AT_ONCE} or loop.interrupted or forms.active(run) is None):
+        return ()
+    return [part for _, part in sorted(zip(ranks, run.meaning.requests, strict=True), key=lambda pair: pair[0] or 0)]
+
+
+def _rank(run: Run, part: Meaning) -> int | None:
+    """What is answered at once comes before what a form asks about, and that before what was not understood; None for
+    what is no request by itself."""
+    if not part.sure:
+        return UNSURE
+    if part.intent in VALUES | CONTROLS:
+        return None
+    action = HUMAN if part.intent == HUMAN else leads_to(run, part)
+    if action is None:
+        return None
+    return ASKED if action in run.domain.forms else AT_ONCE
+
+
+def leads_to(run: Run, meaning: Meaning) -> str | None:
+    """The action that a rule or a story has for it, if it were heard now."""
+    data = {"text": meaning.text, "parse_data": meaning.to_rasa()}
+    prediction = run.assistant.policy.predict(run.tracker.apply(Event("user", run.now, data)))
+    return prediction.action if prediction else None
+
+
+def open_since(run: Run, form: Form | None) -> bool:
+    """Whether a question is open that was not when the message came."""
+    return run.awaits or forms.active(run) not in (None, form)
+
+
+def keep(run: Run, meaning: Meaning) -> None:
+    """For later; a person who has been called reads it anyway."""
+    if not run.over:
+        run.record("request_waits", **meaning.kept())
+
+
+def waiting(run: Run) -> Meaning | None:
+    """The next that waits, if nothing is open and the customer was understood."""
+    tracker = run.tracker
+    busy = run.over or run.awaits or tracker.loop or tracker.suspended or tracker.missed
+    return None if busy or not tracker.waiting else recalled(tracker.waiting[0])
