@@ -50,6 +50,8 @@ class Manifest:
     scores: Mapping[str, float]
     options: Mapping[str, Any]
     versions: Mapping[str, str]
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of those that the examples are in."""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every file of the directory but this one."""
     format: int = FORMAT
@@ -61,6 +63,7 @@ class Manifest:
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:
         known = dict(values)
         known["intents"] = tuple(known["intents"])
+        known["languages"] = tuple(known.get("languages", ()))
         known["entities"] = tuple((entity, role, group) for entity, role, group in known["entities"])
         return cls(**known)
 

@@ -107,11 +107,13 @@ class Understanding:
     model: str = ""
     """Id of the model that said so."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    language: str = ""
+    """ISO 639-1 code of another language than the assistant's, in which a text that is not understood surely is."""
     requests: tuple[Request, ...] = ()
     """The parts of a text that makes several requests, in its order; empty where there is one."""
 
     def to_rasa(self) -> dict[str, Any]:
-        """Rasa's `parse_data`; under `metadata` there are additions, `requests` only where there are several."""
+        """Rasa's `parse_data`, with additions under `metadata`: `language` and `requests` where they say something."""
         return {
             "text": self.text,
             "intent": {"name": self.intent.name, "confidence": self.intent.confidence},
@@ -126,6 +128,7 @@ class Understanding:
                     {"article": p.article, "section": p.section, "score": p.score, "sure": p.sure}
                     for p in self.passages
                 ],
+                **({"language": self.language} if self.language else {}),
                 **({"requests": [request.to_rasa() for request in self.requests]} if self.requests else {}),
             },
         }

@@ -23,6 +23,7 @@ from nlu.engine.network import Network
 from nlu.engine.torch_engine import DeviceError, Signals, TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
 from nlu.intents import Judge, Thresholds, ranking, response_keys, verdict
+from nlu.languages import Languages
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
 from nlu.requests import Cut, Families, Readings, cuts
@@ -69,6 +70,7 @@ class Model:
     entities: EntityReader
     retriever: Retriever | None
     families: Families
+    languages: Languages
 
     @property
     def id(self) -> str:
@@ -114,6 +116,7 @@ class Model:
             entities=self.entities.read(read.text, read.tokens.words, read.signals.tags),
             passages=passages if read.tokens.words else (),
             scope=read.scope,
+            language=self.languages.other(read.text) if read.decided is Verdict.UNSURE else "",
             model=self.id,
             metadata=response_keys(self.manifest.intents, read.likely, read.ranked[0].name),
         )
@@ -191,6 +194,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
         entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),
         retriever=_retriever(directory),
         families=Families.of(manifest.intents),
+        languages=Languages.of(manifest.languages),
     )
 
 

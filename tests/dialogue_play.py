@@ -1,7 +1,7 @@
 """Plays dialogues written as lines: what is said, and what must come back.
 
     > where is it | track order=LW-1     text | intent entity=value ...          surely understood
-    > hmm | ?                            not understood; `? order=LW-1` with an entity
+    > hmm | ?                            not understood; `? order=LW-1` with an entity; `?de` in another language
     > the order | track / cancel         ambiguous between these
     > cancel it and where is lw-2 | cancel + track order=LW-2      two requests, in the words around "and"
     > /track{"order": "LW-1"}            a pressed button
@@ -52,8 +52,8 @@ def understood(text: str, meaning: str, passages: tuple[Passage, ...] = ()) -> U
         whole = understood(text, meaning.partition(" + ")[0], passages)
         return replace(whole, requests=_requests(text, meaning.split(" + "), passages))
     words = [word for word in meaning.split() if "=" not in word]
-    names = [word for word in words if word not in ("?", "/")]
-    verdict = Verdict.UNSURE if "?" in words else Verdict.AMBIGUOUS if "/" in words else Verdict.SURE
+    names = [word for word in words if word[0] not in "?/"]
+    verdict = Verdict.UNSURE if "?" in meaning else Verdict.AMBIGUOUS if "/" in words else Verdict.SURE
     ranking = tuple(Intent(name, round(0.6 - 0.2 * place, 2)) for place, name in enumerate(names or ["greet"]))
     return Understanding(
         text=text,
@@ -61,6 +61,7 @@ def understood(text: str, meaning: str, passages: tuple[Passage, ...] = ()) -> U
         ranking=ranking,
         verdict=verdict,
         candidates=ranking if verdict is Verdict.AMBIGUOUS else (),
+        language=next((word[1:] for word in words if word[0] == "?"), ""),
         entities=tuple(_entity(word) for word in meaning.split() if "=" in word),
         passages=passages,
     )

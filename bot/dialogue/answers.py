@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.dialogue.defaults import OTHER_LANGUAGE
 from bot.dialogue.meaning import payload_for
 from bot.dialogue.run import Run
 from bot.dialogue.tracker import CLARIFY, FALLBACK_INTENT
@@ -45,6 +46,17 @@ def give_way(run: Run) -> None:
         run.utter("utter_fallback_again", run.person)
     else:
         run.utter("utter_fallback")
+
+
+def other_language(run: Run) -> None:
+    """What language it has to be is said in it, and in the customer's if there are words for that; with a person."""
+    miss(run)
+    if run.tracker.fallbacks >= GIVE_UP:
+        hand_over(run, "other_language")
+        return
+    run.did("action_default_fallback", "fallback")
+    ours, theirs = run.wording(OTHER_LANGUAGE), run.wording(f"{OTHER_LANGUAGE}_{run.meaning.language}")
+    run.say(Outbound("\n\n".join(filter(None, (ours, theirs))), (run.person,), response=OTHER_LANGUAGE))
 
 
 def offered(run: Run, candidates: tuple[Intent, ...]) -> list[Intent]:

@@ -23,6 +23,8 @@ class Meaning:
     passages: tuple[Passage, ...] = ()
     candidates: tuple[Intent, ...] = ()
     ranking: tuple[Intent, ...] = ()
+    language: str = ""
+    """Of the text, if it is another one than the assistant's."""
     slots: Mapping[str, Any] | None = None
     """Values that a button sets without an entity."""
     pressed: bool = False
@@ -95,6 +97,7 @@ def _understood(understanding: Understanding) -> Meaning:
         passages=understanding.passages,
         candidates=understanding.candidates,
         ranking=understanding.ranking,
+        language=understanding.language,
         parsed=understanding.to_rasa(),
         requests=tuple(_understood(request.meant) for request in understanding.requests),
     )
@@ -113,6 +116,7 @@ def recalled(kept: Mapping[str, Any]) -> Meaning:
         passages=tuple(Passage(**passage) for passage in kept["passages"]),
         candidates=tuple(Intent(**intent) for intent in kept["candidates"]),
         ranking=tuple(Intent(**intent) for intent in parsed["intent_ranking"]),
+        language=parsed["metadata"].get("language", ""),
         parsed=parsed,
     )
 

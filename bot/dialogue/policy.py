@@ -28,6 +28,11 @@ class Prediction:
         return self.length < len(self.path.steps) and self.action is None
 
     @property
+    def particular(self) -> bool:
+        """Whether the path wants more than what was said and done: an entity, a slot, a loop."""
+        return self.path.weight(self.length) > 0
+
+    @property
     def turns(self) -> int:
         """Messages of the customer that it has followed."""
         return sum(isinstance(step, Said) for step in self.path.steps[: self.length])

@@ -232,6 +232,10 @@ def _fall_back(run: Run) -> Steps[None]:
     answers.miss(run)
     prediction = run.assistant.policy.predict(run.tracker)
     ruled = prediction is not None and prediction.action is not None
+    if run.meaning.language and not (prediction and prediction.action and prediction.particular):
+        answers.other_language(run)
+        yield from _close(run, None)
+        return
     if not ruled or run.tracker.fallbacks >= answers.GIVE_UP:
         if "action_default_fallback" in run.domain.actions and run.tracker.fallbacks < answers.GIVE_UP:
             yield from perform(run, "action_default_fallback")

@@ -93,6 +93,8 @@ class TrainingData:
     patterns: Patterns = Patterns()
     articles: tuple[Article, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    languages: tuple[str, ...] = ()
+    """Those that `config.yml` names."""
 
     @property
     def intents(self) -> list[str]:
@@ -109,5 +111,6 @@ class TrainingData:
             ],
             "patterns": self.patterns.to_json(),
             "articles": [article.to_json() for article in self.articles],
+            **({"languages": self.languages} if self.languages else {}),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()

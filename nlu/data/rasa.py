@@ -13,6 +13,7 @@ from nlu.source import Node, did_you_mean, read_yaml
 
 _KINDS = ("intent", "synonym", "regex", "lookup")
 _KEYS = [*_KINDS, "examples", "metadata"]
+CONFIG = "config"
 _LONG_KEYS = ["text", "metadata"]
 _NEARLY_NLU = ("nul", "nlus", "nlu_data", "NLU", "Nlu")
 
@@ -25,6 +26,7 @@ class Collected:
     regexes: list[tuple[str, str]] = field(default_factory=list)
     lookups: dict[str, list[str]] = field(default_factory=dict)
     synonyms: dict[str, str] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)
 
     def patterns(self) -> Patterns:
         return Patterns(
@@ -33,11 +35,16 @@ class Collected:
 
 
 def read_rasa_file(path: Path, into: Collected) -> None:
-    """Adds what the file's `nlu` key holds. Raises DataError with file, line and a suggestion."""
+    """Adds what the file's `nlu` key holds, and of Rasa's `config.yml` the `language`.
+
+    Raises DataError with file, line and a suggestion.
+    """
     content = read_yaml(path).mapping("the file")
     for key in _NEARLY_NLU:
         if key in content:
             content[key].fail(f"unknown key '{key}'.", "Did you mean 'nlu'?")
+    if path.stem == CONFIG and "language" in content:
+        into.languages.append(content["language"].text("'language'"))
     if "nlu" not in content or content["nlu"].value is None:
         return
     for item in content["nlu"].items("'nlu'"):

@@ -68,6 +68,7 @@ def read_examples(path: Path, wanted: Callable[[Path], bool] = lambda _: True) -
         collected.patterns(),
         articles,
         (*warnings, *_lonely_intents(examples), *_two_meanings(examples)),
+        tuple(collected.languages),
     )
 
 

@@ -24,6 +24,7 @@ from nlu.evaluation.intents import scores_of
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.scores import IntentScores
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
+from nlu.languages import spoken
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.retriever import passage_texts, question_texts
 from nlu.source import DataError
@@ -170,6 +171,7 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
         scores={"dev_accuracy": story.dev.accuracy},
         options=options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
+        languages=tuple(sorted({*data.languages, *spoken([e.text for e in data.examples if not e.outlier])})),
     )
     patterns = with_synonyms(data.patterns, data.examples)
     values = values_of(data.examples, data.patterns)
