@@ -1,8 +1,14 @@
-"""Dates as a person would say them."""
+"""Dates as a person says them, and as a person writes them."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, time
+
+from dateparser.date import DateDataParser
+
+_NOT_A_TIME = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.")
+"""`14.12.` is a day, not twelve minutes past two."""
 
 
 def today() -> date:
@@ -22,3 +28,10 @@ def on(day: date) -> str:
     """`spoken`, with `on` where English wants it."""
     said = spoken(day)
     return f"on {said}" if said[0].isupper() or said[0].isdigit() else said
+
+
+def meant(words: str, now: date) -> date | None:
+    """The day that `tomorrow`, `next Friday`, `24.12.` or `the 3rd of May` is; None for a week, or what is no date."""
+    settings = {"RELATIVE_BASE": datetime.combine(now, time(12)), "PREFER_DATES_FROM": "future", "DATE_ORDER": "DMY"}
+    found = DateDataParser(languages=["en"], settings=settings).get_date_data(_NOT_A_TIME.sub(r"\1/\2", words))
+    return found.date_obj.date() if found.date_obj and found.period == "day" else None

@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+import phonenumbers
+
 _ORDER = re.compile(r"(?<![\w@.])(?:lw\s*[-–—_.]?\s*|#\s*)?(\d{5})(?!\w)", re.IGNORECASE)
 _TRACKING = re.compile(r"\bpx\s*-?\s*(\d{9})\b", re.IGNORECASE)
 _POSTCODE = re.compile(r"(?<![\w#-])(?:\d{4,5}|[ac-fhknprtv-y]\d[\dw]\s?[\dac-fhknprtv-y]{4})(?![\w@])", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}", re.IGNORECASE)
-_PHONE = re.compile(r"(?<!\w)(?:\+|00)?\d(?:[\s()/.-]{0,2}\d){6,14}(?!\w)")
+_HOME = "DE"
+"""Where a phone number without a country code is dialled: at the shop."""
 
 
 def order_number(text: str) -> str | None:
@@ -37,14 +40,9 @@ def email(text: str) -> str | None:
 
 
 def phone(text: str) -> str | None:
-    """Digits with a leading `+` where there is a country code."""
-    found = _PHONE.search(text)
-    if not found:
-        return None
-    digits = re.sub(r"\D", "", found[0])
-    if found[0].startswith("00"):
-        return f"+{digits[2:]}"
-    return f"+{digits}" if found[0].startswith("+") else digits
+    """The first valid number, with its country code: `0049 (0)40 5550 1234` is `+494055501234`."""
+    found = next(iter(phonenumbers.PhoneNumberMatcher(text, _HOME)), None)
+    return phonenumbers.format_number(found.number, phonenumbers.PhoneNumberFormat.E164) if found else None
 
 
 def one_of(text: str, names: Iterable[str]) -> str | None:

@@ -6,17 +6,20 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlu.data.examples import Annotation, Example, Patterns
+from nlu.everyday.finders import Finder, Found, finder
 from nlu.tokens import Word
 from nlu.types import Entity
 
 MAX_CHARACTERS = 4000
 """A pattern looks no further: an expression that backtracks must not hold up a turn."""
 
+_NEVER = np.float32(1e-30)
 _WORD = re.compile(r"\w+|[^\w\s]")
 Scores = NDArray[np.float32]
 Label = tuple[str, str | None, str | None]
@@ -24,10 +27,10 @@ Label = tuple[str, str | None, str | None]
 
 
 class Matcher:
-    """Regexes and lookups. Regexes ignore case, as Rasa's do, except within `(?-i:...)`."""
+    """Regexes and lookups. Regexes ignore case, as Rasa's do, except within `(?-i:...)`; `<money>` is a finder."""
 
     def __init__(self, patterns: Patterns) -> None:
-        self._regexes = [(name, re.compile(expression, re.IGNORECASE)) for name, expression in patterns.regexes]
+        self._finders = [(name, finder(expression) or _regex(expression)) for name, expression in patterns.regexes]
         self._lookups: dict[tuple[str, ...], str] = {}
         for name, values in patterns.lookups.items():
             for value in values:
@@ -41,10 +44,10 @@ class Matcher:
         return without_overlaps([*self._by_regex(text), *self._by_lookup(text)])
 
     def _by_regex(self, text: str) -> Iterable[Entity]:
-        for name, expression in self._regexes:
-            for match in expression.finditer(text):
-                if match.end() > match.start():
-                    yield Entity(name, match.start(), match.end(), match[0], 1.0, "regex")
+        for name, find in self._finders:
+            for start, end, value in find(text):
+                if end > start:
+                    yield Entity(name, start, end, value, 1.0, "regex")
 
     def _by_lookup(self, text: str) -> Iterable[Entity]:
         if not self._longest:
@@ -58,6 +61,11 @@ class Matcher:
                     start, end = spans[first][0], spans[last - 1][1]
                     yield Entity(name, start, end, text[start:end], 1.0, "lookup")
                     break
+
+
+def _regex(expression: str) -> Finder:
+    compiled = re.compile(expression, re.IGNORECASE)
+    return lambda text: (Found(*match.span(), match[0]) for match in compiled.finditer(text))
 
 
 def _words(value: str) -> tuple[str, ...]:
@@ -83,42 +91,52 @@ class EntityReader:
     synonyms: Mapping[str, str]
     by_entity: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Values that annotations gave: (entity, case-folded text) to value."""
+    touching: frozenset[Label] = frozenset()
+    """Labels of which two may stand side by side with no word between."""
 
     def read(self, text: str, words: Sequence[Word], scores: Scores | None) -> tuple[Entity, ...]:
         """`scores` is tokens x (1 + 2 labels); patterns win where a model's entity overlaps theirs."""
         by_pattern = self.matcher.find(text)
-        by_model = [] if scores is None or not words else _decoded(text, words, scores, self.labels)
-        return tuple(self._valued(entity) for entity in without_overlaps(by_model, by_pattern))
+        by_model = [] if scores is None or not words else self._by_model(text, words, scores)
+        return tuple(self._valued(entity, text) for entity in without_overlaps(by_model, by_pattern))
 
-    def _valued(self, entity: Entity) -> Entity:
-        surface = entity.value.casefold()
+    def _by_model(self, text: str, words: Sequence[Word], scores: Scores) -> list[Entity]:
+        likely = _likely(scores[[word.token for word in words]].astype(np.float32))
+        touching = np.array([label in self.touching for label in self.labels])
+        likely[:, 2::2] += likely[:, 1::2] * ~touching  # seen from inside, a beginning only goes on
+        best = _best_tags(np.log(np.maximum(likely, _NEVER)), touching)
+        found: list[Entity] = []
+        for first, last in _spans(best):
+            entity, role, group = self.labels[(best[first] - 1) // 2]
+            start, end = words[first].start, words[last - 1].end
+            sure = float(likely[range(first, last), best[first:last]].mean())
+            found.append(Entity(entity, start, end, text[start:end], sure, "model", role, group))
+        return found
+
+    def _valued(self, entity: Entity, text: str) -> Entity:
+        surface = text[entity.start : entity.end].casefold()
         value = self.by_entity.get((entity.entity, surface)) or self.synonyms.get(surface)
         return replace(entity, value=value) if value else entity
 
 
-def _decoded(text: str, words: Sequence[Word], scores: Scores, labels: Sequence[Label]) -> list[Entity]:
-    of_words = scores[[word.token for word in words]].astype(np.float32)
-    of_words -= of_words.max(1, keepdims=True)
-    of_words -= np.log(np.exp(of_words).sum(1, keepdims=True))
-    best, likely = _best_tags(of_words), np.exp(of_words)
-    found: list[Entity] = []
-    for first, last in _spans(best):
-        entity, role, group = labels[(best[first] - 1) // 2]
-        start, end = words[first].start, words[last - 1].end
-        confidence = float(np.mean([likely[i, best[i]] for i in range(first, last)]))
-        found.append(Entity(entity, start, end, text[start:end], confidence, "model", role, group))
-    return found
+def _likely(scores: Scores) -> Scores:
+    raised = np.exp(scores - scores.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)  # type: ignore[no-any-return]  # numpy widens it to Any
 
 
-def _best_tags(scores: Scores) -> list[int]:
-    """The likeliest sequence (Viterbi) in which a label goes on only where it began; `scores` are words x tags."""
+def _best_tags(scores: Scores, touching: NDArray[np.bool_]) -> list[int]:
+    """The likeliest sequence (Viterbi): a label goes on only where it began, and begins anew at once only if it may."""
     total = scores[0].copy()
     total[2::2] = -np.inf
     came_from = np.zeros(scores.shape, np.int64)
     for word in range(1, len(scores)):
-        begun, going_on = total[1::2], total[2::2]
-        came_from[word] = total.argmax()
-        came_from[word, 2::2] = np.arange(1, len(total), 2) + (going_on > begun)
+        came_from[word] = best = int(total.argmax())
+        came_from[word, 2::2] = np.arange(1, len(total), 2) + (total[2::2] > total[1::2])
+        begins = best - 1 + best % 2
+        if best and not touching[begins // 2]:
+            others = total.copy()
+            others[begins : begins + 2] = -np.inf
+            came_from[word, begins] = others.argmax()
         total = total[came_from[word]] + scores[word]
     tags = [int(total.argmax())]
     for before in came_from[:0:-1]:
@@ -139,12 +157,24 @@ def _spans(tags: Sequence[int]) -> Iterator[tuple[int, int]]:
 # -- what training needs -------------------------------------------------------------------------------------------
 
 
-def labels_of(examples: Iterable[Example]) -> tuple[Label, ...]:
-    return tuple(sorted({_label(a) for e in examples for a in e.annotations}, key=str))
+def labels_of(examples: Iterable[Example], patterns: Patterns) -> tuple[Label, ...]:
+    """What the model learns: every annotated label but those that a finder such as `<money>` finds."""
+    found = {name for name, line in patterns.regexes if finder(line)}
+    return tuple(sorted({_label(a) for e in examples for a in e.annotations if a.entity not in found}, key=str))
 
 
 def _label(annotation: Annotation) -> Label:
     return annotation.entity, annotation.role, annotation.group
+
+
+def touching_in(examples: Iterable[Example]) -> frozenset[Label]:
+    """Labels that stand side by side, as toppings may, with nothing but space between."""
+    found = set()
+    for example in examples:
+        for first, second in pairwise(sorted(example.annotations, key=lambda a: a.start)):
+            if _label(first) == _label(second) and not example.text[first.end : second.start].strip():
+                found.add(_label(first))
+    return frozenset(found)
 
 
 def values_of(examples: Iterable[Example], patterns: Patterns) -> dict[tuple[str, str], str]:
@@ -163,18 +193,21 @@ IGNORED = -100
 
 
 def tags_of(example: Example, words: Sequence[Word], labels: Mapping[Label, int], matcher: Matcher) -> list[int]:
-    """One tag per word: 0 outside, 2k+1 begins label k, 2k+2 goes on; words only a pattern marks are ignored."""
+    """One tag per word: 0 outside, 2k+1 begins label k, 2k+2 goes on; what only a pattern marks is ignored."""
     tags = [0] * len(words)
-    for entity in matcher.find(example.text):
+    learnt = {entity for entity, _, _ in labels}
+    for found in matcher.find(example.text):
         for index, word in enumerate(words):
-            if word.start < entity.end and entity.start < word.end:
+            if found.entity in learnt and word.start < found.end and found.start < word.end:
                 tags[index] = IGNORED
     for annotation in sorted(example.annotations, key=lambda a: a.start):
-        first = 2 * labels[_label(annotation)] + 1
+        if _label(annotation) not in labels:
+            continue
+        tag = 2 * labels[_label(annotation)] + 1
         for index, word in enumerate(words):
             if word.start < annotation.end and annotation.start < word.end:
-                tags[index] = first
-                first += first % 2
+                tags[index] = tag
+                tag += tag % 2
     return tags
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -70,14 +71,19 @@ def _encodable(text: str) -> str:
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
+_NOT = re.compile(r"(?<=n)['’]t\b", re.IGNORECASE)
+"""Of `don't`, which the encoder sees as three words."""
+
+
 def _words(encoding: Encoding, corrected: Corrected) -> tuple[Word, ...]:
     """Their places are those in the original text."""
     words: list[Word] = []
     last = None
+    inside = {place for match in _NOT.finditer(corrected.text) for place in range(*match.span())}
     for token, (number, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
         if number is None or end <= start:
             continue
-        if number == last:
+        if number == last or (start in inside and words and words[-1].end == start):
             words[-1] = Word(words[-1].start, end, words[-1].token)
         else:
             words.append(Word(start, end, token))

@@ -183,7 +183,6 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
     shape = Architecture.from_json(manifest.architecture)
     network = Network.empty(shape, len(manifest.intents), 1 + 2 * len(manifest.entities))
     network.load_state_dict(weights, assign=True)
-    patterns, by_entity = read_patterns(directory)
     return Model(
         manifest=manifest,
         reader=_reader(directory, shape.max_tokens),
@@ -191,7 +190,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
         thresholds=Thresholds.keeping(budget, Curve.from_json(manifest.budget), **manifest.thresholds),
         judge=Judge(manifest.intents, near, manifest.temperature),
         scope=Scope.from_numbers(manifest.scope, examples, direction),
-        entities=EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity),
+        entities=_entities(directory, manifest),
         retriever=_retriever(directory),
         families=Families.of(manifest.intents),
         languages=Languages.of(manifest.languages),
@@ -204,10 +203,12 @@ def _reader(directory: Path, most: int) -> TextReader:
     return TextReader(tokenizer, Speller(words, known_to(tokenizer)))
 
 
-def read_patterns(directory: Path) -> tuple[Patterns, dict[tuple[str, str], str]]:
+def _entities(directory: Path, manifest: Manifest) -> EntityReader:
     values = json.loads((directory / "entities.json").read_text("utf-8"))
+    patterns = Patterns.from_json(values)
     by_entity = {(entity, surface): value for entity, surface, value in values["values"]}
-    return Patterns.from_json(values), by_entity
+    touching = frozenset((entity, role, group) for entity, role, group in values["touching"])
+    return EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity, touching)
 
 
 def _retriever(directory: Path) -> Retriever | None:

@@ -460,9 +460,9 @@ async def test_opening_hours_are_told_for_a_shop_and_every_shop_is_offered_other
         ("Dec 25th", "closed on 25 and 26 December"),
         ("26.12.", "closed on 25 and 26 December"),
         ("January 1", "closed on 1 January"),
-        ("12 December", "is open Monday to Friday"),
+        ("12 December", "The whole week: Monday to Friday"),
         ("Easter Monday", "closed on the public holidays of their country"),
-        ("21 May", "is open Monday to Friday"),
+        ("21 May", "The whole week: Monday to Friday"),
     ],
 )
 async def test_opening_hours_are_told_for_the_day_that_was_asked_for(act: Act, day: str, words: str) -> None:
@@ -472,8 +472,12 @@ async def test_opening_hours_are_told_for_the_day_that_was_asked_for(act: Act, d
     assert [event.data["name"] for event in result.events] == ["day"]
 
 
-@pytest.mark.parametrize(("days", "word"), [(0, "today"), (1, "tomorrow")])
-async def test_today_and_tomorrow_are_days_of_the_week(
+@pytest.mark.parametrize(
+    ("days", "word"),
+    [(0, "today"), (0, "this evening"), (1, "tomorrow morning"), (2, "day after tomorrow"), (3, "in three days"),
+     (7, "9 December"), (9, "the 11th of December"), (12, "14.12."), (5, "next Monday"), (2, "Friday afternoon")],
+)  # fmt: skip
+async def test_a_day_however_it_is_called_is_a_day_of_the_week(
     act: Act, monkeypatch: pytest.MonkeyPatch, days: int, word: str
 ) -> None:
     now = date(2026, 12, 2)

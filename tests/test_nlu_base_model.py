@@ -139,3 +139,26 @@ def test_an_unusable_base_model_is_one_sentence(tmp_path: Path, harm: object, sa
 def test_a_base_model_folder_that_is_not_there_is_said_so() -> None:
     with pytest.raises(DataError, match="no base model folder"):
         base_folder("./nowhere")
+
+
+def test_a_negation_is_one_word_and_a_genitive_is_not() -> None:
+    _, tokenizer = read_base(base_folder(BUILT_IN))
+    text = "DON’T want it, doesn't fit the sofa's place"
+    (tokens,) = tokenize(tokenizer, [text])
+    words = [text[word.start : word.end] for word in tokens.words]
+    assert words == [
+        "DON’T",
+        "want",
+        "it",
+        ",",
+        "doesn't",
+        "fit",
+        "the",
+        "sofa",
+        "'",
+        "s",
+        "place",
+        ",",
+        "isn't",
+        "tall",
+    ]

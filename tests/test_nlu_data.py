@@ -145,6 +145,7 @@ def test_synonyms_regexes_and_lookups_are_collected(tmp_path: Path) -> None:
         (nlu(intent('[Rome]{"entitty": "city"}')), 4, "Did you mean 'entity'?"),
         (nlu(intent('[Rome]{"role": "to"}')), 4, "names no entity"),
         (nlu("- regex: r\n  examples: |\n    - (\n"), 4, "does not compile"),
+        (nlu("- regex: r\n  examples: |\n    - <fone>\n"), 4, "<fone> is not known; there are <email>, <money>"),
         (nlu("- intent: a\n  examples:\n  - x\n"), 4, "must be a mapping"),
     ],
 )

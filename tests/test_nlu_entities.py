@@ -16,6 +16,7 @@ from nlu.entities import (
     Matcher,
     labels_of,
     tags_of,
+    touching_in,
     values_of,
     with_synonyms,
     without_overlaps,
@@ -82,7 +83,8 @@ def scores_for(tags: list[int], count: int) -> np.ndarray:
 
 def reader(patterns: Patterns = PATTERNS) -> EntityReader:
     labels = (("city", "from", None), ("city", "to", "1"))
-    return EntityReader(labels, Matcher(patterns), patterns.synonyms, {("city", "big apple"): "New York"})
+    values = {("city", "big apple"): "New York"}
+    return EntityReader(labels, Matcher(patterns), patterns.synonyms, values, touching=frozenset([labels[1]]))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,8 @@ def reader(patterns: Patterns = PATTERNS) -> EntityReader:
     [
         ("from Rome to Oslo", [0, 1, 0, 3], [("Rome", "from", None), ("Oslo", "to", "1")]),
         ("Novi Sad", [1, 2], [("Novi Sad", "from", None)]),
-        ("Rome Oslo", [1, 1], [("Rome", "from", None), ("Oslo", "from", None)]),
+        ("Rome Oslo", [1, 1], [("Rome Oslo", "from", None)]),
+        ("Rome Oslo", [3, 3], [("Rome", "to", "1"), ("Oslo", "to", "1")]),
         ("big Apple", [1, 2], [("New York", "from", None)]),
     ],
 )
@@ -113,6 +116,12 @@ def test_an_entity_goes_on_only_as_what_it_began() -> None:
     assert (entity.value, entity.role) == ("Novi Sad", "from")
 
 
+def test_labels_that_stand_side_by_side_in_the_examples_may_do_so_again() -> None:
+    toppings = example("ham cheese, olives", *(Annotation(a, b, "topping") for a, b in ((0, 3), (4, 10), (12, 18))))
+    towns = example("Rome, Oslo", Annotation(0, 4, "city"), Annotation(6, 10, "city"))
+    assert touching_in([toppings, towns]) == {("topping", None, None)}
+
+
 def test_patterns_beat_the_model_where_they_overlap() -> None:
     text = "order LW-10234 now"
     entities = reader().read(text, words_of(text), scores_for([1, 2, 0], 5))
@@ -130,9 +139,17 @@ def example(text: str, *annotations: Annotation) -> Example:
 
 
 def test_examples_give_tags_and_unannotated_pattern_matches_are_not_learnt_as_nothing() -> None:
-    one = example("from Novi Sad in green", Annotation(5, 13, "city"))
-    labels = {label: number for number, label in enumerate(labels_of([one]))}
+    one = example("from Novi Sad to Köln", Annotation(5, 13, "city"))
+    labels = {label: number for number, label in enumerate(labels_of([one], PATTERNS))}
     assert tags_of(one, words_of(one.text), labels, Matcher(PATTERNS)) == [0, 1, 2, 0, IGNORED]
+
+
+def test_the_model_does_not_learn_what_a_finder_finds() -> None:
+    one = example("5 EUR in Novi Sad", Annotation(0, 5, "amount"), Annotation(9, 17, "city"))
+    patterns = Patterns(regexes=(("amount", "<money>"),))
+    (city,) = labels_of([one], patterns)
+    assert city[0] == "city"
+    assert tags_of(one, words_of(one.text), {city: 0}, Matcher(patterns)) == [0, 0, 0, 1, 2]
 
 
 def test_values_given_in_annotations_are_kept_except_where_a_regex_describes_the_entity() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nlu.data.annotations import parse_annotated
 from nlu.data.examples import Example, Patterns
+from nlu.everyday.finders import finder
 from nlu.source import Node, did_you_mean, read_yaml
 
 _KINDS = ("intent", "synonym", "regex", "lookup")
@@ -122,7 +123,10 @@ def _example(line: Node, intent: str) -> Example:
 
 def _expression(line: Node) -> str:
     try:
+        finder(_text(line))
         re.compile(_text(line))
+    except ValueError as error:
+        line.fail(f"{error}", "docs/training.md says what each of them finds.")
     except re.error as error:
         line.fail(f"the regex does not compile: {error}.", "Check brackets and backslashes.")
     return _text(line)

@@ -43,7 +43,7 @@ class TrainingOptions:
     budget: float = ERROR_BUDGET
     """Share of the in-scope texts that may be answered wrongly: what the report shows; serving has its own."""
     outlier_weight: float = 0.5
-    tag_weight: float = 2.0
+    tag_weight: float = 6.0
     device: str = "auto"
     threads: int = 0
     log_to: str = "tensorboard"

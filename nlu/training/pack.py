@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
+from nlu.entities import Label
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, write_manifest
 from nlu.retriever import Vectors
@@ -30,6 +31,7 @@ class Trained:
     patterns: Patterns
     values: dict[tuple[str, str], str]
     """Entity and case-folded text to the value that an annotation gave."""
+    touching: frozenset[Label]
     shelved: Shelved | None
 
 
@@ -38,7 +40,8 @@ def pack(directory: Path, trained: Trained) -> None:
     _write_weights(directory, trained)
     trained.reader.tokenizer.save(str(directory / "tokenizer.json"))
     values = [[entity, surface, value] for (entity, surface), value in sorted(trained.values.items())]
-    _write_json(directory / "entities.json", {**trained.patterns.to_json(), "values": values})
+    touching = sorted(trained.touching, key=str)
+    _write_json(directory / "entities.json", {**trained.patterns.to_json(), "values": values, "touching": touching})
     _write_json(directory / "words.json", {"words": trained.reader.speller.words})
     _write_json(directory / "config.json", trained.network.encoder.shape.to_json())
     if trained.shelved is not None:

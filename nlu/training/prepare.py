@@ -66,7 +66,7 @@ def prepare(
     """`done` is told how many examples each step took."""
     names = tuple(data.intents)
     spoken_names = [(words, number) for number, name in enumerate(names) if (words := spoken(name))]
-    labels = labels_of(data.examples)
+    labels = labels_of(data.examples, data.patterns)
     typed = list(mistyped(data.examples, copies(len(data.examples))))
     tokens = reader.read([*(e.text for e in data.examples), *(words for words, _ in spoken_names)])
     of_typed = reader.read([example.text for example in typed])

@@ -19,7 +19,7 @@ from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import TorchEngine, choose_device, set_threads
-from nlu.entities import values_of, with_synonyms
+from nlu.entities import touching_in, values_of, with_synonyms
 from nlu.evaluation.intents import scores_of
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.scores import IntentScores
@@ -174,8 +174,8 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
         languages=tuple(sorted({*data.languages, *spoken([e.text for e in data.examples if not e.outlier])})),
     )
     patterns = with_synonyms(data.patterns, data.examples)
-    values = values_of(data.examples, data.patterns)
-    return Trained(manifest, network, text_reader, near, calibration.scope, patterns, values, shelved), story
+    values, touching = values_of(data.examples, data.patterns), touching_in(data.examples)
+    return Trained(manifest, network, text_reader, near, calibration.scope, patterns, values, touching, shelved), story
 
 
 def _held_out(

@@ -1,0 +1,1 @@
+"""What the customers of every trade write, in English: sums, numbers, dates, phone numbers, e-mail addresses."""
