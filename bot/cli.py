@@ -42,8 +42,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def main() -> None:
     """Runs the command. What ends it is one sentence on standard error; 2 is for what a person can mend."""
     signal.signal(signal.SIGTERM, _stop)
-    # The model's threads wait asleep: awake, they keep each other from working where the cores are shared.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The model's threads soon wait asleep: awake, they keep each other from working where the cores are shared.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     sys.path.insert(1, str(Path.cwd()))  # as Rasa does: a project's own actions are found
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by whoever started us

@@ -29,7 +29,7 @@ from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
 
 # Before torch is imported: threads that wait for each other should not keep the browser and the database waiting.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 settings.register_profile("frontdesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("frontdesk")  # on a machine that is busy with something else no property fails for that

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,8 +67,8 @@ def evaluate(model: Model, texts: Texts, budgets: Iterable[float] = BUDGETS, noi
     asked = [text for text, _ in texts.questions] if model.retriever else []
     found = scored(model.id, pairs, list(zip(texts.questions, _understood(model, asked), strict=False)))
     inside = [example for example in texts.examples if not example.outlier]
-    texts_read = _understood(model, [message.text for message in texts.messages])
-    several = list(zip(texts.messages, texts_read, strict=True))
+    messages = _in_batches(model.understand_now, [message.text for message in texts.messages])
+    several = list(zip(texts.messages, messages, strict=True))
     return replace(
         found,
         several=several_scores(several),
@@ -83,11 +83,13 @@ def understood(model: Model, examples: Sequence[Example]) -> Pairs:
 
 
 def _understood(model: Model, texts: Sequence[str]) -> list[Understanding]:
-    return [
-        found
-        for start in range(0, len(texts), _AT_ONCE)
-        for found in model.understand_now(texts[start : start + _AT_ONCE])
-    ]
+    return _in_batches(model.understand_whole, texts)
+
+
+def _in_batches(
+    understand: Callable[[Sequence[str]], list[Understanding]], texts: Sequence[str]
+) -> list[Understanding]:
+    return [found for start in range(0, len(texts), _AT_ONCE) for found in understand(texts[start : start + _AT_ONCE])]
 
 
 def scored(name: str, pairs: Pairs, questions: Sequence[tuple[tuple[str, str], Understanding]] = ()) -> Evaluation:

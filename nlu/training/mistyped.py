@@ -11,7 +11,7 @@ from nlu.noise import disturbed
 
 TYPOS = 0.12
 """Share of the letters that are mistyped in an example that is."""
-_MOST_COPIES, _ROWS = 4, 24_000
+_MOST_COPIES, _ROWS = 3, 24_000
 """An example is mistyped in so many ways, unless that made more rows than memory should hold."""
 
 
