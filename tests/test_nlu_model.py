@@ -122,7 +122,7 @@ nlu:
   examples: |
     - what is the meaning of life
 """
-OPTIONS = TrainingOptions(epochs=3, held_out_parts=1, threads=1, log_to="tensorboard", device="cpu")
+OPTIONS = TrainingOptions(epochs=3, averaged=1, held_out_parts=1, threads=1, log_to="tensorboard", device="cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def test_the_same_data_and_seed_make_the_same_model_and_another_seed_another(tra
         train(
             trained.data,
             tmp_path / name,
-            TrainingOptions(epochs=3, held_out_parts=1, threads=1, log_to="none", seed=seed),
+            replace(OPTIONS, log_to="none", seed=seed),
         )
         return load_file(tmp_path / name / "model.safetensors")
 

@@ -54,6 +54,7 @@ MUTATIONS = (
         "                return [self._trusted(waiting) for waiting in group]\n",
         "                outcomes = [self._trusted(waiting) for waiting in group]\n"
         "                _settle(group, outcomes)\n"
+        "                sleep(0.02)  # as long as a slow disk takes for the commit\n"
         "                return outcomes\n",
         "commits",
         frozenset({"I1"}),
