@@ -54,7 +54,9 @@ def understood(text: str, meaning: str, passages: tuple[Passage, ...] = ()) -> U
     words = [word for word in meaning.split() if "=" not in word]
     names = [word for word in words if word[0] not in "?/"]
     verdict = Verdict.UNSURE if "?" in meaning else Verdict.AMBIGUOUS if "/" in words else Verdict.SURE
-    ranking = tuple(Intent(name, round(0.6 - 0.2 * place, 2)) for place, name in enumerate(names or ["greet"]))
+    first = 0.95 if verdict is Verdict.SURE else 0.6
+    chances = [first, *(round(0.4 - 0.2 * place, 2) for place in range(len(names)))]
+    ranking = tuple(map(Intent, names or ["greet"], chances))
     return Understanding(
         text=text,
         intent=ranking[0],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.dialogue.respond import ActionCall, ActionResult
-from tests.dialogue_play import Fake, Play, assistant_of, passage, slot
+from nlu.types import Intent
+from tests.dialogue_play import Fake, Play, assistant_of, passage, slot, understood
 
 DOMAIN = """
 version: "3.1"
@@ -247,6 +250,15 @@ def test_a_yes_to_a_question_with_two_meanings_is_no_yes_to_the_form(play: Play)
         > yes | affirm
         < Cancelled LW-1: True
     """)
+
+
+@pytest.mark.parametrize(("confidence", "confirms"), [(0.85, False), (0.95, True)])
+def test_a_yes_that_may_be_a_maybe_confirms_nothing(play: Play, confidence: float, confirms: bool) -> None:
+    play.hear("cancel LW-1 | cancel order=LW-1 email=a@b")
+    heard = understood("maybe", "affirm")
+    sure = Intent("affirm", confidence)
+    said = play.turn("maybe", replace(heard, intent=sure, ranking=(sure,))).replies
+    assert said[-1].text == ("Cancelled LW-1: True" if confirms else "Cancel LW-1?")
 
 
 def test_the_text_of_another_wish_answers_no_question_of_its_form(play: Play) -> None:

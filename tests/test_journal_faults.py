@@ -170,8 +170,8 @@ async def test_two_processes_share_one_database(database_url: str) -> None:
             process.kill()
 
     async with await Journal.open(database_url) as journal:
-        for process in "ab":
-            talks = [await journal.entries(f"{process}{n}", limit=5000) for n in range(8)]
+        for writers in "ab":
+            talks = [await journal.entries(f"{writers}{n}", limit=5000) for n in range(8)]
             assert sum(map(len, talks)) >= 400
             for entries in talks:  # of which one may not have had its turn yet
                 assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))

@@ -12,6 +12,8 @@ from bot.dialogue.slots import Slot, SlotMapping, Source
 from bot.dialogue.tracker import Tracker
 
 AFFIRM, DENY = "affirm", "deny"
+CONFIRMS = 0.9
+"""Probability from which a typed answer confirms or refuses what is about to be changed: a "maybe" is neither."""
 
 
 def found_slots(domain: Domain, tracker: Tracker, meaning: Meaning) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def custom_extractors(domain: Domain, tracker: Tracker) -> list[str]:
 def _value(domain: Domain, slot: Slot, tracker: Tracker, meaning: Meaning) -> Any:
     if meaning.pressed and slot.name in (meaning.slots or {}) and slot.name not in domain.entities:
         return (meaning.slots or {})[slot.name]
-    if _ignored(domain, slot, tracker, meaning) or (slot.confirms and tracker.torn and not meaning.pressed):
+    if _ignored(domain, slot, tracker, meaning) or (slot.confirms and not _plain(tracker, meaning)):
         return None
     values = (
         _taken(mapping, slot, meaning)
@@ -67,6 +69,11 @@ def _value(domain: Domain, slot: Slot, tracker: Tracker, meaning: Meaning) -> An
     if value is None and slot.confirms and tracker.requested == slot.name and meaning.sure:
         return {AFFIRM: True, DENY: False}.get(meaning.intent or "")
     return value
+
+
+def _plain(tracker: Tracker, meaning: Meaning) -> bool:
+    """Whether an answer can be a yes or a no at all."""
+    return meaning.pressed or (not tracker.torn and meaning.confidence >= CONFIRMS)
 
 
 def _ignored(domain: Domain, slot: Slot, tracker: Tracker, meaning: Meaning) -> bool:
