@@ -154,6 +154,8 @@ def evaluate(
     from bot import evaluating
 
     settings = Settings.read()
+    if cross_validate and (model or against or noise or budget):
+        raise typer.BadParameter("it trains models of its own: no --model, --against, --noise or --budget beside it.")
     other = _directory(settings, against) if against else None
     if cross_validate:
         screen = Console(stderr=True, soft_wrap=True)

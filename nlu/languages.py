@@ -20,13 +20,14 @@ TOLD_APART = (
 OTHER_NAMES = {"nb": "no", "nn": "no"}
 LEAST_LETTERS, LEAST_WORDS = 10, 2
 """Shorter texts may be in any language. A letter that takes more bytes than one tells as much as so many."""
+MOST_CHARACTERS = 1000
 MOST_OWN = 0.01
 """The probability that a text in another language may still be in one of the assistant's."""
 LEAST_OTHER = 0.5
 SHARE = 0.1
 """Of the examples that are long enough: so many make a language the assistant's own."""
 
-_NO_WORDS = re.compile(r"\S*[\d@/]\S*")
+_NO_WORD = re.compile(r"[\d@/]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -60,7 +61,7 @@ def spoken(texts: Sequence[str]) -> list[str]:
 
 def _ranked(text: str) -> list[tuple[str, float]]:
     """Languages with their probabilities, the likeliest first; empty for a text too short to tell."""
-    words = _NO_WORDS.sub(" ", text)
+    words = " ".join(word for word in text[:MOST_CHARACTERS].split() if not _NO_WORD.search(word))
     letters = [len(letter.encode("utf-8", "replace")) for letter in words if letter.isalpha()]
     wide = sum(letters) >= 1.5 * len(letters)
     if sum(letters) < LEAST_LETTERS or not (wide or len(_WORD.findall(words)) >= LEAST_WORDS):

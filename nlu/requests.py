@@ -16,6 +16,8 @@ Floats = NDArray[np.floating[Any]]
 
 MOST_CUTS = 12
 """Places tried in one text; of more, those nearest to its middle."""
+READ_AGAIN = 2400
+"""Characters that the parts of one text may have together: of a long text fewer cuts are tried."""
 MAX_CHARACTERS = 1000
 """Whoever writes more tells a story, and is not cut into pieces."""
 
@@ -98,8 +100,8 @@ def cuts(text: str, entities: Sequence[Entity] = (), unclear: bool = False) -> l
         inside = any(e.start < cut.second.start and cut.first.end < e.end for e in entities)
         if not inside and all(_WORD.search(part) for part in cut.texts(text)) and not _completing(text, cut, entities):
             found.setdefault(cut.second.start, cut)
-    middle = len(text) / 2
-    return sorted(sorted(found.values(), key=lambda cut: abs(cut.second.start - middle))[:MOST_CUTS], key=_place)
+    middle, most = len(text) / 2, min(MOST_CUTS, READ_AGAIN // max(1, len(text)))
+    return sorted(sorted(found.values(), key=lambda cut: abs(cut.second.start - middle))[:most], key=_place)
 
 
 def _completing(text: str, cut: Cut, entities: Sequence[Entity]) -> bool:

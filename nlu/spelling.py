@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
+from spellchecker import SpellChecker
 
 SHORTEST = 3
 """Letters of a word that is looked at: a shorter one is too close to too many."""
@@ -18,7 +19,36 @@ LONG = 6
 """Letters from which on two errors are allowed, not one."""
 OFTEN = 2
 """Times that a word must occur in the examples to be what another one is corrected to."""
-_REMEMBERED = 20_000
+MOST_CHARACTERS = 2000
+"""Of a text, about what the encoder reads: words after them stay as they are."""
+_REMEMBERED, _CANDIDATES = 20_000, 5
+_NEGATED = [
+    "ai",
+    "are",
+    "ca",
+    "could",
+    "did",
+    "do",
+    "does",
+    "had",
+    "has",
+    "have",
+    "is",
+    "must",
+    "need",
+    "should",
+    "was",
+    "were",
+    "wo",
+    "would",
+]
+_CONTRACTED = {f"{verb}nt": f"{verb}n't" for verb in _NEGATED}
+"""Without its apostrophe a negation is one letter from an affirmation: `doesnt`, `does`."""
+_PREFIX = 2
+"""Letters before a word that are no typing error: `un`, `re`, `de`."""
+_REPEATED = re.compile(r"(.)\1{2,}")
+_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Thai, Lao, Khmer, Japanese and Chinese: what looks like a word there is a clause."""
 _WORD = re.compile(r"(?<![\w@./'-])[^\W\d_]+(?![\w@/]|[.'-]\w)")
 """Letters alone: no order number, address, link or compound."""
 
@@ -59,12 +89,11 @@ class Speller:
         """Names, as their capitals inside a sentence tell, stay as they are."""
         edits, parts, last, length = [], [], 0, 0
         shouted = text.isupper()
-        for match in _WORD.finditer(text):
+        for match in _WORD.finditer(text[:MOST_CHARACTERS]):
             word = match[0]
             if len(word) < SHORTEST or (word[0].isupper() and match.start() > 0 and not shouted):
                 continue
-            better = _as_written(self._closest(word.casefold()), word)
-            if not better:
+            if not (better := _as_written(self._closest(word), word)):
                 continue
             parts += [text[last : match.start()], better]
             length += match.start() - last
@@ -73,13 +102,28 @@ class Speller:
             last = match.end()
         return Corrected("".join([*parts, text[last:]]), tuple(edits)) if edits else Corrected(text)
 
-    def _look_up(self, word: str) -> str:
+    def _look_up(self, written: str) -> str:
         """Empty if the word is right, or nothing is close enough."""
-        if word in self._own or self._known(word):
+        word = written.casefold()
+        if not self.words or self._right(word) or self._known(written) or _WITHOUT_SPACES.search(word):
             return ""
+        if word in _CONTRACTED:
+            return _CONTRACTED[word]
+        if (calmer := _REPEATED.sub(r"\1", word)) != word and self._right(calmer):
+            return calmer
         most = 2 if len(word) >= LONG else 1
-        found = process.extract(word, self.words, scorer=OSA.distance, score_cutoff=most, limit=1)
-        return str(found[0][0]) if found else ""
+        close = process.extract(word, self.words, scorer=OSA.distance, score_cutoff=most, limit=_CANDIDATES)
+        return next((found for found, _, _ in close if _may_be(word, found)), "")
+
+    def _right(self, word: str) -> bool:
+        return word in self._own or self._known(word)
+
+
+def _may_be(word: str, found: str) -> bool:
+    """Whether one is the other mistyped, and not its opposite: `undelivered` is not `delivered`."""
+    longer, shorter = (word, found) if len(word) > len(found) else (found, word)
+    derived = longer.endswith(shorter) and len(longer) - len(shorter) >= _PREFIX
+    return not derived and (len(word) > SHORTEST or word[0] == found[0])
 
 
 def _as_written(better: str, word: str) -> str:
@@ -89,9 +133,18 @@ def _as_written(better: str, word: str) -> str:
     return better.capitalize() if word[0].isupper() else better
 
 
+def dictionary(languages: Iterable[str]) -> Known:
+    """pyspellchecker's: of a dozen languages; others have no words."""
+    covered = sorted(set(languages) & set(SpellChecker.languages()))
+    return SpellChecker(language=covered).__contains__ if covered else lambda word: False
+
+
+def words_of(text: str) -> list[str]:
+    """Those that are looked at."""
+    return [word for match in _WORD.finditer(text) if len(word := match[0].casefold()) >= SHORTEST]
+
+
 def frequent_words(texts: Iterable[str]) -> list[str]:
     """Those that occur often enough, the most frequent first."""
-    counts = Counter(
-        word for text in texts for match in _WORD.finditer(text) if len(word := match[0].casefold()) >= SHORTEST
-    )
+    counts = Counter(word for text in texts for word in words_of(text))
     return [word for word, count in counts.most_common() if count >= OFTEN]

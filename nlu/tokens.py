@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Encoding, Tokenizer
 
-from nlu.spelling import Corrected, Speller
+from nlu.spelling import Corrected, Known, Speller, dictionary
 
 MAX_CHARACTERS = 8000
 """Far more than the encoder's tokens can hold; the rest is not even looked at."""
@@ -58,9 +58,11 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], speller: Speller | None
     ]
 
 
-def known_to(tokenizer: Tokenizer) -> Callable[[str], bool]:
-    """Whether the base model has a token for a whole word, and so has often seen it."""
-    return lambda word: len(tokenizer.encode(word, add_special_tokens=False).ids) == 1
+def known_to(tokenizer: Tokenizer, languages: Iterable[str]) -> Known:
+    """Whether a word is in a dictionary of the languages, by their ISO 639-1 codes, or the base model has a token for
+    all of it, and so has often seen it."""
+    in_dictionary = dictionary(languages)
+    return lambda word: in_dictionary(word) or len(tokenizer.encode(word, add_special_tokens=False).ids) == 1
 
 
 def _encodable(text: str) -> str:

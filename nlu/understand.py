@@ -189,7 +189,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
     network.load_state_dict(weights, assign=True)
     return Model(
         manifest=manifest,
-        reader=_reader(directory, shape.max_tokens),
+        reader=_reader(directory, shape.max_tokens, manifest.languages),
         engine=TorchEngine(network, device),
         thresholds=Thresholds.keeping(budget, Curve.from_json(manifest.budget), **manifest.thresholds),
         judge=Judge(manifest.intents, near, manifest.temperature),
@@ -201,10 +201,10 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
     )
 
 
-def _reader(directory: Path, most: int) -> TextReader:
+def _reader(directory: Path, most: int, languages: Sequence[str]) -> TextReader:
     tokenizer = prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
     words = json.loads((directory / "words.json").read_text("utf-8"))["words"]
-    return TextReader(tokenizer, Speller(words, known_to(tokenizer)))
+    return TextReader(tokenizer, Speller(words, known_to(tokenizer, languages)))
 
 
 def _entities(directory: Path, manifest: Manifest) -> EntityReader:

@@ -224,6 +224,22 @@ def test_evaluate_cross_validates_without_held_out_texts(frontdesk: Frontdesk, p
     assert "part 2 of 2" in ended.err
 
 
+@pytest.mark.parametrize("other", ["--noise", "--budget", "--against=x", "--model=x"])
+def test_cross_validation_does_not_go_with_what_is_about_one_model(frontdesk: Frontdesk, other: str) -> None:
+    ended = frontdesk("evaluate", "--cross-validate", 2, other)
+    assert ended.code == 2
+    assert "trains models of its own" in ended.err
+
+
+def test_cross_validation_tells_before_the_first_training_that_there_is_too_little(
+    frontdesk: Frontdesk, tmp_path: Path
+) -> None:
+    (tmp_path / "few.csv").write_text("text,intent\nhello,greet\nhi,greet\nbye,leave\nciao,leave\n")
+    ended = frontdesk("evaluate", "--data", tmp_path / "few.csv", "--cross-validate", 2)
+    assert ended.code == 2
+    assert "more than one example" in ended.err
+
+
 @pytest.mark.parametrize("budget", ["-0.1", "1.5", "few"])
 def test_a_budget_that_is_no_share_is_refused(
     frontdesk: Frontdesk, budget: str, monkeypatch: pytest.MonkeyPatch

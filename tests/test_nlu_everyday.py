@@ -24,6 +24,11 @@ def found(line: str, text: str) -> list[tuple[str, str]]:
         ("you owe me 59.90 EUR", {"59.90 EUR": "59.90 EUR"}),
         ("1.190,50 € and not 1,190.50€", {"1.190,50 €": "1190.50 EUR", "1,190.50€": "1190.50 EUR"}),
         ("€5 or $ 20, twenty-five euros", {"€5": "5 EUR", "$ 20": "20 USD", "twenty-five euros": "25 EUR"}),
+        ("two hundred and fifty euros", {"two hundred and fifty euros": "250 EUR"}),
+        (
+            "twelve hundred dollars or five thousand euros",
+            {"twelve hundred dollars": "1200 USD", "five thousand euros": "5000 EUR"},
+        ),
         ("in euros, 20 percent, 4 europeans", {}),
     ],
 )

@@ -67,7 +67,8 @@ def test_a_side_that_only_names_what_the_other_is_about_is_no_request(text: str,
 
 def test_a_long_story_is_not_cut_and_a_long_list_not_everywhere() -> None:
     assert halves("a table and " * 100) == []
-    assert len(halves("a table and " * 30)) == 12
+    assert len(halves("a table and " * 15)) == 12
+    assert len(halves("a table and " * 30)) == 6
 
 
 @given(st.text("ab .,!?\n&-–", max_size=60))

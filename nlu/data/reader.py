@@ -21,7 +21,7 @@ FEWEST = 2
 
 def read_training_data(path: Path) -> TrainingData:
     """Everything training may learn from. Raises DataError; what it can live with is in `warnings`."""
-    held_out = path.name == HELD_OUT or (path.is_file() and path.resolve().parent.name == HELD_OUT)
+    held_out = HELD_OUT in (path.name, path.resolve().parent.name)
     if held_out:
         raise DataError(path, None, "a folder named 'test' is never trained on.", "Give the folder above it.")
     data = read_examples(path, lambda file: HELD_OUT not in file.relative_to(path).parts)

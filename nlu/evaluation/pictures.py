@@ -35,8 +35,8 @@ def confusion_matrix(names: Sequence[str], counts: NDArray[np.int64], theme: str
     if len(names) <= _NAMED:
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axes.set_yticks(range(len(names)), names, fontsize=7)
-    for row, column in zip(*np.nonzero(counts * (1 - np.eye(len(names), dtype=int))), strict=True):
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=6)
+        for row, column in zip(*np.nonzero(counts * (1 - np.eye(len(names), dtype=int))), strict=True):
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=6)
     return _png(figure)
 
 

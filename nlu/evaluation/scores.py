@@ -71,7 +71,7 @@ class ScopeScores:
     recall_at_95: float
     """Share of out-of-scope texts below the score that keeps 95 % of the in-scope texts."""
     kept: float
-    """Share of in-scope texts above the model's own threshold."""
+    """Share of in-scope texts that are acted on or asked about."""
     caught: float
     """Share of out-of-scope texts not acted on."""
 
@@ -166,7 +166,10 @@ class Evaluation:
                 f"scope       {self.scope.texts} out-of-scope texts: AUROC {self.scope.auroc:.3f}, "
                 f"recall with 95 % in scope kept {self._share('scope_recall_at_95')}"
             )
-            yield f"            as set: {self.scope.kept:.1%} in scope kept, {self.scope.caught:.1%} not acted on"
+            yield (
+                f"            as set: {self.scope.kept:.1%} in scope acted on or asked about, "
+                f"{self.scope.caught:.1%} out of scope not acted on"
+            )
         if self.knowledge:
             yield f"knowledge   {self.knowledge.questions} questions: right article {self._share('knowledge_first')}"
             yield (
@@ -204,9 +207,6 @@ _OF = {
     "knowledge": _OF_KNOWLEDGE,
     "several": _OF_SEVERAL,
 }
-
-
-_HEADINGS = ("budget", "sure from", "answered", "wrongly", "asked", "knowledge", "person", "strangers answered")
 
 
 def costs_text(costs: tuple[Cost, ...], chosen: float) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nlu.evaluation.intervals import Interval, interval
 from nlu.evaluation.scores import SeveralScores
 from nlu.source import Node, read_yaml
-from nlu.types import Understanding
+from nlu.types import Understanding, family
 
 KEY = "several"
 
@@ -42,7 +42,9 @@ def _message(item: Node) -> Message:
         item.fail(
             f"an entry of '{KEY}' needs a text and its intents.", "Write '- {intents: [first, second], text: ...}'."
         )
-    intents = tuple(node.text("an intent") for node in fields["intents"].items("'intents'"))
+    intents = tuple(family(node.text("an intent")) for node in fields["intents"].items("'intents'"))
+    if len(set(intents)) != len(intents) or len(intents) not in (1, 2):
+        item.fail("a message has one or two intents, not the same.", "Split it, or leave it out.")
     return Message(fields["text"].text("a message"), intents)
 
 

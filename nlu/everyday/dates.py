@@ -6,11 +6,11 @@ from nlu.everyday.quantities import COUNT
 
 _WEEKDAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
 _LONG = "january|february|april|june|july|august|september|october|november|december"
-_CERTAIN = rf"(?:{_LONG}|(?:jan|feb|apr|aug|sept?|oct|nov|dec)\b\.?)"
+_CERTAIN = rf"(?:(?:{_LONG})\b|(?:jan|feb|apr|aug|sept?|oct|nov|dec)\b\.?)"
 _MONTH = rf"(?:{_CERTAIN}|march\b|may\b|(?:mar|jun|jul)\b\.?)"
 """With those that are other words, too."""
 _DAY = r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
-_YEAR = r"(?:19[89]\d|20[0-4]\d)\b"
+_YEAR = r"(?:19[89]\d|20[0-4]\d)\b(?!\s?(?:€|euros?|eur\b|\$|dollars?))"
 _DAY_OF_MONTH = rf"(?:{_DAY}\.?(?: of)? {_MONTH}|{_MONTH} (?:the )?{_DAY}(?![\d:]))(?:,? {_YEAR})?"
 _SEASON = r"(?:spring|summer|autumn|winter)"
 _PART = r"(?:morning|afternoon|evening|night)"

@@ -18,9 +18,12 @@ _VALUES = (
     | _ROUND
 )
 
-_DIGITS = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
-_WORDS = rf"(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_SMALL[1:10])}))?|{'|'.join(reversed(_SMALL))}|{'|'.join(_ROUND)}"
-COUNT = rf"(?:{_DIGITS}|(?:{_WORDS})\b)"
+_DIGITS = r"\d{1,3}(?:[.,' ]\d{3}){1,3}(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
+_SIMPLE = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_SMALL[1:10])}))?|{'|'.join(reversed(_SMALL))})"
+_HUNDREDS = rf"(?:(?:(?:an?|{_SIMPLE})[- ])?hundred\b(?:[- ](?:and[- ])?{_SIMPLE})?|{_SIMPLE})"
+_THOUSANDS = rf"(?:(?:an?|{_HUNDREDS})[- ])?thousand\b(?:[- ](?:and[- ])?{_HUNDREDS})?"
+_WORDS = rf"{_THOUSANDS}|(?:(?:an?|{_SIMPLE})[- ])?dozen|{_HUNDREDS}"
+COUNT = rf"(?:{_DIGITS}|\b(?:{_WORDS})\b)"
 """A number inside a larger expression."""
 
 _CURRENCIES = {
@@ -78,8 +81,21 @@ def _key(spellings: Mapping[str, str], said: str) -> str:
 
 def _number(said: str) -> str:
     if not said[0].isdigit():
-        words = re.split(r"[- ]", said.casefold())
-        return str(sum(_VALUES.get(word, 1) for word in words))
+        return str(_worth(re.split(r"[- ]", said.casefold())))
     whole, cents = re.fullmatch(r"(.*?)(?:[.,](\d{1,2}))?", said).groups()  # type: ignore[union-attr]  # matches any text
     digits = re.sub(r"\D", "", whole)
     return f"{digits}.{cents}" if cents else digits
+
+
+def _worth(words: list[str]) -> int:
+    """`two hundred and five thousand`: what stands before a round number multiplies it, what stands after is added."""
+    thousands = current = 0
+    for word in words:
+        value = _VALUES.get(word, 0)  # `and`, `a`
+        if word == "thousand":
+            thousands, current = max(current, 1) * value, 0
+        elif word in _ROUND:
+            current = max(current, 1) * value
+        else:
+            current += value
+    return thousands + current or 1

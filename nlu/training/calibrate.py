@@ -172,7 +172,8 @@ def curve(held: HeldOut, likely: Floats, kept: NDArray[np.bool_], names: Sequenc
     together = np.zeros((len(likely), count), np.float32)
     np.add.at(together.T, family, likely.T)
     meant = np.where(held.known, np.array(family)[held.intents], OUTLIER)
-    found = [_choice(float(sure), _Meanings.of(together, meant), kept, held.known) for sure in [*_STEPS, NEVER]]
+    meanings = _Meanings.of(together, meant)
+    found = [_choice(float(sure), meanings, kept, held.known) for sure in [*_STEPS, NEVER]]
     ends = [one.answered != other.answered for one, other in pairwise(found)]
     return Curve(int(held.known.sum()), tuple(compress(found, [True, *ends[:-1], True])))
 

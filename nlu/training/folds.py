@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nlu.data.examples import Example, TrainingData
+from nlu.data.reader import check_enough
 from nlu.engine.torch_engine import set_threads
 from nlu.evaluation.measure import Pairs, scored, understood
 from nlu.evaluation.scores import Evaluation
@@ -34,12 +36,20 @@ def cross_validate(data: TrainingData, parts: int, options: TrainingOptions, pro
         raise DataError(Path(), None, f"{len(data.examples)} examples do not make {parts} parts.", "Ask for fewer.")
     set_threads(options.threads)
     part_of = stratified(np.array([example.intent for example in data.examples]), parts, options.seed)
+    folds = [_fold(data, part_of == part) for part in range(int(part_of.max()) + 1)]
+    for rest, _ in folds:
+        check_enough(rest, Path("the data without a part"))
     pairs: list[tuple[Example, Understanding]] = []
-    for part in range(int(part_of.max()) + 1):
-        held = [example for example, at in zip(data.examples, part_of, strict=True) if at == part]
-        rest = tuple(example for example, at in zip(data.examples, part_of, strict=True) if at != part)
-        pairs += _asked(replace(data, examples=rest, articles=()), held, options, _of_part(progress, part, parts))
+    for part, (rest, held) in enumerate(folds):
+        pairs += _asked(rest, held, options, _of_part(progress, part, parts))
     return scored(f"cross-validation in {parts} parts", pairs)
+
+
+def _fold(data: TrainingData, out: NDArray[np.bool_]) -> tuple[TrainingData, list[Example]]:
+    """What is trained on, and what is held out."""
+    rest = tuple(example for example, left in zip(data.examples, out, strict=True) if not left)
+    held = [example for example, left in zip(data.examples, out, strict=True) if left]
+    return replace(data, examples=rest, articles=()), held
 
 
 def _asked(data: TrainingData, held: Sequence[Example], options: TrainingOptions, progress: Progress) -> Pairs:

@@ -11,13 +11,13 @@ from nlu.noise import disturbed
 
 TYPOS = 0.12
 """Share of the letters that are mistyped in an example that is."""
-_MOST_COPIES, _ROWS = 3, 24_000
-"""An example is mistyped in so many ways, unless that made more rows than memory should hold."""
+_MOST_COPIES, _CHARACTERS = 3, 1_500_000
+"""An example is mistyped in so many ways, unless that made more text than memory should hold, encoded."""
 
 
-def copies(examples: int) -> int:
-    """Ways in which each of so many examples is mistyped; 0 of very many."""
-    return min(_MOST_COPIES, _ROWS // max(1, examples))
+def copies(examples: Sequence[Example]) -> int:
+    """Ways in which each of the examples is mistyped; 0 of very many."""
+    return min(_MOST_COPIES, _CHARACTERS // max(1, sum(len(example.text) for example in examples)))
 
 
 def mistyped(examples: Sequence[Example], times: int) -> Iterator[Example]:

@@ -11,12 +11,15 @@ from nlu.training.prepare import OUTLIER, Prepared
 
 ENOUGH = 40
 """Examples an intent from which its name tells nothing new."""
+MOST = 2_000_000
+"""Examples times intents from which on nobody waits to find out: the names are used."""
 
 
 def names_help(prepared: Prepared, part_of: NDArray[np.int64]) -> bool:
     """Whether a classifier on the frozen encoder is right as often or more with the names, on the parts held out."""
-    if len(prepared.examples) > ENOUGH * len(prepared.names):
-        return False
+    few = len(prepared.examples) <= ENOUGH * len(prepared.names)
+    if not few or len(prepared.examples) * len(prepared.names) > MOST:
+        return few
     without, together = (
         sum(_right(prepared, part_of, part, names) for part in np.unique(part_of)) for names in (False, True)
     )

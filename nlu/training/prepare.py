@@ -67,7 +67,7 @@ def prepare(
     names = tuple(data.intents)
     spoken_names = [(words, number) for number, name in enumerate(names) if (words := spoken(name))]
     labels = labels_of(data.examples, data.patterns)
-    typed = list(mistyped(data.examples, copies(len(data.examples))))
+    typed = list(mistyped(data.examples, copies(data.examples)))
     tokens = reader.read([*(e.text for e in data.examples), *(words for words, _ in spoken_names)])
     of_typed = reader.read([example.text for example in typed])
     matcher, numbers = Matcher(data.patterns), {label: number for number, label in enumerate(labels)}

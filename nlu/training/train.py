@@ -118,7 +118,7 @@ def amount(data: TrainingData, options: TrainingOptions) -> float:
     """The work in examples: read once, then seen once an epoch, in the trainings for held-out parts and the last."""
     trainings = 1 + options.held_out_parts * (1 - 1 / PARTS)
     count = len(data.examples)
-    return count * (1 + copies(count) / 2 + options.epochs * options.averaged * trainings) + _keys(data)
+    return count * (1 + copies(data.examples) / 2 + options.epochs * options.averaged * trainings) + _keys(data)
 
 
 def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: Diary) -> tuple[Trained, Story]:
@@ -130,7 +130,8 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     encoder.to(device).fork(options.tuned_layers or (encoder.shape.layers + 1) // 2, options.dropout)
 
     diary.work.begin("reading the examples")
-    text_reader = TextReader(tokenizer, speller_of(data, tokenizer))
+    languages = {*data.languages, *spoken([e.text for e in data.examples if not e.outlier])}
+    text_reader = TextReader(tokenizer, speller_of(data, tokenizer, languages))
     prepared = prepare(data, encoder, text_reader, device, diary.work.advance)
     part_of = stratified(prepared.intents[list(prepared.examples)].cpu().numpy(), PARTS, options.seed)
     more = list(prepared.named) if names_help(prepared, part_of) else []
@@ -171,7 +172,7 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
         scores={"dev_accuracy": story.dev.accuracy},
         options=options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
-        languages=tuple(sorted({*data.languages, *spoken([e.text for e in data.examples if not e.outlier])})),
+        languages=tuple(sorted(languages)),
     )
     patterns = with_synonyms(data.patterns, data.examples)
     values, touching = values_of(data.examples, data.patterns), touching_in(data.examples)
