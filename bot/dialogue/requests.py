@@ -9,11 +9,13 @@ from bot.dialogue.checks import VALUES
 from bot.dialogue.domain import Form
 from bot.dialogue.interruptions import CONTROLS
 from bot.dialogue.meaning import Meaning, recalled
+from bot.dialogue.policy import Prediction
+from bot.dialogue.rules import Done
 from bot.dialogue.run import Run
 from bot.messages import Event
 
-HUMAN = "human"
-AT_ONCE, ASKED, UNSURE = range(3)
+HUMAN, HAND_OVER = "human", "action_hand_over"
+TO_PERSON, AT_ONCE, ASKED, UNSURE = range(4)
 
 
 def made(run: Run) -> Sequence[Meaning]:
@@ -25,29 +27,37 @@ def made(run: Run) -> Sequence[Meaning]:
     if run.meaning.intent == HUMAN or None in ranks or set(ranks) <= {UNSURE}:
         return ()
     loop = run.tracker.loop
-    if loop and (set(ranks) != {AT_ONCE} or loop.interrupted or forms.active(run) is None):
+    if loop and (not set(ranks) <= {TO_PERSON, AT_ONCE} or loop.interrupted or forms.active(run) is None):
         return ()
     return [part for _, part in sorted(zip(ranks, run.meaning.requests, strict=True), key=lambda pair: pair[0] or 0)]
 
 
 def _rank(run: Run, part: Meaning) -> int | None:
-    """What is answered at once comes before what a form asks about, and that before what was not understood; None for
-    what is no request by itself."""
+    """What a rule takes to a person comes before what is answered at once, that before what a form asks about, and that
+    before what was not understood; None for what is no request by itself."""
     if not part.sure:
         return UNSURE
     if part.intent in VALUES | CONTROLS:
         return None
-    action = HUMAN if part.intent == HUMAN else leads_to(run, part)
-    if action is None:
+    if part.intent == HUMAN:
+        return AT_ONCE
+    ahead = _predicted(run, part)
+    if ahead is None or ahead.action is None:
         return None
-    return ASKED if action in run.domain.forms else AT_ONCE
+    if Done(HAND_OVER) in ahead.path.steps:
+        return TO_PERSON
+    return ASKED if ahead.action in run.domain.forms else AT_ONCE
 
 
 def leads_to(run: Run, meaning: Meaning) -> str | None:
     """The action that a rule or a story has for it, if it were heard now."""
+    ahead = _predicted(run, meaning)
+    return ahead.action if ahead else None
+
+
+def _predicted(run: Run, meaning: Meaning) -> Prediction | None:
     data = {"text": meaning.text, "parse_data": meaning.to_rasa()}
-    prediction = run.assistant.policy.predict(run.tracker.apply(Event("user", run.now, data)))
-    return prediction.action if prediction else None
+    return run.assistant.policy.predict(run.tracker.apply(Event("user", run.now, data)))
 
 
 def open_since(run: Run, form: Form | None) -> bool:
