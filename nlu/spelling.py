@@ -65,6 +65,10 @@ class Corrected:
         """Where a span of the corrected text lies in the original: a corrected word is meant whole."""
         return self._moved(start, of_end=False), self._moved(end, of_end=True)
 
+    def differs(self, original: str) -> bool:
+        """Whether a reader would notice: an apostrophe more or a letter less in `nooo` is no other word."""
+        return any(_plain(self.text[a:b]) != _plain(original[c:d]) for a, b, c, d in self.edits)
+
     def _moved(self, place: int, *, of_end: bool) -> int:
         at = bisect_right(self.edits, place - of_end, key=lambda edit: edit[0]) - 1
         if at < 0:
@@ -117,6 +121,10 @@ class Speller:
 
     def _right(self, word: str) -> bool:
         return word in self._own or self._known(word)
+
+
+def _plain(word: str) -> str:
+    return _REPEATED.sub(r"\1", word.replace("'", ""))
 
 
 def _may_be(word: str, found: str) -> bool:

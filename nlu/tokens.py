@@ -26,8 +26,12 @@ class Word:
 class Tokens:
     ids: list[int]
     words: tuple[Word, ...]
-    text: str
+    read: Corrected
     """The text as it was read: with its spelling corrected."""
+
+    @property
+    def text(self) -> str:
+        return self.read.text
 
 
 def prepared(tokenizer: Tokenizer, most: int) -> Tokenizer:
@@ -53,8 +57,7 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], speller: Speller | None
     corrected = [speller.corrected(text) if speller else Corrected(text) for text in read]
     encodings = tokenizer.encode_batch([one.text for one in corrected])
     return [
-        Tokens(encoding.ids, _words(encoding, one), one.text)
-        for encoding, one in zip(encodings, corrected, strict=True)
+        Tokens(encoding.ids, _words(encoding, one), one) for encoding, one in zip(encodings, corrected, strict=True)
     ]
 
 

@@ -109,11 +109,14 @@ class Understanding:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     language: str = ""
     """ISO 639-1 code of another language than the assistant's, in which a text that is not understood surely is."""
+    corrected: str = ""
+    """The text as it was read, if mistyped words in it were taken for others; else empty."""
     requests: tuple[Request, ...] = ()
     """The parts of a text that makes several requests, in its order; empty where there is one."""
 
     def to_rasa(self) -> dict[str, Any]:
-        """Rasa's `parse_data`, with additions under `metadata`: `language` and `requests` where they say something."""
+        """Rasa's `parse_data`, with additions under `metadata`: `language`, `corrected` and `requests` where they say
+        something."""
         return {
             "text": self.text,
             "intent": {"name": self.intent.name, "confidence": self.intent.confidence},
@@ -129,6 +132,7 @@ class Understanding:
                     for p in self.passages
                 ],
                 **({"language": self.language} if self.language else {}),
+                **({"corrected": self.corrected} if self.corrected else {}),
                 **({"requests": [request.to_rasa() for request in self.requests]} if self.requests else {}),
             },
         }

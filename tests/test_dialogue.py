@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.dialogue.respond import ActionCall, ActionResult
 from bot.messages import Event
-from tests.dialogue_play import Fake, Play, assistant_of, fails, passage, says, slot
+from tests.dialogue_play import Fake, Play, assistant_of, fails, passage, says, shown, slot, understood
 
 DOMAIN = """
 version: "3.1"
@@ -433,6 +435,24 @@ def test_an_ambiguous_message_is_asked_about_and_keeps_its_entities(play: Play) 
         > /track{"order":"LW-1"}
         < On its way: LW-1
     """)
+
+
+def read_as(play: Play, text: str, meaning: str, corrected: str) -> list[str]:
+    said = play.turn(text, replace(understood(text, meaning), corrected=corrected)).replies
+    return [shown(reply) for reply in said]
+
+
+def test_before_did_you_mean_a_mistyped_message_is_shown_as_it_was_read(play: Play) -> None:
+    assert read_as(play, "my ordre", "track / cancel", "my {order}") == [
+        "I read that as “my {order}”.",
+        "Which? [Track an order] [Cancel an order]",
+    ]
+    assert read_as(play, "helo", "greet", "hello") == ["Hello ."]
+
+
+def test_a_long_message_is_not_shown_again(play: Play) -> None:
+    long = "my order " * 30
+    assert read_as(play, "my ordre", "track / cancel", long) == ["Which? [Track an order] [Cancel an order]"]
 
 
 def test_being_ambiguous_twice_offers_a_person(play: Play) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.dialogue.respond import ActionCall, ActionResult
 from bot.messages import Event, Owner
-from tests.dialogue_play import Play, assistant_of, fails, says, slot
+from tests.dialogue_play import Play, assistant_of, fails, says, slot, understood
 
 WORDS = """
 intents: [hi, good, bad, yes, no, form, help, stop, affirm, deny, out_of_scope]
@@ -425,6 +427,12 @@ def test_a_rule_may_run_the_fallback() -> None:
 def test_two_stages_without_any_guess_ask_for_other_words() -> None:
     outcome = play_of(TWO_STAGES).turn("???", None)
     assert [reply.response for reply in outcome.replies] == ["utter_ask_rephrase"]
+
+
+def test_the_first_stage_shows_a_mistyped_message_as_it_was_read() -> None:
+    meant = replace(understood("somthing bad", "? bad"), corrected="something bad")
+    outcome = play_of(TWO_STAGES).turn("somthing bad", meant)
+    assert [reply.text for reply in outcome.replies] == ["I read that as “something bad”.", "Did you mean: bad?"]
 
 
 def test_several_entities_fill_a_list() -> None:

@@ -254,6 +254,14 @@ def test_intents_entities_and_passages_come_from_one_understanding(model: Model)
     assert found[0].model == model.id
 
 
+def test_a_mistyped_text_tells_how_it_was_read(model: Model) -> None:
+    mistyped, right = model.understand_now(["where is my ordre", "where is my order"])
+    assert (mistyped.text, mistyped.corrected) == ("where is my ordre", "where is my order")
+    assert mistyped.to_rasa()["metadata"]["corrected"] == "where is my order"
+    assert mistyped.intent == right.intent
+    assert "corrected" not in right.to_rasa()["metadata"]
+
+
 def test_the_passage_is_the_articles_closest_even_if_a_question_found_it(model: Model) -> None:
     (found,) = model.understand_now(["what does delivery of furniture by truck cost"])
     assert (found.passages[0].article, found.passages[0].section) == ("shipping-cost", "By truck")

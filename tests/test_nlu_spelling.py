@@ -53,6 +53,16 @@ def test_spans_of_the_corrected_text_lie_where_the_customer_wrote_them(speller: 
     assert found.original(7, 9) == (5, 14)  # a part of a corrected word is meant whole
 
 
+@pytest.mark.parametrize(
+    ("text", "noticed"),
+    [("cancle it", True), ("my ordre doesnt", True), ("it doesnt, nooo", False), ("cancel it", False), ("", False)],
+)
+def test_a_word_taken_for_another_is_noticed_and_an_apostrophe_is_not(
+    speller: Speller, text: str, noticed: bool
+) -> None:
+    assert speller.corrected(text).differs(text) is noticed
+
+
 @given(st.text(max_size=60))
 def test_whatever_is_written_spans_stay_in_the_text(text: str) -> None:
     found = Speller(WORDS, ENGLISH.__contains__).corrected(text + " ordre " + text)

@@ -12,6 +12,8 @@ from nlu.types import Intent, Passage
 GIVE_UP = 3
 """So many messages in a row that were not understood bring a person."""
 OFFERED = 3
+LONGEST_READING = 200
+"""Characters of a message that is shown as it was read: who wrote more does not want to read it again."""
 OUT_OF_SCOPE = "out_of_scope"
 
 
@@ -74,7 +76,14 @@ def clarify(run: Run) -> None:
         for intent in offered(run, run.meaning.candidates)
     ]
     person = [run.person] if run.tracker.fallbacks > 1 else []
+    say_reading(run)
     run.utter("utter_clarify", *buttons, *person)
+
+
+def say_reading(run: Run) -> None:
+    """Before a question: what mistyped words were taken for, so that the customer sees what was misread."""
+    if run.meaning.corrected and len(run.meaning.corrected) <= LONGEST_READING:
+        run.utter("utter_read_as", corrected=run.meaning.corrected)
 
 
 def hand_over(run: Run, reason: str) -> None:

@@ -14,6 +14,7 @@ _TEXTS = {
     "utter_fallback_again": "Sorry, I still do not understand. You can try once more, or talk to a person.",
     OTHER_LANGUAGE: "I am sorry, I only understand English. Would you like to talk to a person?",
     "utter_clarify": "What is it about?",
+    "utter_read_as": "I read that as “{corrected}”.",
     "utter_handover": "I am passing you on to a person. You can keep writing here; they will see all of it.",
     "utter_waiting": "You are in the queue, and a person will answer here. What you write is kept for them.",
     "utter_resumed": "I am back. How can I help?",

@@ -25,6 +25,8 @@ class Meaning:
     ranking: tuple[Intent, ...] = ()
     language: str = ""
     """Of the text, if it is another one than the assistant's."""
+    corrected: str = ""
+    """The text as it was read, if mistyped words in it were taken for others."""
     slots: Mapping[str, Any] | None = None
     """Values that a button sets without an entity."""
     pressed: bool = False
@@ -98,6 +100,7 @@ def _understood(understanding: Understanding) -> Meaning:
         candidates=understanding.candidates,
         ranking=understanding.ranking,
         language=understanding.language,
+        corrected=understanding.corrected,
         parsed=understanding.to_rasa(),
         requests=tuple(_understood(request.meant) for request in understanding.requests),
     )
@@ -117,6 +120,7 @@ def recalled(kept: Mapping[str, Any]) -> Meaning:
         candidates=tuple(Intent(**intent) for intent in kept["candidates"]),
         ranking=tuple(Intent(**intent) for intent in parsed["intent_ranking"]),
         language=parsed["metadata"].get("language", ""),
+        corrected=parsed["metadata"].get("corrected", ""),
         parsed=parsed,
     )
 

@@ -54,6 +54,7 @@ def ask_affirmation(run: Run) -> Steps[None]:
         meaning = run.wording(f"utter_meaning_{guess.name}") or guess.name.replace("_", " ")
         yes = Button(run.wording("utter_yes"), payload_for(guess.name, run.meaning.entities))
         no = Button(run.wording("utter_no"), _NO)
+        answers.say_reading(run)
         run.utter("utter_ask_affirmation", yes, no, *_way_out(run), meaning=meaning)
     yield from ()
 
