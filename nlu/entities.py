@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from nlu.data.examples import Annotation, Example, Patterns
 from nlu.everyday.finders import Finder, Found, finder
+from nlu.spelling import Corrected
 from nlu.tokens import Word
 from nlu.types import Entity
 
 MAX_CHARACTERS = 4000
 """A pattern looks no further: an expression that backtracks must not hold up a turn."""
 
+LEAST_MENDED = 5
+"""Characters of what is found in a corrected text alone: `vrey` may be `grey`, and mostly is `very`."""
+_LOOKUP = "lookup"
 _NEVER = np.float32(1e-30)
 _WORD = re.compile(r"\w+|[^\w\s]")
 Scores = NDArray[np.float32]
@@ -31,10 +35,10 @@ class Matcher:
 
     def __init__(self, patterns: Patterns) -> None:
         self._finders = [(name, finder(expression) or _regex(expression)) for name, expression in patterns.regexes]
-        self._lookups: dict[tuple[str, ...], str] = {}
+        self._lookups: dict[tuple[str, ...], tuple[str, str]] = {}
         for name, values in patterns.lookups.items():
             for value in values:
-                self._lookups.setdefault(_words(value), name)
+                self._lookups.setdefault(_words(value), (name, value))
         self._lookups.pop((), None)
         self._longest = max(map(len, self._lookups), default=0)
 
@@ -42,6 +46,17 @@ class Matcher:
         """Longest first where several begin together; none overlaps another."""
         text = text[:MAX_CHARACTERS]
         return without_overlaps([*self._by_regex(text), *self._by_lookup(text)])
+
+    def find_mended(self, read: Corrected) -> list[Entity]:
+        """What is found because mistyped words were corrected, at its place in the original; values as listed."""
+        found = self.find(read.text) if read.edits else []
+        long = (entity for entity in found if entity.end - entity.start >= LEAST_MENDED)
+        return [self._mended(entity, read) for entity in long if read.mended(entity.start, entity.end)]
+
+    def _mended(self, entity: Entity, read: Corrected) -> Entity:
+        start, end = read.original(entity.start, entity.end)
+        value = self._lookups[_words(entity.value)][1] if entity.extractor == _LOOKUP else entity.value
+        return replace(entity, start=start, end=end, value=value)
 
     def _by_regex(self, text: str) -> Iterable[Entity]:
         for name, find in self._finders:
@@ -56,10 +71,10 @@ class Matcher:
         words = [text[start:end].casefold() for start, end in spans]
         for first in range(len(words)):
             for last in range(min(len(words), first + self._longest), first, -1):
-                name = self._lookups.get(tuple(words[first:last]))
-                if name is not None:
+                listed = self._lookups.get(tuple(words[first:last]))
+                if listed is not None:
                     start, end = spans[first][0], spans[last - 1][1]
-                    yield Entity(name, start, end, text[start:end], 1.0, "lookup")
+                    yield Entity(listed[0], start, end, text[start:end], 1.0, _LOOKUP)
                     break
 
 
@@ -76,9 +91,29 @@ def without_overlaps(found: Sequence[Entity], kept: Sequence[Entity] = ()) -> li
     """`found` in the order of the text, the longer of two that overlap, and none that overlaps one of `kept`."""
     chosen = list(kept)
     for entity in sorted(found, key=lambda e: (e.start - e.end, e.start)):
-        if all(entity.end <= other.start or other.end <= entity.start for other in chosen):
+        if not any(_overlap(entity, other) for other in chosen):
             chosen.append(entity)
     return sorted(chosen, key=lambda e: e.start)
+
+
+def _widened(mended: Entity, by_model: Sequence[Entity]) -> Entity:
+    """Where the model sees more of the same entity, that is its place: a name's other words may be mistyped beyond
+    repair."""
+    return next((replace(wider, value=mended.value) for wider in by_model if _within(mended, wider)), mended)
+
+
+def _joined(written: Sequence[Entity], mended: Sequence[Entity]) -> list[Entity]:
+    """What stands in the text as it was written stays, unless the corrected text has more of the same entity there."""
+    more = [new for new in mended if all(_within(old, new) for old in written if _overlap(old, new))]
+    return without_overlaps(written, kept=without_overlaps(more))
+
+
+def _within(old: Entity, new: Entity) -> bool:
+    return old.entity == new.entity and new.start <= old.start and old.end <= new.end
+
+
+def _overlap(one: Entity, other: Entity) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +129,15 @@ class EntityReader:
     touching: frozenset[Label] = frozenset()
     """Labels of which two may stand side by side with no word between."""
 
-    def read(self, text: str, words: Sequence[Word], scores: Scores | None) -> tuple[Entity, ...]:
-        """`scores` is tokens x (1 + 2 labels); patterns win where a model's entity overlaps theirs."""
-        by_pattern = self.matcher.find(text)
+    def read(
+        self, text: str, words: Sequence[Word], scores: Scores | None, read: Corrected | None = None
+    ) -> tuple[Entity, ...]:
+        """`scores` is tokens x (1 + 2 labels), of the text as `read`; patterns win where the model overlaps them."""
+        read = read or Corrected(text)
         by_model = [] if scores is None or not words else self._by_model(text, words, scores)
-        return tuple(self._valued(entity, text) for entity in without_overlaps(by_model, by_pattern))
+        mended = [_widened(self._valued(entity, text, read), by_model) for entity in self.matcher.find_mended(read)]
+        found = without_overlaps(by_model, _joined(self.matcher.find(text), mended))
+        return tuple(self._valued(entity, text, read) for entity in found)
 
     def _by_model(self, text: str, words: Sequence[Word], scores: Scores) -> list[Entity]:
         likely = _likely(scores[[word.token for word in words]].astype(np.float32))
@@ -113,9 +152,12 @@ class EntityReader:
             found.append(Entity(entity, start, end, text[start:end], sure, "model", role, group))
         return found
 
-    def _valued(self, entity: Entity, text: str) -> Entity:
-        surface = text[entity.start : entity.end].casefold()
-        value = self.by_entity.get((entity.entity, surface)) or self.synonyms.get(surface)
+    def _valued(self, entity: Entity, text: str, read: Corrected) -> Entity:
+        """By what the customer wrote, else by what it was read as."""
+        place = entity.start, entity.end
+        surfaces = (text[slice(*place)].casefold(), read.text[slice(*read.here(*place))].casefold())
+        known = (self.by_entity.get((entity.entity, surface)) or self.synonyms.get(surface) for surface in surfaces)
+        value = next(filter(None, known), None)
         return replace(entity, value=value) if value else entity
 
 

@@ -63,20 +63,37 @@ class Corrected:
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Where a span of the corrected text lies in the original: a corrected word is meant whole."""
-        return self._moved(start, of_end=False), self._moved(end, of_end=True)
+        return _moved(self.edits, start, end)
+
+    def here(self, start: int, end: int) -> tuple[int, int]:
+        """Where a span of the original lies in the corrected text."""
+        return _moved([(edit[2], edit[3], edit[0], edit[1]) for edit in self.edits], start, end)
+
+    def mended(self, start: int, end: int) -> bool:
+        """Whether a span of the corrected text has a corrected word."""
+        return any(start < edit[1] and edit[0] < end for edit in self.edits)
 
     def differs(self, original: str) -> bool:
         """Whether a reader would notice: an apostrophe more or a letter less in `nooo` is no other word."""
         return any(_plain(self.text[a:b]) != _plain(original[c:d]) for a, b, c, d in self.edits)
 
-    def _moved(self, place: int, *, of_end: bool) -> int:
-        at = bisect_right(self.edits, place - of_end, key=lambda edit: edit[0]) - 1
-        if at < 0:
-            return place
-        _, end, was_start, was_end = self.edits[at]
-        if place - of_end < end:
-            return was_end if of_end else was_start
-        return place - end + was_end
+
+Edits = Sequence[tuple[int, int, int, int]]
+
+
+def _moved(edits: Edits, start: int, end: int) -> tuple[int, int]:
+    """From where each edit's first two places count to where its last two do."""
+    return _place(edits, start, of_end=False), _place(edits, end, of_end=True)
+
+
+def _place(edits: Edits, place: int, *, of_end: bool) -> int:
+    at = bisect_right(edits, place - of_end, key=lambda edit: edit[0]) - 1
+    if at < 0:
+        return place
+    _, end, to_start, to_end = edits[at]
+    if place - of_end < end:
+        return to_end if of_end else to_start
+    return place - end + to_end
 
 
 class Speller:

@@ -117,7 +117,7 @@ class Model:
             ranking=read.ranked,
             verdict=read.decided,
             candidates=read.offered,
-            entities=self.entities.read(read.text, read.tokens.words, read.signals.tags),
+            entities=self.entities.read(read.text, read.tokens.words, read.signals.tags, read.tokens.read),
             passages=passages if read.tokens.words else (),
             scope=read.scope,
             language=self.languages.other(read.text) if read.decided is Verdict.UNSURE else "",

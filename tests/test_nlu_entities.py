@@ -21,12 +21,13 @@ from nlu.entities import (
     with_synonyms,
     without_overlaps,
 )
+from nlu.spelling import Speller
 from nlu.tokens import Word
 from nlu.types import Entity
 
 PATTERNS = Patterns(
     regexes=(("order_number", r"(?<!\w)LW-?\d{5}\b"), ("code", r"(?-i:[A-Z]{3})\d")),
-    lookups={"product": ("Alma sofa", "Alma"), "color": ("green", "dark green"), "city": ("Köln",)},
+    lookups={"product": ("Alma sofa", "Alma"), "color": ("green", "dark green", "red"), "city": ("Köln",)},
     synonyms={"alma couch": "Alma sofa", "forest": "dark green"},
 )
 
@@ -132,6 +133,57 @@ def test_synonyms_replace_the_value_and_not_the_offsets() -> None:
     patterns = Patterns(lookups={"product": ("Alma couch",)}, synonyms=PATTERNS.synonyms)
     (entity,) = reader(patterns).read("one ALMA couch", words_of("one ALMA couch"), None)
     assert (entity.value, entity.start, entity.end) == ("Alma sofa", 4, 14)
+
+
+def mended(text: str, words: list[str], tags: list[int] | None = None) -> list[tuple[str, str, str]]:
+    """What is found in a text whose mistyped words are read as these: the place's text, the entity and its value."""
+    patterns = Patterns((*PATTERNS.regexes, ("day", "<date>")), PATTERNS.lookups, {"alma": "Alma sofa"})
+    labels = (("product", None, None), ("city", None, None))
+    entities = EntityReader(labels, Matcher(patterns), patterns.synonyms).read(
+        text,
+        words_of(text),
+        None if tags is None else scores_for(tags, 5),
+        Speller(words, {"very", "the"}.__contains__).corrected(text),
+    )
+    return [(text[e.start : e.end], e.entity, e.value) for e in entities]
+
+
+def test_a_mistyped_value_of_a_list_is_found_where_the_customer_wrote_it_and_has_the_listed_value() -> None:
+    assert mended("the amla soffa, in gren", ["alma", "sofa", "green"]) == [
+        ("amla soffa", "product", "Alma sofa"),
+        ("gren", "color", "green"),
+    ]
+    assert mended("from frrday on", ["friday"]) == [("frrday", "day", "friday")]
+
+
+def test_what_the_customer_wrote_goes_before_what_it_may_have_been() -> None:
+    written = mended("LWQ7 and LW-10234 for alma sofi", ["sofa", "alma"])
+    assert written == [
+        ("LWQ7", "code", "LWQ7"),
+        ("LW-10234", "order_number", "LW-10234"),
+        ("alma sofi", "product", "Alma sofa"),
+    ]
+
+
+def test_a_short_word_is_not_found_by_its_correction_alone() -> None:
+    assert mended("may ned gren", ["green", "red"]) == [("gren", "color", "green")]
+    assert mended("an amla", ["alma"]) == []
+
+
+def test_the_models_longer_entity_is_the_place_of_a_mended_one() -> None:
+    assert mended("a Haron alam sofa", ["alma", "sofa"], [0, 1, 2, 2]) == [("Haron alam sofa", "product", "Alma sofa")]
+    assert mended("a Haron alam sofa", ["alma", "sofa"], [0, 3, 4, 4]) == [("alam sofa", "product", "Alma sofa")]
+
+
+def test_a_synonym_is_known_by_its_correction() -> None:
+    assert mended("an allma", ["alma"], [0, 1]) == [("allma", "product", "Alma sofa")]
+
+
+@given(st.text(alphabet="LW-10 almsofgreenK\u00f6\u00dfİ😀\n", max_size=60))
+def test_places_in_a_corrected_text_are_those_of_the_original(text: str) -> None:
+    for written, _, _ in mended(f"{text} amla soffa {text}", ["alma", "sofa", "green"]):
+        assert written
+        assert written == written.strip()
 
 
 def example(text: str, *annotations: Annotation) -> Example:

@@ -63,6 +63,13 @@ def test_a_word_taken_for_another_is_noticed_and_an_apostrophe_is_not(
     assert speller.corrected(text).differs(text) is noticed
 
 
+def test_spans_of_the_original_lie_in_the_corrected_text_where_they_came_from(speller: Speller) -> None:
+    found = speller.corrected("pls, curencyes for my ordre now")
+    assert found.text[slice(*found.here(5, 14))] == "currencies"
+    assert found.text[slice(*found.here(22, 27))] == "order"
+    assert found.text[slice(*found.here(28, 31))] == "now"
+
+
 @given(st.text(max_size=60))
 def test_whatever_is_written_spans_stay_in_the_text(text: str) -> None:
     found = Speller(WORDS, ENGLISH.__contains__).corrected(text + " ordre " + text)
