@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.budget import Curve
-from nlu.neighbours import Neighbours
+from nlu.neighbours import Neighbours, voted
 from nlu.types import Intent, Verdict, family
 
 Floats = NDArray[np.float32]
@@ -52,11 +52,13 @@ class Judge:
 
     names: tuple[str, ...]
     near: Neighbours
+    start: float
+    """Weight of the opinion that the head had before training."""
     temperature: float
 
-    def likely(self, scores: Floats, points: Floats) -> Floats:
+    def likely(self, scores: Floats, start: Floats, points: Floats) -> Floats:
         """Calibrated probabilities, n x intents."""
-        return probabilities(self.near.joined(scores, points), self.temperature)
+        return probabilities(voted(self.near.joined(scores, points), start, self.start), self.temperature)
 
 
 def ranking(names: tuple[str, ...], likely: Floats) -> tuple[Intent, ...]:

@@ -44,6 +44,11 @@ def joined(scores: Floats, closest: Floats, weight: float) -> Floats:
     return found
 
 
+def voted(scores: Floats, others: Floats, weight: float) -> Floats:
+    """Scores with the opinion of another head, whose log-probabilities have that weight."""
+    return scores + np.float32(weight) * _log_softmax(others) if weight else scores
+
+
 def grouped(points: Floats, intents: NDArray[np.int64], count: int, weight: float) -> Neighbours:
     """Of examples with their intents' numbers below `count`; of too many, every nth of each intent."""
     every = -(-len(points) // MOST)

@@ -16,7 +16,7 @@ from typing import Any
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
-FORMAT = 4
+FORMAT = 5
 _CURRENT = "current"
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
@@ -55,6 +55,8 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every file of the directory but this one."""
     format: int = FORMAT
+    start: float = 0.0
+    """Weight of the opinion that the intent head had before training."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

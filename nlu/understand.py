@@ -26,6 +26,7 @@ from nlu.intents import Judge, Thresholds, ranking, response_keys, verdict
 from nlu.languages import Languages
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
+from nlu.remembered import CERTAINTY, OUTSIDE, Remembered
 from nlu.requests import Cut, Families, Readings, cuts
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
@@ -66,6 +67,7 @@ class Model:
     engine: TorchEngine
     thresholds: Thresholds
     judge: Judge
+    remembered: Remembered
     scope: Scope
     entities: EntityReader
     retriever: Retriever | None
@@ -91,9 +93,21 @@ class Model:
         split = self.reader.read(texts)
         signals = self.engine.run([tokens.ids for tokens in split])
         scores = np.stack([one.intents for one in signals])
-        likely = self.judge.likely(scores, np.stack([one.point for one in signals]))
-        in_scope = self.scope.score(np.stack([one.embedding for one in signals]), scores).tolist()
-        return [self._judged(*read) for read in zip(texts, split, signals, likely, in_scope, strict=True)]
+        start, points = (np.stack([getattr(one, name) for one in signals]) for name in ("start", "point"))
+        likely = self.judge.likely(scores, start, points)
+        in_scope = self.scope.score(np.stack([one.embedding for one in signals]), scores)
+        self._remember(texts, likely, in_scope)
+        return [self._judged(*read) for read in zip(texts, split, signals, likely, in_scope.tolist(), strict=True)]
+
+    def _remember(self, texts: Sequence[str], likely: Floats, in_scope: Floats) -> None:
+        """Changes what is thought of texts that are examples word for word."""
+        for row, number in enumerate(map(self.remembered.find, texts)):
+            if number == OUTSIDE:
+                in_scope[row] = 0.0
+            elif number >= 0:
+                in_scope[row] = 1.0
+                likely[row] *= 1 - CERTAINTY
+                likely[row, number] += CERTAINTY
 
     def _judged(self, text: str, tokens: Tokens, signals: Signals, likely: Floats, scope: float) -> _Read:
         ranked = ranking(self.manifest.intents, likely)
@@ -184,6 +198,7 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
     weights = load_file(directory / "model.safetensors")
     examples, direction = (weights.pop(f"scope.{name}").float().numpy() for name in ("examples", "direction"))
     points = weights.pop("neighbours.points").float().numpy()
+    remembered = Remembered(*(weights.pop(f"remembered.{name}").numpy() for name in ("keys", "classes")))
     near = Neighbours(points, np.array(manifest.neighbours["counts"]), manifest.neighbours["weight"])
     shape = Architecture.from_json(manifest.architecture)
     network = Network.empty(shape, len(manifest.intents), 1 + 2 * len(manifest.entities))
@@ -193,7 +208,8 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
         reader=_reader(directory, shape.max_tokens, manifest.languages),
         engine=TorchEngine(network, device),
         thresholds=Thresholds.keeping(budget, Curve.from_json(manifest.budget), **manifest.thresholds),
-        judge=Judge(manifest.intents, near, manifest.temperature),
+        judge=Judge(manifest.intents, near, manifest.start, manifest.temperature),
+        remembered=remembered,
         scope=Scope.from_numbers(manifest.scope, examples, direction),
         entities=_entities(directory, manifest),
         retriever=_retriever(directory),

@@ -23,7 +23,7 @@ NAMES = ("cancel", "faq/returns", "faq/warranty", "greet", "track")
 def held(intents: Sequence[int]) -> HeldOut:
     count = len(intents)
     empty = np.zeros((count, 3), np.float32)
-    return HeldOut(np.arange(count), np.array(intents), empty, empty, empty, empty)
+    return HeldOut(np.arange(count), np.array(intents), empty, empty, empty, empty, empty)
 
 
 def likely(seed: int, intents: Sequence[int]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from nlu.data.reader import data_hash
+from nlu.data.reader import data_hash, read_training_data
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.registry import Manifest, ModelError, Registry
 from nlu.source import DataError
@@ -283,6 +283,15 @@ def test_the_answer_does_not_depend_on_the_company_a_text_is_in(model: Model) ->
         assert one.intent.name == other.intent.name
         assert one.intent.confidence == pytest.approx(other.intent.confidence, abs=1e-4)
         assert one.scope == pytest.approx(other.scope, abs=1e-4)
+
+
+def test_an_example_is_understood_as_it_was_taught(model: Model, trained: Trained) -> None:
+    examples = read_training_data(trained.data).examples
+    found = model.understand_now([example.text.upper() + "!" for example in examples])
+
+    for example, one in zip(examples, found, strict=True):
+        assert one.verdict is (Verdict.UNSURE if example.outlier else Verdict.SURE), example.text
+        assert example.outlier or one.intent.name == example.family, example.text
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t", "\0\0", "\u200b"])

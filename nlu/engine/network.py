@@ -19,6 +19,8 @@ class Outputs(NamedTuple):
     points: Tensor
     """Unit vectors that the intent head sees: near one another if they mean the same to it."""
     intents: Tensor
+    start: Tensor
+    """What the intent head said before training, of the frozen encoder."""
     tokens: Tensor | None
 
 
@@ -29,6 +31,7 @@ class Network(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.intents = nn.Linear(2 * encoder.shape.width, intents)
+        self.start = nn.Linear(2 * encoder.shape.width, intents)
         self.tags = nn.Linear(2 * encoder.shape.width, tags) if tags > 1 else None
 
     @classmethod
@@ -47,7 +50,9 @@ class Network(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor | None) -> Outputs:
         hidden = self.encoder.trunk(ids, mask)
         frozen = self.encoder.pool(self.encoder.frozen(hidden, mask), mask)
-        return Outputs(frozen, *self.heads(hidden, mask))
+        before = two_heights(self.encoder.pool(hidden, mask), frozen).to(self.start.weight.dtype)
+        points, intents, tags = self.heads(hidden, mask)
+        return Outputs(frozen, points, intents, self.start(before), tags)
 
     def heads(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Points, intent scores and tag scores of what the trunk made."""

@@ -29,6 +29,8 @@ class Signals:
     point: Vector
     """Where the intent head sees it; unit length."""
     intents: Vector
+    start: Vector
+    """The same by the head as it was before training, on the frozen encoder."""
     tags: Vector | None
     """Tokens x tags."""
 
@@ -86,10 +88,11 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 
 def _split(outputs: Outputs, lengths: Sequence[int]) -> Iterator[Signals]:
-    embeddings, points, intents = _array(outputs.embeddings), _array(outputs.points), _array(outputs.intents)
+    told = [_array(values) for values in (outputs.embeddings, outputs.points, outputs.intents, outputs.start)]
     tags = None if outputs.tokens is None else _array(outputs.tokens)
     for row, length in enumerate(lengths):
-        yield Signals(embeddings[row], points[row], intents[row], None if tags is None else tags[row, :length])
+        embedding, point, intents, start = (values[row] for values in told)
+        yield Signals(embedding, point, intents, start, None if tags is None else tags[row, :length])
 
 
 def _array(values: torch.Tensor) -> Vector:

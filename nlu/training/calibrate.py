@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import compress, pairwise
+from itertools import compress, pairwise, product
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nlu.budget import Choice, Curve, Tried, choice
 from nlu.engine.network import Network
 from nlu.intents import MOST_CANDIDATES, families, offered, probabilities
-from nlu.neighbours import Neighbours, grouped, joined
+from nlu.neighbours import Neighbours, grouped, joined, voted
 from nlu.scope import Scope
 from nlu.training.fit import logistic, predict
 from nlu.training.newton import weighted_logistic
@@ -43,6 +43,8 @@ class HeldOut:
     scores: Floats
     closest: Floats
     """Of Neighbours."""
+    start: Floats
+    """Scores of the head as it was before training."""
     embeddings: Floats
     signals: Floats
     """Of Scope: energy, nearness, outlier direction."""
@@ -51,8 +53,10 @@ class HeldOut:
     def known(self) -> NDArray[np.bool_]:
         return np.not_equal(self.intents, OUTLIER)
 
-    def with_neighbours(self, weight: float) -> HeldOut:
-        return replace(self, scores=joined(self.scores, self.closest, weight)) if weight else self
+    def with_votes(self, near: float, start: float) -> HeldOut:
+        """Of the neighbours and of the head before training, with these weights."""
+        scores = joined(self.scores, self.closest, near) if near else self.scores
+        return replace(self, scores=voted(scores, self.start, start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def held_out(network: Network, prepared: Prepared, trained: Sequence[int], rows:
         intents=prepared.intents[list(rows)].cpu().numpy(),
         scores=scores,
         closest=neighbours(network, prepared, trained, 1.0).closest(found.points.numpy()),
+        start=found.start.numpy(),
         embeddings=embeddings,
         signals=Scope(examples, direction, blank, blank + 1, blank, 0.0).signals(embeddings, scores),
     )
@@ -103,9 +108,10 @@ def neighbours(network: Network, prepared: Prepared, rows: Sequence[int], weight
     return grouped(points, prepared.intents[known].cpu().numpy(), len(prepared.names), weight)
 
 
-def neighbour_weight(held: HeldOut) -> float:
-    """The one under which held-out texts are most likely what they are."""
-    return min(_WEIGHTS, key=lambda weight: _log_loss(held.with_neighbours(weight))[0])
+def votes(held: HeldOut) -> tuple[float, float]:
+    """The weights of the neighbours and of the head before training under which held-out texts are most likely what
+    they are."""
+    return min(product(_WEIGHTS, reversed(_WEIGHTS)), key=lambda weights: _log_loss(held.with_votes(*weights))[0])
 
 
 def scope_of(prepared: Prepared, rows: Sequence[int]) -> tuple[Floats, Floats]:

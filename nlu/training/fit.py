@@ -103,8 +103,9 @@ def _warm_start(network: Network, prepared: Prepared, rows: Sequence[int]) -> No
     inputs = two_heights(prepared.low[known], prepared.embeddings[known])
     weight, bias = logistic(inputs, prepared.intents[known], len(prepared.names))
     with torch.no_grad():
-        network.intents.weight.copy_(weight)
-        network.intents.bias.copy_(bias)
+        for head in (network.intents, network.start):
+            head.weight.copy_(weight)
+            head.bias.copy_(bias)
 
 
 def _steps(examples: int, options: TrainingOptions) -> int:
@@ -177,6 +178,8 @@ class Predicted:
 
     scores: Tensor
     points: Tensor
+    start: Tensor
+    """Scores of the head as it was before training, on the frozen encoder."""
 
 
 def predict(network: Network, prepared: Prepared, rows: Sequence[int]) -> Predicted:
@@ -190,4 +193,5 @@ def predict(network: Network, prepared: Prepared, rows: Sequence[int]) -> Predic
             hidden, mask = stacked([prepared.hidden[rows[place]] for place in batch])
             where, found, _ = network.heads(hidden, mask)
             scores[batch], points[batch] = found.float().cpu(), where.float().cpu()
-    return Predicted(scores, points)
+        start = network.start(two_heights(prepared.low[list(rows)], prepared.embeddings[list(rows)])).cpu()
+    return Predicted(scores, points, start)

@@ -15,6 +15,7 @@ from nlu.engine.network import Network
 from nlu.entities import Label
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, write_manifest
+from nlu.remembered import Remembered
 from nlu.retriever import Vectors
 from nlu.scope import Scope
 from nlu.tokens import TextReader
@@ -27,6 +28,7 @@ class Trained:
     network: Network
     reader: TextReader
     near: Neighbours
+    remembered: Remembered
     scope: Scope
     patterns: Patterns
     values: dict[tuple[str, str], str]
@@ -52,6 +54,8 @@ def pack(directory: Path, trained: Trained) -> None:
 def _write_weights(directory: Path, trained: Trained) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
     weights["neighbours.points"] = torch.from_numpy(trained.near.points).half()
+    weights["remembered.keys"] = torch.from_numpy(trained.remembered.keys.copy())
+    weights["remembered.classes"] = torch.from_numpy(trained.remembered.classes.copy())
     weights["scope.examples"] = torch.from_numpy(trained.scope.examples).half()
     weights["scope.direction"] = torch.from_numpy(trained.scope.direction)
     save_file(weights, directory / "model.safetensors")

@@ -50,8 +50,8 @@ class QuestionReader:
 
     def read(self, texts: Sequence[str]) -> Chances:
         signals = self._engine.run([tokens.ids for tokens in self._reader.read(texts)])
-        scores, points = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "point"))
-        return [self.chances(row) for row in self._judge.likely(scores, points)]
+        told = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "start", "point"))
+        return [self.chances(row) for row in self._judge.likely(*told)]
 
     def chances(self, likely: Floats) -> dict[str, float]:
         return {intent.name: intent.confidence for intent in ranking(self._judge.names, likely)}

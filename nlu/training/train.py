@@ -26,6 +26,7 @@ from nlu.evaluation.scores import IntentScores
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
+from nlu.remembered import Remembered
 from nlu.retriever import passage_texts, question_texts
 from nlu.source import DataError
 from nlu.tokens import TextReader
@@ -35,8 +36,8 @@ from nlu.training.calibrate import (
     calibrate,
     held_out,
     in_one,
-    neighbour_weight,
     neighbours,
+    votes,
 )
 from nlu.training.fit import Epoch, fit, predict
 from nlu.training.logs import Log, check_log, opened
@@ -140,11 +141,11 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     diary.work.begin("training on everything")
     network = fit(encoder, prepared, rows, options, lambda _, epoch: diary.epoch("everything", epoch, len(rows)))
 
-    weight = neighbour_weight(held)
-    held = held.with_neighbours(weight)
-    near = neighbours(network, prepared, prepared.examples, weight)
+    of_near, of_start = votes(held)
+    held = held.with_votes(of_near, of_start)
+    near = neighbours(network, prepared, prepared.examples, of_near)
     calibration = calibrate(held, prepared)
-    judge = Judge(prepared.names, near, calibration.temperature)
+    judge = Judge(prepared.names, near, of_start, calibration.temperature)
     shelved = None
     if data.articles:
         diary.work.begin("reading the knowledge base")
@@ -166,6 +167,7 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
         entities=prepared.labels,
         temperature=calibration.temperature,
         neighbours={"weight": near.weight, "counts": near.counts.tolist()},
+        start=of_start,
         scope=calibration.scope.numbers(),
         thresholds={"scope": calibration.lowest, "knowledge": shelved.sure if shelved else 1.0},
         budget=calibration.curve.to_json(),
@@ -176,7 +178,9 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     )
     patterns = with_synonyms(data.patterns, data.examples)
     values, touching = values_of(data.examples, data.patterns), touching_in(data.examples)
-    return Trained(manifest, network, text_reader, near, calibration.scope, patterns, values, touching, shelved), story
+    remembered = Remembered.of([e.text for e in data.examples], prepared.intents[list(prepared.examples)].tolist())
+    calibrated = (near, remembered, calibration.scope)
+    return Trained(manifest, network, text_reader, *calibrated, patterns, values, touching, shelved), story
 
 
 def _held_out(
