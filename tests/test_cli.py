@@ -219,6 +219,50 @@ def test_a_table_without_its_columns_is_refused(frontdesk: Frontdesk, tmp_path: 
     )
 
 
+TABLE = "text,intent\nhello,greet\nhi there,greet\n{}\nwhere is it,ask\nwhere now,ask\n"
+BAD_TABLES = {
+    "a quote that is never closed": (TABLE.format('"good day,greet'), 4, "the CSV is broken here"),
+    "a quote within a quoted text": (TABLE.format('"good "day",greet'), 4, "the CSV is broken here"),
+    "a comma in a text": (
+        TABLE.format("hey, you,greet"),
+        4,
+        "there are 3 values for 2 columns. Put a text with commas",
+    ),
+    "a text that nobody sees": (TABLE.format("\u200b \ufeff,greet"), 4, "the text is empty"),
+    "no header": ("hello,greet\nhi,greet\nwhere is it,ask\n", 1, "The first line must be 'text,intent', with commas."),
+    "semicolons": (TABLE.format("good day,greet").replace(",", ";"), 1, "the columns are text;intent."),
+    "nothing": ("", 1, "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_TABLES)
+def test_a_broken_table_is_one_sentence_with_the_line(frontdesk: Frontdesk, tmp_path: Path, fault: str) -> None:
+    text, line, problem = BAD_TABLES[fault]
+    (tmp_path / "table.csv").write_text(text, "utf-8")
+    ended = frontdesk("train", "--data", tmp_path / "table.csv", "--out", tmp_path / "model")
+    (sentence,) = sentences(ended)
+    assert ended.code == 2
+    assert f"table.csv:{line}: " in sentence
+    assert problem in sentence
+
+
+@pytest.mark.parametrize("rows", ["", "\n\n", ",\n , \n", "good day,greet,,", 'he said "hi",greet'])
+def test_a_table_may_have_empty_rows_and_cells_as_spreadsheets_leave_them(
+    frontdesk: Frontdesk, tmp_path: Path, rows: str
+) -> None:
+    (tmp_path / "table.csv").write_text(TABLE.format(rows), "utf-8-sig")
+    ended = frontdesk("validate", "--data", tmp_path / "table.csv")
+    assert (ended.code, ended.out) == (0, "0 errors, 0 warnings.\n")
+
+
+def test_a_file_of_another_kind_is_told_which_kinds_there_are(frontdesk: Frontdesk, tmp_path: Path) -> None:
+    (tmp_path / "examples.json").write_text("[]")
+    ended = frontdesk("train", "--data", tmp_path / "examples.json", "--out", tmp_path / "model")
+    (sentence,) = sentences(ended)
+    assert ended.code == 2
+    assert "this is neither YAML nor CSV. Its name must end in .yml, .yaml, .csv." in sentence
+
+
 def test_warnings_alone_are_no_failure(frontdesk: Frontdesk, project: Path) -> None:
     (project / "domain.yml").write_text(DOMAIN.replace("greet]", "greet, thanks]"))
     ended = frontdesk("validate", "--data", project)

@@ -62,7 +62,8 @@ TINY: dict[str, Any] = {
 
 def tiny_folder(tmp_path: Path, model: BertModel | RobertaModel) -> Path:
     model.save_pretrained(tmp_path)
-    words = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "hello": 4, "there": 5}
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "there", *(f"word{number}" for number in range(30))]
+    words = {name: number for number, name in enumerate(names)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="[UNK]"))  # a token of text
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
@@ -99,14 +100,42 @@ def without_config(folder: Path) -> None:
     (folder / "config.json").unlink()
 
 
-def of_another_family(folder: Path) -> None:
+def with_a_list_for_config(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+
+
+def with_half_a_config(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "bert", "vocab_size": 40}')
+
+
+def change_config(folder: Path, **changes: object) -> None:
     values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**values, "model_type": "t5"}))
+    (folder / "config.json").write_text(json.dumps({**values, **changes}))
+
+
+def of_another_family(folder: Path) -> None:
+    change_config(folder, model_type="t5")
 
 
 def of_another_size(folder: Path) -> None:
-    values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**values, "num_hidden_layers": 3}))
+    change_config(folder, num_hidden_layers=3)
+
+
+def with_relative_places(folder: Path) -> None:
+    change_config(folder, position_embedding_type="relative_key")
+
+
+def without_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def with_a_broken_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{}")
+
+
+def with_too_many_tokens(folder: Path) -> None:
+    words = {f"word{number}": number for number in range(41)}
+    Tokenizer(WordLevel(words, unk_token="word1")).save(str(folder / "tokenizer.json"))  # a token of text
 
 
 def with_broken_weights(folder: Path) -> None:
@@ -121,7 +150,13 @@ def with_pickled_weights_only(folder: Path) -> None:
     ("harm", "says"),
     [
         (without_config, "no readable config.json"),
+        (with_a_list_for_config, "no readable config.json"),
+        (with_half_a_config, "hidden_size, .* is missing"),
         (of_another_family, "'t5' is not a family"),
+        (with_relative_places, "position_embedding_type 'relative_key' cannot be used"),
+        (without_tokenizer, "tokenizer knows 5 tokens and the model 40|tokenizer cannot be read"),
+        (with_a_broken_tokenizer, "the tokenizer cannot be read"),
+        (with_too_many_tokens, "tokenizer knows 41 tokens and the model 40"),
         (of_another_size, "do not fit config.json"),
         (with_broken_weights, "cannot be read"),
         (with_pickled_weights_only, "must be safetensors"),

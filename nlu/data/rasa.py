@@ -10,7 +10,7 @@ from pathlib import Path
 from nlu.data.annotations import parse_annotated
 from nlu.data.examples import Example, Patterns
 from nlu.everyday.finders import finder
-from nlu.source import Node, did_you_mean, read_yaml
+from nlu.source import Node, did_you_mean, is_blank, read_yaml
 
 _KINDS = ("intent", "synonym", "regex", "lookup")
 _KEYS = [*_KINDS, "examples", "metadata"]
@@ -111,7 +111,7 @@ def _long(node: Node) -> Node:
 
 
 def _filled(line: Node) -> Node:
-    if not line.value:
+    if is_blank(_text(line)):
         line.fail("the example is empty.", "Write a sentence behind the dash or remove the line.")
     return line
 

@@ -15,6 +15,10 @@ from nlu.source import DataError
 HELD_OUT = "test"
 """A folder of this name is for scoring alone: training never opens a file below it."""
 
+_YAML = (".yml", ".yaml")
+KNOWN = (*_YAML, ".csv")
+"""Endings of a file that is given by itself."""
+
 FEWEST = 2
 """Examples that one intent must have at least, so that some are left when a part is held out."""
 
@@ -29,10 +33,14 @@ def read_training_data(path: Path) -> TrainingData:
         raise DataError(
             path,
             None,
-            f"there are {len(data.examples)} examples of {len(data.intents)} intents.",
+            f"there are {_counted(len(data.examples), 'example')} of {_counted(len(data.intents), 'intent')}.",
             "Training needs at least two intents with a few examples each.",
         )
     return data
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def check_enough(data: TrainingData, path: Path) -> None:
@@ -56,8 +64,10 @@ def read_examples(path: Path, wanted: Callable[[Path], bool] = lambda _: True) -
     """As `read_training_data`, of held-out files too."""
     if not path.exists():
         raise DataError(path, None, "there is no such file or folder.", "Check the path.")
+    if path.is_file() and path.suffix.lower() not in KNOWN:
+        raise DataError(path, None, "this is neither YAML nor CSV.", f"Its name must end in {', '.join(KNOWN)}.")
     collected = Collected()
-    for file in _files(path, (".yml", ".yaml"), wanted):
+    for file in _files(path, _YAML, wanted):
         read_rasa_file(file, collected)
     if path.is_file() and path.suffix.lower() == ".csv":
         collected.examples += read_table(path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nlu.data.examples import Example
-from nlu.source import DataError, read_text
+from nlu.source import DataError, is_blank, read_text
 
+_SURPLUS = "\0"
 _LABELS = ("intent", "category", "label")
 
 
@@ -40,7 +41,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def rows_of(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str | None]]]]:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restkey=_SURPLUS, strict=True)
     try:
         columns = [name.strip().lower() for name in reader.fieldnames or []]
     except csv.Error as error:
@@ -50,16 +51,30 @@ def rows_of(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str | 
 
 
 def _numbered(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Without empty rows, such as a spreadsheet leaves behind."""
+    begins = reader.line_num + 1
     try:
         for row in reader:
-            yield reader.line_num, row
+            surplus = row.pop(_SURPLUS, None) or []
+            if any(cell.strip() for cell in (*row.values(), *surplus) if cell):
+                _check_width(path, reader, surplus)
+                yield reader.line_num, dict(row)
+            begins = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(path, reader.line_num, f"the CSV is broken ({error}).", "Check the quotes.") from None
+        raise DataError(path, begins, f"the CSV is broken here ({error}).", "Check the quotes.") from None
+
+
+def _check_width(path: Path, reader: csv.DictReader[str], surplus: Sequence[str]) -> None:
+    """What stands behind a comma too many would be lost, and the wrong half of a text taken for its intent."""
+    wide = len(reader.fieldnames or ())
+    if any(cell.strip() for cell in surplus):
+        found = f"there are {wide + len(surplus)} values for {wide} columns."
+        raise DataError(path, reader.line_num, found, "Put a text with commas in double quotes.")
 
 
 def _example(path: Path, line: int, text: str | None, intent: str | None) -> Example:
-    if not text or not text.strip():
+    if is_blank(text or ""):
         raise DataError(path, line, "the text is empty.", "Fill it in or remove the line.")
-    if not intent or not intent.strip():
+    if is_blank(intent or ""):
         raise DataError(path, line, "the intent is empty.", "Fill it in or remove the line.")
-    return Example(text.strip(), intent.strip(), (), path, line)
+    return Example((text or "").strip(), (intent or "").strip(), (), path, line)
