@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     ("How good the demo's model is", ["benchmarks.demo"]),
     ("How well the knowledge base is searched", ["benchmarks.knowledge"]),
+    ("What redaction finds", ["benchmarks.redaction"]),
     ("How fast it starts", ["benchmarks.start"]),
     ("What a message costs beside the model", ["benchmarks.latency"]),
     ("What the conversation log costs", ["benchmarks.journal"]),
