@@ -12,9 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-OUTSIDE = -1
-"""The class of an example that is out of scope."""
 UNKNOWN = -2
+"""The class of a text that is no example."""
 CERTAINTY = 0.98
 """Share of the probability that goes to the intent of a known text; people mislabel, so not all of it."""
 _WORD = re.compile(r"\w+")
@@ -27,7 +26,7 @@ class Remembered:
     keys: NDArray[np.int64]
     """Sorted."""
     classes: NDArray[np.int64]
-    """Of each, the number of its intent, or OUTSIDE."""
+    """Of each, the number of its intent, or OUTLIER."""
 
     @classmethod
     def of(cls, texts: Sequence[str], classes: Sequence[int]) -> Self:

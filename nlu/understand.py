@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from nlu.budget import Curve
 from nlu.data.article import Article
-from nlu.data.examples import Patterns
+from nlu.data.examples import OUTLIER, Patterns
 from nlu.encoder import Architecture
 from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network
@@ -26,7 +26,7 @@ from nlu.intents import Judge, Thresholds, ranking, response_keys, verdict
 from nlu.languages import Languages
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
-from nlu.remembered import CERTAINTY, OUTSIDE, Remembered
+from nlu.remembered import CERTAINTY, Remembered
 from nlu.requests import Cut, Families, Readings, cuts
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
@@ -102,7 +102,7 @@ class Model:
     def _remember(self, texts: Sequence[str], likely: Floats, in_scope: Floats) -> None:
         """Changes what is thought of texts that are examples word for word."""
         for row, number in enumerate(map(self.remembered.find, texts)):
-            if number == OUTSIDE:
+            if number == OUTLIER:
                 in_scope[row] = 0.0
             elif number >= 0:
                 in_scope[row] = 1.0

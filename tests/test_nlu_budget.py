@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nlu.budget import Choice, Curve
+from nlu.data.examples import OUTLIER
 from nlu.intents import Thresholds, ranking, verdict
 from nlu.training.calibrate import NEVER, HeldOut, curve
-from nlu.training.prepare import OUTLIER
 from nlu.types import Verdict
 
 NAMES = ("cancel", "faq/returns", "faq/warranty", "greet", "track")

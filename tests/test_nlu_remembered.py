@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlu.remembered import OUTSIDE, UNKNOWN, Remembered
+from nlu.data.examples import OUTLIER
+from nlu.remembered import UNKNOWN, Remembered
 
 TAUGHT = Remembered.of(
     ["Where is my parcel?", "maybe", "Cancel it", "cancel it!", "stop", "stop", "...", "wo ist mein Paket"],
-    [2, OUTSIDE, 1, 1, 0, 1, 0, 2],
+    [2, OUTLIER, 1, 1, 0, 1, 0, 2],
 )
 
 
@@ -18,7 +19,7 @@ TAUGHT = Remembered.of(
     ("text", "known"),
     [
         ("where is my PARCEL", 2),
-        ("Maybe.", OUTSIDE),
+        ("Maybe.", OUTLIER),
         ("cancel it", 1),
         ("where is my other parcel", UNKNOWN),
         ("stop", UNKNOWN),

@@ -14,6 +14,8 @@ from nlu.types import family
 
 OUT_OF_SCOPE = ("out_of_scope", "oos")
 """Intents whose examples teach what the assistant cannot serve; they are outliers, never an answer."""
+OUTLIER = -1
+"""Their class, where intents are numbers."""
 
 FORMAT = 8
 """Part of the data's hash: raise it when training makes another model of the same data."""

@@ -53,12 +53,12 @@ class Redactor:
         """Never raises, and finds nothing more in what it returned: the pieces between the placeholders are looked at
         until nothing is found in any of them."""
         spans: list[Span] = []
-        waiting = list(_pieces(text))
+        waiting = list(_between(0, len(text), (match.span() for match in _PLACEHOLDER.finditer(text))))
         while waiting:
             piece = waiting.pop()
             if found := self._first(text, *piece):
                 spans += found
-                waiting += _between(piece, found)
+                waiting += _between(*piece, ((span.start, span.end) for span in found))
         spans.sort(key=lambda span: span.start)
         return Redacted(_replaced(text, spans), tuple(spans))
 
@@ -76,21 +76,12 @@ def _by_expression(expression: str) -> Finder:
     return lambda text: (match.span() for match in compiled.finditer(text))
 
 
-def _pieces(text: str) -> Spans:
-    """What lies between placeholders that are there already."""
-    at = 0
-    for match in _PLACEHOLDER.finditer(text):
-        yield at, match.start()
-        at = match.end()
-    yield at, len(text)
-
-
-def _between(piece: tuple[int, int], found: list[Span]) -> Spans:
-    at, end = piece
-    for span in found:
-        yield at, span.start
-        at = span.end
-    yield at, end
+def _between(start: int, end: int, taken: Spans) -> Spans:
+    """What lies between what is taken."""
+    for first, last in taken:
+        yield start, first
+        start = last
+    yield start, end
 
 
 def _replaced(text: str, spans: list[Span]) -> str:

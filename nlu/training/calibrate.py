@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from nlu.budget import Choice, Curve, Tried, choice
+from nlu.data.examples import OUTLIER
 from nlu.engine.network import Network
 from nlu.intents import MOST_CANDIDATES, families, offered, probabilities
 from nlu.neighbours import Neighbours, grouped, joined, voted
 from nlu.scope import Scope
 from nlu.training.fit import logistic, predict
 from nlu.training.newton import weighted_logistic
-from nlu.training.prepare import OUTLIER, Prepared
+from nlu.training.prepare import Prepared
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]

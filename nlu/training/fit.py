@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nlu.data.examples import OUTLIER
 from nlu.encoder import Encoder
 from nlu.engine.network import Network, two_heights
 from nlu.entities import IGNORED
 from nlu.training.options import TrainingOptions
-from nlu.training.prepare import OUTLIER, Prepared
+from nlu.training.prepare import Prepared
 from nlu.training.variation import varied
 
 RIDGE = 0.02
@@ -58,9 +59,10 @@ def fit(
     Of few examples it is the mean of several, which began alike and saw the examples in another order (model soups,
     Wortsman et al. 2022).
     """
+    start = _solved(prepared, rows)
     several: list[dict[str, Tensor]] = []
     for turn in range(options.averaged):
-        network = _tuned(encoder, prepared, rows, (options, turn), after_epoch)
+        network = _tuned(encoder, prepared, rows, (options, turn, start), after_epoch)
         several.append({name: weight.detach().clone() for name, weight in network.learnt()})
     with torch.no_grad():
         for name, weight in network.learnt():
@@ -72,14 +74,14 @@ def _tuned(
     encoder: Encoder,
     prepared: Prepared,
     rows: Sequence[int],
-    how: tuple[TrainingOptions, int],
+    how: tuple[TrainingOptions, int, tuple[Tensor, Tensor]],
     after_epoch: Callable[[Network, Epoch], None],
 ) -> Network:
-    options, turn = how
+    options, turn, start = how
     torch.manual_seed(options.seed)
     encoder.fork(encoder.shape.tuned, options.dropout)
     network = Network(encoder, len(prepared.names), prepared.tag_count).to(prepared.embeddings.device)
-    _warm_start(network, prepared, rows)
+    _warm_start(network, *start)
     optimizer, schedule = _optimizer(network, options, _steps(len(rows), options))
     shuffle = random.Random(options.seed * 1000 + turn)  # noqa: S311  # must be repeatable, keeps no secret
     for number in range(1, options.epochs + 1):
@@ -98,10 +100,14 @@ def _tuned(
     return network
 
 
-def _warm_start(network: Network, prepared: Prepared, rows: Sequence[int]) -> None:
+def _solved(prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Weights and bias of the intent head on the frozen encoder."""
     known = [row for row in rows if prepared.intents[row] != OUTLIER]
     inputs = two_heights(prepared.low[known], prepared.embeddings[known])
-    weight, bias = logistic(inputs, prepared.intents[known], len(prepared.names))
+    return logistic(inputs, prepared.intents[known], len(prepared.names))
+
+
+def _warm_start(network: Network, weight: Tensor, bias: Tensor) -> None:
     with torch.no_grad():
         for head in (network.intents, network.start):
             head.weight.copy_(weight)

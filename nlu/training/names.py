@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.data.examples import OUTLIER
 from nlu.engine.network import two_heights
 from nlu.training.fit import logistic
-from nlu.training.prepare import OUTLIER, Prepared
+from nlu.training.prepare import Prepared
 
 ENOUGH = 40
 """Examples an intent from which its name tells nothing new."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nlu.data.examples import Example, TrainingData
+from nlu.data.examples import OUTLIER, Example, TrainingData
 from nlu.encoder import Encoder, padded
 from nlu.engine.torch_engine import by_length
 from nlu.entities import IGNORED, Label, Matcher, labels_of, tags_of
@@ -18,8 +18,6 @@ from nlu.training.mistyped import copies, mistyped
 
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _BETWEEN = re.compile(r"[\W_]+")
-OUTLIER = -1
-"""The class of an out-of-scope example."""
 _TOKENS_AT_ONCE = 4096
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nlu.base_model import BUILT_IN, base_folder, check_built_in, read_base
 from nlu.budget import BUDGETS
-from nlu.data.examples import TrainingData
+from nlu.data.examples import OUTLIER, TrainingData
 from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
@@ -45,7 +45,7 @@ from nlu.training.mistyped import copies
 from nlu.training.names import names_help
 from nlu.training.options import PARTS, Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
-from nlu.training.prepare import OUTLIER, Prepared, prepare
+from nlu.training.prepare import Prepared, prepare
 from nlu.training.progress import Work, silent
 from nlu.training.report import EpochLine, Story, write_training_report
 from nlu.training.shelve import QuestionReader, Strangers, lines_of, shelve
