@@ -224,6 +224,14 @@ def _counted(number: int, noun: str) -> str:
 
 
 @cli.command()
+def collect(as_json: AsJson = False) -> None:
+    """Keep what customers said in the conversation log for learning, redacted; goes on where it ended."""
+    from bot.transcripts import collect as collecting
+
+    collecting.show(as_json)
+
+
+@cli.command()
 def console() -> None:
     """Print a new one-time sign-in link for the console."""
     from bot.console.sign_in import one_time_link

@@ -101,6 +101,10 @@ class Settings(BaseSettings):
         description="Share of the customers' messages that may be answered wrongly at once: the lower, the more often "
         "the bot asks back or hands over; see `frontdesk evaluate --budget`.",
     )
+    order_numbers: str = Field(
+        r"\bLW[-\s]?\d{5}\b",
+        description="Expression of your order numbers: what fits it is redacted before a text is kept for learning.",
+    )
     language: str = Field("en", description="Language of the help pages, for browsers and screen readers.")
     bot_name: str = Field("Larkwood Home", description="Name shown in the widget's header.")
     message_chars: int = Field(4000, ge=1, description="Longest message accepted, in characters.")
@@ -144,6 +148,15 @@ class Settings(BaseSettings):
         if url is not None and not re.match(r"https?://[^/]", url):
             raise ValueError("must be a URL such as http://127.0.0.1:5055/webhook")
         return url
+
+    @field_validator("order_numbers")
+    @classmethod
+    def _expression(cls, expression: str) -> str:
+        try:
+            re.compile(expression)
+        except re.error as error:
+            raise ValueError(f"must be a regular expression such as ORD-[0-9]{{6}} ({error})") from None
+        return expression
 
     @field_validator("webhook_url")
     @classmethod

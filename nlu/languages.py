@@ -24,6 +24,7 @@ MOST_CHARACTERS = 1000
 MOST_OWN = 0.01
 """The probability that a text in another language may still be in one of the assistant's."""
 LEAST_OTHER = 0.5
+LEAST_SURE = 0.8
 SHARE = 0.1
 """Of the examples that are long enough: so many make a language the assistant's own."""
 
@@ -51,6 +52,12 @@ class Languages:
         first, probability = ranked[0]
         plain = probability >= LEAST_OTHER and sum(likely[code] for code in self.own) < MOST_OWN
         return first if plain else ""
+
+
+def language_of(text: str) -> str:
+    """The ISO 639-1 code of the language in which the text surely is; else an empty string."""
+    ranked = _ranked(text)
+    return ranked[0][0] if ranked and ranked[0][1] >= LEAST_SURE else ""
 
 
 def spoken(texts: Sequence[str]) -> list[str]:

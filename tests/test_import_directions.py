@@ -18,7 +18,7 @@ WIRING = {
     "bot/checks.py",
     "bot/evaluating.py",
 }
-SEEN_BY_BOT = {"nlu.types", "nlu.source"}
+SEEN_BY_BOT = {"nlu.types", "nlu.source", "nlu.learning.redaction", "nlu.languages"}
 
 Import = tuple[str, str, bool]
 """File, module and whether it is imported when the file is."""

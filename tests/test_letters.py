@@ -90,7 +90,7 @@ def test_without_a_conversation_log_there_is_a_sentence(
     assert (ended.code, ended.err) == (
         2,
         f"frontdesk: There is no conversation log {tmp_path}/nowhere/frontdesk.db; "
-        "name its folder with FRONTDESK_HOME.\n",
+        "name its folder with FRONTDESK_HOME, or start the service once.\n",
     )
     assert not (tmp_path / "nowhere").exists()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nlu.data.reader import read_training_data
-from nlu.languages import TOLD_APART, Languages, _identifier, spoken
+from nlu.languages import TOLD_APART, Languages, _identifier, language_of, spoken
 from tests.demo import DATA
 
 ENGLISH = Languages.of(["en"])
@@ -81,3 +81,9 @@ def test_the_language_of_rasas_configuration_counts(tmp_path: Path) -> None:
     after = read_training_data(tmp_path)
     assert (before.languages, after.languages) == ((), ("no",))
     assert before.hash != after.hash
+
+
+def test_a_language_is_named_where_it_is_plain() -> None:
+    assert language_of("wo ist meine bestellung") == "de"
+    assert language_of("where is my order") == "en"
+    assert language_of("ok") == ""

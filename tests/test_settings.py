@@ -48,7 +48,13 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("FRONTDESK_PORT", "99999"), ("FRONTDESK_RATE", "fast"), ("FRONTDESK_DEVICE", "tpu"), ("FRONTDESK_ORIGINS", "x")],
+    [
+        ("FRONTDESK_PORT", "99999"),
+        ("FRONTDESK_RATE", "fast"),
+        ("FRONTDESK_DEVICE", "tpu"),
+        ("FRONTDESK_ORIGINS", "x"),
+        ("FRONTDESK_ORDER_NUMBERS", "LW-("),
+    ],
 )
 def test_a_wrong_value_is_named_in_one_sentence(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)

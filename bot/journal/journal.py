@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from asyncio import to_thread
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import dead, deliveries, inbox, links, outcome, queries, runs
+from bot.journal import collected, dead, deliveries, inbox, links, outcome, queries, runs, utterances
 from bot.journal.dead import Revival
 from bot.journal.deliveries import Claimant
 from bot.journal.errors import CannotOpen, Unavailable
@@ -31,10 +31,15 @@ from bot.journal.values import (
     Delivery,
     DeliveryState,
     Hold,
+    Note,
     Notice,
+    PastTurn,
     Settled,
     Step,
     Summary,
+    Thumb,
+    Utterance,
+    UtteranceKey,
     Waiting,
 )
 from bot.messages import Entry, Event, Inbound, Json, Outbound, Owner, State, Turn
@@ -257,6 +262,56 @@ class Journal:
     async def spend(self, link: str, until: float) -> bool:
         """Uses a one-time link; False if it was used before. It is remembered until then."""
         return await self._write(links.spend, link, until, self._clock())
+
+    # What customers said, for learning
+
+    async def keep_utterances(self, found: Sequence[Utterance]) -> int:
+        """Adds those that are not there; returns how many these were."""
+        return await self._write(utterances.keep, found)
+
+    async def known_utterances(self, keys: Collection[UtteranceKey]) -> set[UtteranceKey]:
+        return await self._read(utterances.known, keys)
+
+    async def note_signals(self, notes: Sequence[Note]) -> None:
+        await self._write(utterances.note, notes)
+
+    async def utterance_counts(self) -> dict[str, int]:
+        """By source."""
+        return await self._read(utterances.counts)
+
+    async def newest_utterances(self, limit: int = 100, before: int | None = None) -> list[Utterance]:
+        """The last kept first; `before` is the id of the last one seen."""
+        return await self._read(utterances.newest, limit, before)
+
+    async def utterances_of(self, customer: str) -> list[Utterance]:
+        return await self._read(utterances.of_customer, customer)
+
+    async def rated_utterances(self, source: str, seconds: float) -> list[Utterance]:
+        """Those of the last so many seconds that have a thumb."""
+        return await self._read(utterances.rated, source, self._clock() - seconds)
+
+    async def collected(self) -> int:
+        """The last turn whose message is among the utterances."""
+        return await self._read(collected.mark)
+
+    async def turns_after(self, last: int, limit: int) -> list[PastTurn]:
+        """In order, and only those before which no other can appear any more."""
+        return await self._read(collected.turns_after, last, limit, self._clock())
+
+    async def turns_before(self, conversation_id: str, turn_id: int, limit: int) -> list[PastTurn]:
+        """The last ones of the conversation ahead of a turn, in order."""
+        return await self._read(collected.turns_before, conversation_id, turn_id, limit)
+
+    async def take_turns(self, last: int, upto: int, found: Sequence[Utterance], notes: Sequence[Note]) -> int | None:
+        """Keeps what the turns after `last` up to `upto` told, and remembers that; returns how many utterances are new.
+
+        None if another process took turns meanwhile: then nothing was kept.
+        """
+        return await self._write(collected.take, last, upto, found, notes)
+
+    async def thumbs(self, seconds: float) -> list[Thumb]:
+        """On answers of the last so many seconds; of two on one answer's parts the worse comes last."""
+        return await self._read(collected.thumbs, self._clock() - seconds)
 
     # Dead letters
 

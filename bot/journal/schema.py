@@ -44,6 +44,27 @@ def _links(connection: Connection) -> None:
     connection.execute(text(f"CREATE TABLE spent_links ({columns})"))
 
 
+def _utterances(connection: Connection) -> None:
+    """Version 4: what customers said is kept for learning, and how far the journal was read for it."""
+    number = _number(connection)
+    row_id = "BIGSERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    columns = (
+        f"id {row_id} NOT NULL",
+        *("source TEXT NOT NULL", "conversation TEXT NOT NULL", "message TEXT NOT NULL", "customer TEXT"),
+        *(f"at {number}", "text TEXT NOT NULL", "language TEXT", "asked TEXT", "signals TEXT NOT NULL"),
+        *("intent TEXT", f"confidence {number}", "verdict TEXT", "model TEXT", "PRIMARY KEY (id)"),
+    )
+    _add(connection, "frontdesk", "collected BIGINT NOT NULL DEFAULT '0'")
+    for what in (
+        f"TABLE utterances ({', '.join(columns)})",
+        "UNIQUE INDEX utterances_once ON utterances (source, conversation, message)",
+        "INDEX utterances_by_customer ON utterances (customer, id)",
+        "INDEX utterances_by_time ON utterances (source, at)",
+        "INDEX entries_rated ON entries (at) WHERE rating IS NOT NULL",
+    ):
+        connection.execute(text(f"CREATE {what}"))
+
+
 def _number(connection: Connection) -> str:
     return "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
 
@@ -52,7 +73,7 @@ def _add(connection: Connection, table: str, column: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links)
+STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances)
 """`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process

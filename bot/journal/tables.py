@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from bot.text import dumps, loads, storable
 
-VERSION = 3
+VERSION = 4
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -53,6 +53,7 @@ about = Table(
     tables,
     Column("version", Integer, nullable=False),
     Column("name", Text, nullable=False),  # of this journal; a cache filled from another one is not ours
+    Column("collected", BigInteger, nullable=False, server_default="0"),  # the last turn that is in `utterances`
 )
 
 conversations = Table(
@@ -115,6 +116,7 @@ _index_where(
 )
 _index_where("entries_pending", entries.c.pending_since, entries.c.conversation_id, entries.c.seq)
 _index_where("entries_dead", entries.c.failure, entries.c.conversation_id, entries.c.seq)
+_index_where("entries_rated", entries.c.rating, entries.c.at)
 
 turns = Table(
     "turns",
@@ -181,3 +183,25 @@ spent_links = Table(
     Column("link", Text, primary_key=True),
     Column("until", Double, nullable=False),  # when it would have been too old
 )
+
+utterances = Table(
+    "utterances",
+    tables,
+    Column("id", RowId, primary_key=True),
+    Column("source", Clean, nullable=False),  # `journal`, or what a transcript was imported as
+    Column("conversation", Clean, nullable=False),
+    Column("message", Clean, nullable=False),
+    Column("customer", Clean),
+    Column("at", Double),
+    Column("text", Clean, nullable=False),  # redacted
+    Column("language", Text),
+    Column("asked", Clean),  # the slot that a form was waiting for
+    Column("signals", JsonText, nullable=False),  # what else tells how good the answer was
+    Column("intent", Clean),
+    Column("confidence", Double),
+    Column("verdict", Text),
+    Column("model", Clean),
+)
+Index("utterances_once", utterances.c.source, utterances.c.conversation, utterances.c.message, unique=True)
+Index("utterances_by_customer", utterances.c.customer, utterances.c.id)
+Index("utterances_by_time", utterances.c.source, utterances.c.at)

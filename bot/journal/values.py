@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -210,3 +210,72 @@ class DeadLetter:
     owner: Owner
     """Who has the conversation now."""
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What a customer said, kept for learning."""
+
+    source: str
+    conversation: str
+    message: str
+    text: str
+    """Redacted."""
+    customer: str | None = None
+    at: float | None = None
+    language: str | None = None
+    """ISO 639-1, where it is plain."""
+    asked: str | None = None
+    """The slot that a form was waiting for."""
+    signals: Mapping[str, Any] = field(default_factory=dict)
+    intent: str | None = None
+    """As a model understood it, with its calibrated probability and what the dialogue made of it."""
+    confidence: float | None = None
+    verdict: str | None = None
+    model: str | None = None
+    id: int = 0
+    """0 until it is kept."""
+
+    @property
+    def key(self) -> UtteranceKey:
+        """Names it: it is kept once."""
+        return self.source, self.conversation, self.message
+
+
+UtteranceKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A signal that came after the message."""
+
+    key: UtteranceKey
+    signals: Mapping[str, Any]
+    """None takes one back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    """A turn, or a notice, with the message that it was about."""
+
+    id: int
+    conversation_id: str
+    seq: int
+    at: float
+    owner: Owner
+    """Who had the conversation afterwards."""
+    reason: str | None
+    model: str
+    events: tuple[Event, ...]
+    text: str = ""
+    """The customer's message as it came; empty for a notice."""
+    said_at: float = 0.0
+    metadata: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumb:
+    conversation_id: str
+    seq: int
+    """Of the message whose answer was rated."""
+    rating: str

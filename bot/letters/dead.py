@@ -7,13 +7,8 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.dialogue.tracker import Tracker
-from bot.journal.dead import Revival
-from bot.journal.errors import StaleFence
-from bot.journal.journal import Journal
-from bot.journal.values import Conversation, DeadLetter
-from bot.letters.desk import (
-    LettersError,
+from bot.desk import (
+    DeskError,
     check_choice,
     counted,
     print_json,
@@ -22,6 +17,11 @@ from bot.letters.desk import (
     when,
     with_journal,
 )
+from bot.dialogue.tracker import Tracker
+from bot.journal.dead import Revival
+from bot.journal.errors import StaleFence
+from bot.journal.journal import Journal
+from bot.journal.values import Conversation, DeadLetter
 from bot.messages import Event, Json, Owner, State
 
 _OWNERS = {Owner.BOT: "the assistant", Owner.QUEUE: "waiting for a person", Owner.AGENT: "a person"}
@@ -75,10 +75,10 @@ def drop(ids: Sequence[str] | None, every: bool, as_json: bool) -> None:
 
 
 async def _chosen(journal: Journal, ids: Sequence[str] | None) -> list[DeadLetter]:
-    """Those, or all. Raises LettersError for an id that is none."""
+    """Those, or all. Raises DeskError for an id that is none."""
     letters = {_name(letter): letter for letter in await journal.dead_letters()}
     if strange := [name for name in ids or () if name not in letters]:
-        raise LettersError(f"There is no dead letter {strange[0]}; `frontdesk dead list` shows them.")
+        raise DeskError(f"There is no dead letter {strange[0]}; `frontdesk dead list` shows them.")
     return [letters[name] for name in ids] if ids else list(letters.values())
 
 

@@ -8,10 +8,8 @@ import typer
 
 from bot.channels.set_up import set_up
 from bot.config import Settings
-from bot.journal.journal import Journal
-from bot.journal.values import Delivery, DeliveryState
-from bot.letters.desk import (
-    LettersError,
+from bot.desk import (
+    DeskError,
     check_choice,
     counted,
     print_json,
@@ -19,6 +17,8 @@ from bot.letters.desk import (
     when,
     with_journal,
 )
+from bot.journal.journal import Journal
+from bot.journal.values import Delivery, DeliveryState
 from bot.messages import Json
 
 _STATES = {
@@ -72,7 +72,7 @@ def _change(
     async def apply(journal: Journal) -> list[int]:
         known = {delivery.id for delivery in await journal.deliveries()}
         if strange := [number for number in ids or () if number not in known]:
-            raise LettersError(
+            raise DeskError(
                 f"There is no delivery {strange[0]} that waits or is a dead letter; `frontdesk outbox list` shows them."
             )
         return await change(journal, None if every else list(ids or ()))

@@ -1,4 +1,4 @@
-"""What both verbs do: work on the database of the settings, whether the service runs or not, and show it."""
+"""What verbs share that work on the database of the settings, whether the service runs or not, and show it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ T = TypeVar("T")
 TEXT_CHARS = 50
 
 
-class LettersError(Mendable):
+class DeskError(Mendable):
     """Nothing was changed; the sentence says why."""
 
 
 def check_choice(ids: Sequence[Any] | None, every: bool) -> None:
     if bool(ids) == every:
-        raise LettersError("Name the ids that `list` shows, or say --all.")
+        raise DeskError("Name the ids that `list` shows, or say --all.")
 
 
-def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
-    """Does the work on the conversation log of the settings. Raises LettersError if there is none."""
+def with_journal(
+    work: Callable[[Journal], Awaitable[T]], unsure: str = "Nothing may have been changed; look with `list`."
+) -> T:
+    """Does the work on the conversation log of the settings. Raises DeskError if there is none, and with what is
+    `unsure` then if the database goes away."""
     where = _database(Settings.read())
 
     async def run() -> T:
@@ -39,7 +42,7 @@ def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
             async with await Journal.open(where) as journal:
                 return await work(journal)
         except Unavailable as away:
-            raise LettersError(f"{away} Nothing may have been changed; look with `list`.") from None
+            raise DeskError(f"{away} {unsure}") from None
 
     return asyncio.run(run())
 
@@ -50,11 +53,13 @@ def _database(settings: Settings) -> str:
         return url
     path = Path(url.removeprefix("sqlite:///")) if url else settings.home / "frontdesk.db"
     if not path.exists():
-        raise LettersError(f"There is no conversation log {path}; name its folder with FRONTDESK_HOME.")
+        raise DeskError(
+            f"There is no conversation log {path}; name its folder with FRONTDESK_HOME, or start the service once."
+        )
     return str(path)
 
 
-def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())

@@ -1,0 +1,1 @@
+"""What customers said, from the conversation log and from transcripts of elsewhere, kept for learning."""

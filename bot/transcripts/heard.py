@@ -1,0 +1,134 @@
+"""What a turn of the journal tells: what the customer said, how it was understood, and what followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.dialogue.slots import REQUESTED
+from bot.dialogue.tracker import CLARIFY
+from bot.journal.values import Note, PastTurn, UtteranceKey
+from bot.messages import Event, Owner
+
+SOURCE = "journal"
+PRESSED = "a pressed button"
+_ASKED_BACK = frozenset({CLARIFY, "action_default_ask_affirmation"})
+_OVER = frozenset({"session_started", "restart", "form_suspended"})
+_MOST_PARTS = 9
+
+
+@dataclass(slots=True)
+class Said:
+    """A message, or one of several requests in it."""
+
+    key: UtteranceKey
+    text: str
+    asked: str | None
+    parsed: Mapping[str, Any]
+    """Rasa's parse of it; empty where nobody asked the model."""
+    signals: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Thread:
+    """What has to be remembered of a conversation from one turn to the next."""
+
+    asked: str | None = None
+    """The slot that the bot asked for last."""
+    offered: UtteranceKey | None = None
+    """The message whose likely meanings the customer has before them."""
+    waiting: dict[str, UtteranceKey] = field(default_factory=dict)
+    """Requests that the bot takes up later, by their texts."""
+
+    @classmethod
+    def after(cls, turns: Iterable[PastTurn]) -> Thread:
+        thread = cls()
+        for turn in turns:
+            Hearing(turn, thread).read()
+        return thread
+
+
+class Hearing:
+    """Reads one turn; `thread` is then as the turn left it."""
+
+    def __init__(self, turn: PastTurn, thread: Thread) -> None:
+        self._turn, self._thread = turn, thread
+        self._asked, self._offered = thread.asked, thread.offered
+        self._now: UtteranceKey | None = None
+        self.said: list[Said] = []
+        self.notes: list[Note] = []
+        self.pressed = False
+
+    def read(self) -> None:
+        if self._is_of_a_customer():
+            self._thread.offered = None
+        for event in self._turn.events:
+            self._hear(event)
+        for said in self.said:
+            said.signals |= self._outcome()
+
+    def _is_of_a_customer(self) -> bool:
+        return any(event.name == "user" for event in self._turn.events)
+
+    def _hear(self, event: Event) -> None:
+        if event.name == "user":
+            self._user(event)
+        elif event.name == "request_waits":
+            self._thread.waiting[event.data["text"]] = self._say(event)
+        elif event.name == "not_understood":
+            self._note({"missed": True})
+        elif event.name == "action" and event.data.get("name") in _ASKED_BACK:
+            self._thread.offered = self._now
+        else:
+            self._follow(event)
+
+    def _user(self, event: Event) -> None:
+        parsed = event.data.get("parse_data") or {}
+        if "verdict" in (parsed.get("metadata") or {}):
+            self._now = self._thread.waiting.pop(event.data["text"], None) or self._say(event)
+        elif meant := (parsed.get("intent") or {}).get("name"):
+            self._press(meant)
+        else:
+            self._now = self._say(event)
+
+    def _press(self, meant: str) -> None:
+        """A button says what it means, and with it what the message meant that it was offered for."""
+        self._now, self.pressed = None, True
+        if self._offered:
+            self.notes.append(Note(self._offered, {"pressed": meant}))
+
+    def _say(self, event: Event) -> UtteranceKey:
+        key = key_of(self._turn.conversation_id, self._turn.seq, len(self.said))
+        parsed = event.data.get("parse_data") or {}
+        understood = parsed if "verdict" in (parsed.get("metadata") or {}) else {}
+        self.said.append(Said(key, event.data["text"], self._asked, understood))
+        return key
+
+    def _note(self, signals: Mapping[str, Any]) -> None:
+        for said in self.said:
+            if said.key == self._now:
+                said.signals |= signals
+                return
+        if self._now:
+            self.notes.append(Note(self._now, signals))
+
+    def _outcome(self) -> dict[str, Any]:
+        turn = self._turn
+        found = {} if turn.owner is Owner.BOT else {"owner": turn.owner.value}
+        return found | ({"handover": turn.reason} if turn.owner is Owner.QUEUE and turn.reason else {})
+
+    def _follow(self, event: Event) -> None:
+        if event.name == "slot" and event.data.get("name") == REQUESTED:
+            self._thread.asked = event.data.get("value")
+        elif event.name in _OVER or (event.name == "active_loop" and not event.data.get("name")):
+            self._thread.asked = None
+
+
+def key_of(conversation_id: str, seq: int, part: int = 0) -> UtteranceKey:
+    return SOURCE, conversation_id, f"{seq}.{part + 1}" if part else f"{seq}"
+
+
+def keys_of(conversation_id: str, seq: int) -> Iterator[UtteranceKey]:
+    """Of all parts that the message may have."""
+    return (key_of(conversation_id, seq, part) for part in range(_MOST_PARTS))
