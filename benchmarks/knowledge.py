@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 
@@ -17,10 +17,10 @@ import numpy as np
 from benchmarks.demo import DATA
 from nlu.data.reader import read_training_data
 from nlu.data.table import read_questions
-from nlu.retriever import LEXICAL, SIGNALS, question_texts
+from nlu.retriever import LEXICAL, SIGNALS, passage_texts, question_texts
 from nlu.training.fusion import Floats, Integers, learnt
 from nlu.training.options import TrainingOptions
-from nlu.training.shelve import articles_of, lines_of, taught
+from nlu.training.shelve import Lines, QuestionReader, articles_of, lines_of, taught
 from nlu.training.train import train
 from nlu.understand import Model, load_model
 
@@ -36,16 +36,18 @@ class Searched:
 
     def __init__(self, model: Model) -> None:
         assert model.retriever is not None
-        self._model, articles = model, model.retriever.articles
+        articles, vectors = model.retriever.articles, model.retriever.vectors
+        reader = QuestionReader(model.engine, model.reader, model.judge)
         examples = read_training_data(DATA).examples
-        lines = lines_of(articles, examples, self._embeddings([example.text for example in examples]))
-        chances = self._chances(question_texts(articles))
-        self._retriever, self._own = taught(articles, model.retriever.vectors, chances, lines)
+        rows = lines_of(articles, examples)
+        lines = Lines(reader.read([examples[row].text for row in rows]), [examples[row].family for row in rows])
+        passages = reader.read(passage_texts(articles)).points
+        questions = replace(reader.read(question_texts(articles)), embeddings=vectors.questions)
+        retriever, self._own = taught(articles, vectors, passages, questions, lines)
         self._articles, names = articles_of(articles), [article.id for article in articles]
         pairs = read_questions(DATA / "test" / "knowledge.csv")
-        texts = [question for question, _ in pairs]
-        near = self._retriever.near(texts, self._embeddings(texts))
-        self._held_out = self._retriever.signals(near, self._chances(texts))
+        held_out = reader.read([question for question, _ in pairs])
+        self._held_out = retriever.signals(retriever.near(held_out), held_out.likely)
         self._right = np.array([names.index(article) for _, article in pairs])
 
     def figures(self, used: tuple[str, ...]) -> dict[str, float]:
@@ -54,15 +56,6 @@ class Searched:
             **_ranks("left out", fusion.joined(self._own), self._articles),
             **_ranks("held out", fusion.joined(self._held_out), self._right),
         }
-
-    def _chances(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
-        batches = [texts[start : start + 64] for start in range(0, len(texts), 64)]
-        understood = [found for batch in batches for found in self._model.understand_now(batch)]
-        return [{intent.name: intent.confidence for intent in found.ranking} for found in understood]
-
-    def _embeddings(self, texts: Sequence[str]) -> Floats:
-        ids = [tokens.ids for tokens in self._model.reader.read(texts)]
-        return np.stack([one.embedding for one in self._model.engine.run(ids)])
 
 
 def _ranks(what: str, joined: Floats, right: Integers) -> dict[str, float]:

@@ -16,7 +16,7 @@ from typing import Any
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
-FORMAT = 5
+FORMAT = 6
 _CURRENT = "current"
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")

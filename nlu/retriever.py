@@ -61,7 +61,20 @@ class Vectors:
     line_articles: Integers
     """Of each line, the number of the article that answers it."""
     topics: Floats
-    """Articles x (width + 1): the weights of the classifier of articles, and their bias."""
+    """Articles x (width of a point + 1): the weights of the classifier of articles, and their bias."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Some texts as the network sees them."""
+
+    texts: Sequence[str]
+    embeddings: Floats
+    """Unit vectors of the frozen branch: what is near in general."""
+    points: Floats
+    """Unit vectors that the intent head sees: what is near in this shop."""
+    likely: Sequence[Mapping[str, float]]
+    """Of each text the intents with their probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +138,10 @@ class Retriever:
         self._asked = np.array([bool(article.questions) for article in articles])
         self._first_question = _starts([len(article.questions) for article in articles])[self._asked]
 
-    def find(
-        self, texts: Sequence[str], embeddings: Floats, likely: Sequence[Mapping[str, float]], sure: float
-    ) -> list[tuple[Passage, ...]]:
-        """For each text, with its unit vector, up to three articles' best passages, best first.
-
-        `likely` holds each text's intents with their probabilities.
-        """
-        near = self.near(texts, embeddings)
-        joined = self._fusion.joined(self.signals(near, likely))
+    def find(self, asked: Asked, sure: float) -> list[tuple[Passage, ...]]:
+        """For each text up to three articles' best passages, best first."""
+        near = self.near(asked)
+        joined = self._fusion.joined(self.signals(near, asked.likely))
         chances = self._fusion.likely(joined)
         return [self._best(*row, sure) for row in zip(near.passages, joined, chances, strict=True)]
 
@@ -143,14 +151,14 @@ class Retriever:
         other.vectors = vectors
         return other
 
-    def near(self, texts: Sequence[str], embeddings: Floats) -> Near:
+    def near(self, asked: Asked) -> Near:
         return Near(
-            embeddings @ self.vectors.passages.T,
-            embeddings @ self.vectors.questions.T,
-            embeddings @ self.vectors.lines.T,
-            self.words.shares(texts),
-            self.pieces.shares(texts),
-            topic_of(embeddings, self.vectors.topics),
+            asked.embeddings @ self.vectors.passages.T,
+            asked.embeddings @ self.vectors.questions.T,
+            asked.embeddings @ self.vectors.lines.T,
+            self.words.shares(asked.texts),
+            self.pieces.shares(asked.texts),
+            topic_of(asked.points, self.vectors.topics),
         )
 
     def signals(self, near: Near, likely: Sequence[Mapping[str, float]]) -> Floats:
@@ -189,9 +197,9 @@ class Retriever:
         )
 
 
-def topic_of(embeddings: Floats, topics: Floats) -> Floats:
+def topic_of(points: Floats, topics: Floats) -> Floats:
     """Texts x articles: the logarithm of each article's probability."""
-    scores = embeddings @ topics[:, :-1].T + topics[:, -1]
+    scores = points @ topics[:, :-1].T + topics[:, -1]
     scores -= scores.max(1, keepdims=True)
     return np.asarray(scores - np.log(np.exp(scores).sum(1, keepdims=True)), np.float32)
 

@@ -28,7 +28,7 @@ from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
 from nlu.remembered import CERTAINTY, Remembered
 from nlu.requests import Cut, Families, Readings, cuts
-from nlu.retriever import Fusion, Retriever, Vectors
+from nlu.retriever import Asked, Fusion, Retriever, Vectors
 from nlu.scope import Scope
 from nlu.spelling import Speller
 from nlu.tokens import TextReader, Tokens, known_to, prepared
@@ -120,9 +120,10 @@ class Model:
     def _passages(self, read: Sequence[_Read]) -> list[tuple[Passage, ...]]:
         if self.retriever is None or not read:
             return [()] * len(read)
-        texts, embeddings = [one.tokens.text for one in read], np.stack([one.signals.embedding for one in read])
+        embeddings, points = (np.stack([getattr(one.signals, name) for one in read]) for name in ("embedding", "point"))
         chances = [{intent.name: intent.confidence for intent in one.ranked} for one in read]
-        return self.retriever.find(texts, embeddings, chances, self.thresholds.knowledge)
+        asked = Asked([one.tokens.text for one in read], embeddings, points, chances)
+        return self.retriever.find(asked, self.thresholds.knowledge)
 
     def _understanding(self, read: _Read, passages: tuple[Passage, ...]) -> Understanding:
         return Understanding(

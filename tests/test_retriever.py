@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +12,20 @@ from hypothesis import strategies as st
 from nlu.data.article import Article, Section
 from nlu.data.examples import Example
 from nlu.lexical import Lexical, Words, pieces
-from nlu.retriever import LEXICAL, SIGNALS, Floats, Fusion, Retriever, Vectors, leads, passage_texts
+from nlu.retriever import (
+    LEXICAL,
+    SIGNALS,
+    Asked,
+    Floats,
+    Fusion,
+    Retriever,
+    Vectors,
+    leads,
+    passage_texts,
+    question_texts,
+)
 from nlu.training.fusion import learnt, untaught
-from nlu.training.shelve import articles_of, lines_of, taught
+from nlu.training.shelve import Lines, articles_of, lines_of, taught
 
 TEXTS = ["Shipping costs 4.90 EUR", "The warranty is three years", "Return your parcel within 30 days", ""]
 
@@ -41,6 +54,19 @@ def retriever(fusion: Fusion | None = None) -> Retriever:
 def vectors(passages: Floats, questions: Floats, common: Floats) -> Vectors:
     topics = np.zeros((len(common), passages.shape[1] + 1), np.float32)
     return Vectors(passages, questions, common, passages[:0], np.empty(0, np.int64), topics)
+
+
+def asked(texts: list[str], vectors: Floats, likely: list[dict[str, float]] | None = None) -> Asked:
+    """Of texts whose points are where their vectors are."""
+    return Asked(texts, vectors, vectors, likely or [{}] * len(texts))
+
+
+def own_questions(points: Floats | None = None) -> Asked:
+    seen = asked(question_texts(ARTICLES), retriever().vectors.questions)
+    return seen if points is None else replace(seen, points=points)
+
+
+NO_LINES = Lines(asked([], np.empty((0, 4), np.float32)), [])
 
 
 def test_words_are_compared_by_their_stems() -> None:
@@ -91,7 +117,7 @@ def test_an_article_is_scored_as_if_a_question_were_not_in_it() -> None:
 
 def test_both_kinds_of_search_find_the_article_and_its_closest_passage() -> None:
     vector = np.array([[0.9, 0, 0, 0.4], [0, 0, 0, 1]], np.float32)
-    by_meaning, by_words = retriever().find(["delivery fees?", "personnel department"], vector, [{}, {}], 0.5)
+    by_meaning, by_words = retriever().find(asked(["delivery fees?", "personnel department"], vector), 0.5)
     assert by_meaning[0].article == "shipping"
     assert by_words[0].article == "jobs"
     assert by_words[0].text == "Write to the personnel department."
@@ -100,7 +126,7 @@ def test_both_kinds_of_search_find_the_article_and_its_closest_passage() -> None
 
 def test_the_texts_intent_counts() -> None:
     vector = np.array([[0.6, 0.5, 0, 0.6]] * 2, np.float32)
-    plain, meant = retriever().find(["hm", "hm"], vector, [{}, {"ask_returns": 0.9}], 0.5)
+    plain, meant = retriever().find(asked(["hm", "hm"], vector, [{}, {"ask_returns": 0.9}]), 0.5)
     assert plain[0].article == "shipping"
     assert meant[0].article == "returns"
 
@@ -118,28 +144,37 @@ def test_leads_are_over_the_best_of_the_others() -> None:
 
 
 def test_a_question_is_asked_as_if_it_were_no_key_itself() -> None:
-    _, signals = taught(ARTICLES, retriever().vectors, [{}] * 3, lines_of([], [], np.empty((0, 4), np.float32)))
+    vectors = retriever().vectors
+    _, signals = taught(ARTICLES, vectors, vectors.passages, own_questions(), NO_LINES)
     question, words = SIGNALS.index("question"), SIGNALS.index("words")
     assert signals[0, 0, question] == pytest.approx(0.8 * 0.6 + 0.6 * 0.8), "the other question of the article"
     assert signals[2, 1, question] == -1, "there is no other"
-    assert signals[0, 0, words] < retriever().near(["is postage free"], np.zeros((1, 4), np.float32)).words[0, 0]
+    as_key = retriever().near(asked(["is postage free"], np.zeros((1, 4), np.float32)))
+    assert signals[0, 0, words] < as_key.words[0, 0]
 
 
 def test_customers_lines_become_keys_of_the_article_that_their_intent_allows() -> None:
     """By its words alone the line would be about shipping; its intent says returns."""
     examples = [Example("is postage free when I send it back", "ask_returns"), Example("hello", "greet")]
     embeddings = np.array([[0.6, 0.5, 0, 0.6], [0, 0, 0, 1]], np.float32)
-    found, _ = taught(ARTICLES, retriever().vectors, [{}] * 3, lines_of(ARTICLES, examples, embeddings))
+    rows, vectors = lines_of(ARTICLES, examples), retriever().vectors
+    lines = Lines(asked([examples[row].text for row in rows], embeddings[rows]), ["ask_returns"])
+    found, _ = taught(ARTICLES, vectors, vectors.passages, own_questions(), lines)
+    assert rows == [0]
     assert found.vectors.line_articles.tolist() == [1]
     assert found.vectors.lines.tolist() == embeddings[:1].tolist()
-    (best, *_), *_ = found.find(["when I send"], embeddings[:1], [{}], 0.5)
+    (best, *_), *_ = found.find(asked(["when I send"], embeddings[:1]), 0.5)
     assert best.article == "returns"
 
 
-def test_the_classifier_of_articles_knows_their_passages() -> None:
-    found, _ = taught(ARTICLES, retriever().vectors, [{}] * 3, lines_of([], [], np.empty((0, 4), np.float32)))
-    passages = found.vectors.passages
-    assert found.near(["x"] * 4, passages).topics.argmax(1).tolist() == [0, 0, 1, 2]
+def test_the_classifier_of_articles_looks_at_points_not_at_meaning_in_general() -> None:
+    """The points say the opposite of the vectors."""
+    vectors = retriever().vectors
+    of_passages, of_questions = vectors.passages[:, [1, 2, 0, 3]], vectors.questions[:, [1, 2, 0, 3]]
+    found, _ = taught(ARTICLES, vectors, of_passages, own_questions(of_questions), NO_LINES)
+    seen = replace(asked(["x"] * 4, vectors.passages), points=of_passages)
+    assert found.near(seen).topics.argmax(1).tolist() == [0, 0, 1, 2]
+    assert found.near(replace(seen, points=vectors.passages)).topics.argmax(1).tolist() != [0, 0, 1, 2]
 
 
 def _questions(count: int, useful: str, plain: float = 0.3) -> tuple[np.ndarray, np.ndarray]:

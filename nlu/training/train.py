@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,7 +28,7 @@ from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.remembered import Remembered
-from nlu.retriever import passage_texts, question_texts
+from nlu.retriever import Asked, passage_texts, question_texts
 from nlu.source import DataError
 from nlu.tokens import TextReader
 from nlu.training.calibrate import (
@@ -48,7 +49,7 @@ from nlu.training.pack import Trained, pack
 from nlu.training.prepare import Prepared, prepare
 from nlu.training.progress import Work, silent
 from nlu.training.report import EpochLine, Story, write_training_report
-from nlu.training.shelve import QuestionReader, Strangers, lines_of, shelve
+from nlu.training.shelve import Lines, QuestionReader, lines_of, shelve
 from nlu.training.split import stratified
 from nlu.training.words import speller_of
 from nlu.understand import load_model
@@ -150,8 +151,11 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     if data.articles:
         diary.work.begin("reading the knowledge base")
         reader = QuestionReader(TorchEngine(network, device), text_reader, judge)
-        strangers = _strangers(held, reader, calibration.temperature, data)
-        lines = lines_of(data.articles, data.examples, prepared.embeddings[list(prepared.examples)].cpu().numpy())
+        rows = lines_of(data.articles, data.examples)
+        lines = Lines(_seen(network, prepared, data, rows), [data.examples[row].family for row in rows])
+        strange = held.rows[~held.known].tolist()
+        likely = probabilities(held.scores[~held.known], calibration.temperature)
+        strangers = replace(_seen(network, prepared, data, strange), likely=[reader.chances(row) for row in likely])
         shelved = shelve(data.articles, (folder, device), reader, strangers, lines)
         diary.work.advance(_keys(data))
     diary.work.begin("checking the model")
@@ -210,11 +214,10 @@ def _held_out(
     return in_one(parts)
 
 
-def _strangers(held: HeldOut, reader: QuestionReader, temperature: float, data: TrainingData) -> Strangers:
-    outside = ~held.known
-    texts = [data.examples[row].text for row in held.rows[outside]]
-    likely = probabilities(held.scores[outside], temperature)
-    return Strangers(texts, held.embeddings[outside], [reader.chances(row) for row in likely])
+def _seen(network: Network, prepared: Prepared, data: TrainingData, rows: Sequence[int]) -> Asked:
+    """The examples at `rows` without their intents' chances, which the network learnt by heart."""
+    points = predict(network, prepared, rows).points.numpy()
+    return Asked([data.examples[row].text for row in rows], prepared.embeddings[rows].cpu().numpy(), points, [])
 
 
 def _dev_scores(
