@@ -24,13 +24,13 @@ from nlu.understand import load_model
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", help="banking77/train_5.csv, banking77/train_10.csv, banking77/train.csv or clinc150")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="0 1 2")
     parser.add_argument("--threads", type=int, default=0)
     chosen = parser.parse_args()
     folder = Path(os.environ["FRONTDESK_DATA"])
     with tempfile.TemporaryDirectory() as scratch:
         training, test = _files(folder, chosen.data, Path(scratch))
-        for seed in range(chosen.seeds):
+        for seed in chosen.seeds:
             options = TrainingOptions(seed=seed, threads=chosen.threads, log_to="none")
             _line(chosen.data, seed, *_score(training, test, options, Path(scratch)))
 

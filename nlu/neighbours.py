@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 SHARPNESS = 20.0
 """What a cosine similarity is multiplied by before the softmax; 10 to 40 differ little."""
 MOST = 8192
-"""Examples that are kept: more would take longer than they help."""
+"""Examples that are kept, and up to one more an intent: more would take longer than they help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ def voted(scores: Floats, others: Floats, weight: float) -> Floats:
 
 
 def grouped(points: Floats, intents: NDArray[np.int64], count: int, weight: float) -> Neighbours:
-    """Of examples with their intents' numbers below `count`; of too many, every nth of each intent."""
-    every = -(-len(points) // MOST)
+    """Of examples with their intents' numbers below `count`; of too many, the same share of each intent."""
+    share = min(1.0, MOST / max(1, len(points)))
     order = np.argsort(intents, kind="stable")
     rank = np.arange(len(order)) - np.searchsorted(intents[order], intents[order])
-    kept = order[rank % every == 0]
+    kept = order[np.ceil((rank + 1) * share) > np.ceil(rank * share)]
     return Neighbours(points[kept], np.bincount(intents[kept], minlength=count), weight)
 
 
