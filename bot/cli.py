@@ -18,6 +18,7 @@ import typer
 from bot import failures
 from bot.config import Settings, address
 from bot.letters.verbs import dead_cli, outbox_cli
+from bot.transcripts.verbs import import_cli
 from nlu.registry import Manifest, ModelError, Registry, check_directory
 from nlu.source import DataError, Mendable
 
@@ -31,6 +32,7 @@ models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=Tru
 cli.add_typer(models_cli, name="models")
 cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(dead_cli, name="dead")
+cli.add_typer(import_cli, name="import")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Rasa NLU YAML (file or folder) or a CSV `text,intent`.")]
 Model = Annotated[

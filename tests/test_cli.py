@@ -57,7 +57,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert subprocess.run(asked, capture_output=True, timeout=30, cwd=ROOT, check=True).stdout == b"\n"
 
 
-VERBS = ["run", "chat", "train", "evaluate", "parse", "collect", "actions", "validate", "console", "version", "models"]
+VERBS = [
+    "run",
+    "chat",
+    "train",
+    "evaluate",
+    "parse",
+    "collect",
+    "import",
+    "actions",
+    "validate",
+    "console",
+    "version",
+    "models",
+]
 
 
 def test_help_names_every_verb_and_each_has_its_own(frontdesk: Frontdesk) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from bot.config import Settings
 from bot.customers import CUSTOMER
 from bot.journal.values import UtteranceKey
+from bot.text import storable
 from bot.tokens import Signer, load_key
 from nlu.languages import language_of
 from nlu.learning.redaction import Redactor
@@ -53,16 +54,19 @@ class Keeper:
         return LONG if len(text) > MOST_CHARACTERS else None
 
     def words(self, text: str) -> Words:
-        redacted = self.redactor.redact(text.strip()).text
+        redacted = self.redactor.redact(storable(text).strip()).text
         return Words(redacted, language_of(_PLACEHOLDER.sub(" ", redacted)) or None)
 
     def customer(self, name: str) -> str:
         """The same for the same id or address; who has not the service's key cannot tell of whom it is."""
-        return self.signer.digest(CUSTOMER, name.strip().casefold())[:32]
+        return self.signer.digest(CUSTOMER, storable(name).strip().casefold())[:32]
 
-    def conversation(self, name: str) -> str:
-        """As it is, unless it tells who wrote (providers name conversations by phone numbers) or no index takes it."""
-        tells = self.redactor.redact(name).spans or (name.isdecimal() and self.redactor.redact(f"+{name}").spans)
+    def conversation(self, name: str, customer: str | None) -> str:
+        """As it is, unless it tells who wrote or no index takes it. A number that names the customer as well may be
+        a phone's."""
+        name = storable(name)
+        whose = f"+{name}" if name.isdecimal() and customer in (None, name) else name
+        tells = "@" in name or self.redactor.redact(whose).spans
         return self.customer(name) if tells or len(name) > _ID_CHARS else name
 
     def signed_in(self, metadata: Mapping[str, Any]) -> str | None:

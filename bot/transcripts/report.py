@@ -36,7 +36,8 @@ class Report:
         return {"added": self.added, "known": self.known, "skipped": skipped}
 
 
-def kept(report: Report, everything: int) -> str:
-    """`12 utterances added, 3 known already; 815 are kept in all.`"""
+def kept(report: Report, everything: int, *, dry: bool = False) -> str:
+    """`12 utterances added, 3 known already; 815 kept in all.`"""
+    done = "would be added" if dry else "added"
     known = f", {report.known} known already" if report.known else ""
-    return f"{counted(report.added, 'utterance', 'utterances')} added{known}; {everything} kept in all."
+    return f"{counted(report.added, 'utterance', 'utterances')} {done}{known}; {everything} kept in all."
