@@ -130,6 +130,28 @@ def test_intercom_conversations_have_a_source_and_parts_in_html(tmp_path: Path) 
         {"is_bot": False, "text": "is it in stock"},
         {"messages": [{"sender": "agent", "body": "hi"}, {"sender": "customer", "body": "is it in stock"}]},
         {"_source": {"speaker": "USER", "utterance": "is it in stock"}},
+        {"role": "user", "content": [{"type": "text", "text": "is it in stock"}, {"type": "image"}]},
+        {
+            "results": [
+                {"sender_type": "user", "sender_public_name": "Customer Service", "message": "hello"},
+                {"sender_type": "visitor", "sender_public_name": None, "message": "is it in stock"},
+            ]
+        },
+        {
+            "type": "notification_event",
+            "data": {
+                "item": {
+                    "id": "207",
+                    "user": {"type": "lead", "id": "5c"},
+                    "conversation_message": {"body": "<p>Hi</p>", "author": {"type": "admin", "id": "29"}},
+                    "conversation_parts": {
+                        "conversation_parts": [
+                            {"body": "<p>is it in stock</p>", "author": {"type": "user", "id": "5c"}}
+                        ]
+                    },
+                }
+            },
+        },
         {"direction": "incoming", "payload": {"type": "text", "text": "is it in stock"}},
         {"author_id": "115712", "inbound": "True", "text": "is it in stock"},
         {"sender": {"name": "Ada"}, "from_agent": False, "body_text": "is it in stock", "body": "<p>x</p>"},
@@ -237,9 +259,18 @@ def tracker_dump(path: Path) -> Path:
     return path
 
 
+def postgres_dump(path: Path) -> Path:
+    columns = "id, sender_id, type_name, data"
+    rows = (json.dumps(event).replace("\\", "\\\\") for event in events("web-1"))
+    copied = "\n".join(f"{n}\tweb-1\tx\t{row}" for n, row in enumerate(rows))
+    path.write_text(f"-- a dump\n\nCOPY public.events ({columns}) FROM stdin;\n{copied}\n\\.\n\nSELECT 1;\n")
+    return path
+
+
 @pytest.mark.parametrize(
     "make",
     [
+        lambda folder: postgres_dump(folder / "dump.sql"),
         lambda folder: written(folder / "events.jsonl", *events("web-1")),
         lambda folder: written(folder / "tracker.json", {"sender_id": "web-1", "slots": {}, "events": events("web-1")}),
         lambda folder: written(folder / "trackers.json", [{"sender_id": "web-1", "events": events("web-1")}]),
@@ -296,6 +327,14 @@ def test_a_column_of_texts_alone_is_customers_words(tmp_path: Path) -> None:
     items = read(path)
     assert customers(items) == ["where is it", "two\nlines"]
     assert [item.line for item in items] == [2, 4]
+
+
+def test_a_title_above_the_columns_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text("Chat report,,\nfrom 1 to 2,,\n\nchat,sender,text\n1,visitor,hello\n1,agent,hi\n")
+    items = read(path)
+    assert customers(items) == ["hello"]
+    assert [item.line for item in items] == [5, 6]
 
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
@@ -434,6 +473,17 @@ def test_own_addresses_can_be_named(tmp_path: Path) -> None:
     assert customers(read(path, own=frozenset({"x.org", "shop.example", "z.org"})))[:1] == [
         "is the oak table in stock?\nit is for my kitchen"
     ]
+
+
+def test_a_text_file_in_which_people_talk_is_a_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "WhatsApp chat with Ada.txt"
+    path.write_text(
+        "Messages are encrypted.\n01.03.26, 12:01 - Ada: is it in\nstock?\n01.03.26, 12:02 - Support: yes\n"
+    )
+    kind, items = formats.read(path, Way())
+    found = list(items)
+    assert (kind, customers(found)) == ("chat", ["is it in\nstock?"])
+    assert [item.line for item in found] == [2, 4]
 
 
 # Who wrote, and when

@@ -13,9 +13,9 @@ _TEXT = """
     customer_query visitor_message ticket_text description_text description
 """
 _AUTHOR = """
-    sender_type author_type user_type participant_type author_role sender_role role direction message_type author sender
-    from speaker author_name sender_name from_name participant who said_by actor agent_or_customer absender author_id
-    name type
+    sender_type author_type user_type participant_type visitor_type author_role sender_role role direction
+    message_type author sender from speaker author_name sender_name from_name participant who said_by sent_by
+    sender_public_name actor agent_or_customer absender author_id name type
 """
 _CONVERSATION = """
     conversation_id conversation conv_id dialogue_id dialog_id session_id session chat_id chat ticket_id ticket

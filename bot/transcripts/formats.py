@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bot.transcripts import json_values, mail, tables
-from bot.transcripts.message import Items, LeftOut, Way
+from bot.transcripts import json_values, mail, rasa_store, tables
+from bot.transcripts.chat_lines import conversation, said
+from bot.transcripts.message import Items, LeftOut, Message, Way
 from bot.transcripts.opened import head, text_of
 from bot.transcripts.records import Records
 from nlu.source import DataError
@@ -21,6 +22,11 @@ _PACKED = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old Office file",
 }
+_DUMP = re.compile(rb'^COPY (?:"?\w+"?\.)?"?events"? \([^)]*\) FROM stdin;', re.MULTILINE)
+LARGEST = 4 << 20
+"""Characters of a conversation in one file."""
+_LINES = 200
+"""Lines that are looked at."""
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -53,18 +59,24 @@ def _kind(path: Path, beginning: bytes) -> str:
             raise DataError(path, None, f"this is {what}.", "Unpack it, or export JSONL, CSV or mbox.")
     if not beginning.strip():
         raise DataError(path, None, "the file is empty.")
-    if beginning.startswith(_SQLITE):
+    if beginning.startswith(_SQLITE) or _DUMP.search(beginning):
         return "rasa"
     if beginning.startswith(b"From ") or _is_mail(beginning):
         return "mail"
     if beginning.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")[:1] in (b"{", b"["):
         return "rasa" if _is_rasa(beginning) else "jsonl"
-    return "csv"
+    return "chat" if _is_chat(beginning.decode("utf-8", "replace")) else "csv"
 
 
 def _is_mail(beginning: bytes) -> bool:
     top = beginning[: 1 << 14].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
     return bool(_HEADER.match(top)) and len(_MAIL_HEADERS.findall(top)) >= 2
+
+
+def _is_chat(beginning: str) -> bool:
+    """Whether people talk in it, line by line, and no line names columns."""
+    lines = beginning.splitlines()
+    return not any(map(tables.head_of, lines[: tables.BEGINNING])) and bool(conversation("\n".join(lines[:_LINES])))
 
 
 def _is_rasa(beginning: bytes) -> bool:
@@ -93,12 +105,32 @@ def _csv(path: Path, way: Way, _: bytes) -> Items:
 
 def _rasa(path: Path, way: Way, beginning: bytes) -> Items:
     if beginning.startswith(_SQLITE):
-        return tables.read_tracker_store(path)
+        return rasa_store.read_sqlite(path)
+    if _DUMP.search(beginning):
+        return _dump(path, way)
     return _json(path, way, beginning) if beginning.lstrip()[:1] in (b"{", b"[") else _csv(path, way, beginning)
+
+
+def _chat(path: Path, way: Way, _: bytes) -> Items:
+    """The file is a conversation, and its name the customer's."""
+    with text_of(path, way) as file:
+        for line, writer in said(file.read(LARGEST), way.customers):
+            yield Message(line.number + 1, line.text, writer, line.who, customer=path.stem)
+
+
+def _dump(path: Path, way: Way) -> Items:
+    with text_of(path, way) as file:
+        yield from rasa_store.read_dump(file)
 
 
 def _mail(path: Path, way: Way, beginning: bytes) -> Items:
     return mail.read_mbox(path, way) if beginning.startswith(b"From ") else mail.read_one(path, way)
 
 
-_READERS: dict[str, Callable[[Path, Way, bytes], Items]] = {"jsonl": _json, "csv": _csv, "rasa": _rasa, "mail": _mail}
+_READERS: dict[str, Callable[[Path, Way, bytes], Items]] = {
+    "jsonl": _json,
+    "csv": _csv,
+    "rasa": _rasa,
+    "mail": _mail,
+    "chat": _chat,
+}

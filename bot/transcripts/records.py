@@ -17,13 +17,13 @@ from bot.transcripts.times import seconds
 
 _PART_NAMES = """
     messages message conversation_parts parts comments events turns utterances dialog dialogue history transcript
-    chat chats thread threads conversation conversations tickets sessions trackers interactions items results
+    chat chats thread threads conversation conversations tickets sessions trackers interactions item items results
     records data entries log payload content_items
 """
 _PARTS = tuple(map(columns.bare, _PART_NAMES.split()))
 _SINGLE = ("message", "payload")
 """One message, of which the object around tells more."""
-_OPENINGS = ("source", "_source", "first_message", "initial_message", "opening_message")
+_OPENINGS = ("source", "_source", "conversation_message", "first_message", "initial_message", "opening_message")
 """Where a conversation keeps its first message apart from the others."""
 _TICKET = ("requester_id", "requester")
 _DEEPEST = 8
@@ -187,9 +187,17 @@ def _text(record: Mapping[str, Any], way: Way) -> str | None:
         value = record[name]
         if isinstance(value, Mapping):
             value = next((value[key] for key in ("text", "body", "content", "plain") if key in value), None)
+        if isinstance(value, list):
+            value = _joined(value)
         if isinstance(value, str):
             return storable(value)
     return None
+
+
+def _joined(blocks: list[Any]) -> str | None:
+    """`[{"type": "text", "text": "hello"}, {"type": "image", ...}]`."""
+    texts = [block["text"] for block in blocks if isinstance(block, Mapping) and isinstance(block.get("text"), str)]
+    return "\n".join(texts) if texts else None
 
 
 def _words(text: str | None) -> str:

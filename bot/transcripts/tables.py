@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import csv
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-import orjson
-
-from bot.transcripts import columns
-from bot.transcripts.message import BROKEN, NOT_UTF8, Items, LeftOut, Way
+from bot.transcripts import columns, rasa_store
+from bot.transcripts.message import NOT_UTF8, Items, LeftOut, Way
 from bot.transcripts.opened import misread
-from bot.transcripts.rasa import Trackers, is_event
 from bot.transcripts.records import Records
 from nlu.source import DataError
 
 _DELIMITERS = ",;\t|"
 _LONGEST = 1 << 20
 """Characters of a cell. A quote that is not closed swallows so much and no more."""
+BEGINNING = 10
+"""Lines in which the columns are named: reports have a title first."""
 _TRACKER_STORE = {"sender_id", "data"}
 
 
 def read_table(file: TextIO, path: Path, way: Way) -> Items:
     """Raises DataError if no column can be the text."""
     csv.field_size_limit(_LONGEST)
-    first = file.readline(_LONGEST)
-    head = _head(first)
-    if head is None or not (columns.found("text", head, way.columns) or _is_special(head)):
-        raise _no_text(path, head or [], way)
-    rows = _rows(csv.reader(file, delimiter=_delimiter(first)), head)
-    yield from _tracker_store(rows) if head_is_tracker_store(head) else _records(rows, way)
+    beginning = [line for line in (file.readline(_LONGEST) for _ in range(BEGINNING)) if line]
+    heads = ((place, _head(line) or []) for place, line in enumerate(beginning))
+    place, head = next(((p, h) for p, h in heads if columns.found("text", h, way.columns) or _is_special(h)), (0, []))
+    if not head:
+        raise _no_text(path, (_head(beginning[0]) if beginning else None) or [], way)
+    reader = csv.reader(chain(beginning[place + 1 :], file), delimiter=_delimiter(beginning[place]))
+    rows = _rows(reader, head, place + 2)
+    yield from rasa_store.read_rows(rows) if head_is_tracker_store(head) else _records(rows, way)
 
 
 def head_of(line: str) -> list[str]:
@@ -61,9 +62,9 @@ def _delimiter(line: str) -> str:
     return max(_DELIMITERS, key=line.count)
 
 
-def _rows(reader: Any, head: list[str]) -> Iterator[tuple[int, dict[str, str] | LeftOut]]:
+def _rows(reader: Any, head: list[str], first: int) -> Iterator[tuple[int, dict[str, str] | LeftOut]]:
     """With the line on which each begins; rows of blank cells are passed over."""
-    line = 2
+    line = first
     while True:
         try:
             row = next(reader, None)
@@ -74,7 +75,7 @@ def _rows(reader: Any, head: list[str]) -> Iterator[tuple[int, dict[str, str] | 
             return
         if any(cell.strip() for cell in row):
             yield line, dict(zip(head, row, strict=False))
-        line = reader.line_num + 2
+        line = first + reader.line_num
 
 
 def _records(rows: Iterator[tuple[int, dict[str, str] | LeftOut]], way: Way) -> Items:
@@ -86,39 +87,6 @@ def _records(rows: Iterator[tuple[int, dict[str, str] | LeftOut]], way: Way) -> 
             yield LeftOut(line, NOT_UTF8)
         else:
             yield from records.read(row, line)
-
-
-def _tracker_store(rows: Iterator[tuple[int, dict[str, str] | LeftOut]]) -> Items:
-    trackers = Trackers()
-    for line, row in rows:
-        if isinstance(row, LeftOut):
-            yield row
-        else:
-            yield from _event(trackers, row.get("data", ""), row.get("sender_id"), line)
-
-
-def _event(trackers: Trackers, data: str, sender: str | None, line: int) -> Items:
-    try:
-        event = orjson.loads(data)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
-        event = None
-    if isinstance(event, Mapping) and is_event(event):
-        yield from trackers.read(event, line, sender)
-    else:
-        yield LeftOut(line, BROKEN)
-
-
-def read_tracker_store(path: Path) -> Items:
-    """Rasa's default tracker store, a SQLite file with a table `events`. Raises DataError for any other database."""
-    trackers = Trackers()
-    store = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        for number, sender, data in store.execute("SELECT id, sender_id, data FROM events ORDER BY id"):
-            yield from _event(trackers, data or "", sender, number)
-    except sqlite3.Error as error:
-        raise DataError(path, None, f"this database is no Rasa tracker store ({error}).") from None
-    finally:
-        store.close()
 
 
 def _no_text(path: Path, head: list[str], way: Way) -> DataError:

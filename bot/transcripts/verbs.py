@@ -11,7 +11,7 @@ import typer
 
 import_cli = typer.Typer(help="What customers said elsewhere, for learning.", no_args_is_help=True)
 
-FORMATS = ("jsonl", "csv", "rasa", "mail")
+FORMATS = ("jsonl", "csv", "rasa", "mail", "chat")
 FIELDS = ("text", "author", "conversation", "message", "time", "customer")
 
 
@@ -57,7 +57,9 @@ def transcripts(
     *,
     kind: Annotated[
         str,
-        typer.Option("--format", help="`jsonl`, `csv`, `rasa` or `mail`; else told from each file.", callback=_format),
+        typer.Option(
+            "--format", help="`jsonl`, `csv`, `rasa`, `mail`, `chat`; else told from each file.", callback=_format
+        ),
     ] = "",
     column: Annotated[
         list[str] | None,

@@ -11,13 +11,14 @@ from bot.transcripts.message import Way, Writer
 
 _CUSTOMER_NAMES = """
     customer customers user visitor client enduser human guest contact contacts incoming inbound in received
-    requester lead consumer shopper buyer caller kunde kundin besucher cliente visiteur me you
+    requester lead consumer shopper buyer caller patient passenger subscriber cust kunde kundin besucher cliente
+    visiteur me you
 """
 _CUSTOMERS = frozenset(_CUSTOMER_NAMES.split())
 _STAFF_NAMES = """
-    agent agents bot chatbot assistant admin administrator operator support system staff outgoing outbound out
-    sent trigger automation automated team teammate representative rep employee advisor moderator ai service
-    helpdesk mitarbeiter agente conseiller note internal template activity
+    agent agents bot chatbot assistant admin administrator operator support system staff outgoing outbound out sent
+    trigger automation automated team teammate representative rep employee advisor moderator ai auto model llm gpt
+    csr service helpdesk mitarbeiter agente conseiller note internal template activity
 """
 _STAFF = frozenset(_STAFF_NAMES.split())
 _NO_WRITER = frozenset(
@@ -58,11 +59,19 @@ def of_record(record: Mapping[str, Any], way: Way, known: frozenset[str] = froze
         if not value or columns.bare(value) in _NO_WRITER:
             continue
         writer = _writer(column, value, way, known)
+        if writer is Writer.CUSTOMER and value.casefold() == "user" and _says_staff(record, way):
+            return Writer.STAFF, value
         if writer is not Writer.UNKNOWN:
             return writer, value
         if columns.bare(column) not in columns.WEAK or "author" in way.columns:
             strange = strange or value
     return (_by_flag(record) or (Writer.UNKNOWN if strange else Writer.CUSTOMER)), strange
+
+
+def _says_staff(record: Mapping[str, Any], way: Way) -> bool:
+    """Some call their agents users: then another column tells."""
+    strong = (name for name in columns.found("author", record, way.columns) if columns.bare(name) not in columns.WEAK)
+    return any(by_name(_value(record[name])) is Writer.STAFF for name in strong)
 
 
 def _writer(column: str, value: str, way: Way, known: frozenset[str]) -> Writer:
