@@ -17,9 +17,10 @@ import typer
 
 from bot import failures
 from bot.config import Settings, address
+from bot.learning.verbs import directory_of, models_cli
 from bot.letters.verbs import dead_cli, outbox_cli
 from bot.transcripts.verbs import import_cli
-from nlu.registry import Manifest, ModelError, Registry, check_directory
+from nlu.registry import Registry
 from nlu.source import DataError, Mendable
 
 cli = typer.Typer(
@@ -28,7 +29,6 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=True)
 cli.add_typer(models_cli, name="models")
 cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(dead_cli, name="dead")
@@ -135,6 +135,32 @@ def _fetch(sitemap: str, data: Path) -> None:
 
 
 @cli.command()
+def retrain(
+    data: Data = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")] = 0,
+    turns: Annotated[int, typer.Option(min=0, help="Ask both models so many of the customers' last messages.")] = 1000,
+    *,
+    by_hand: Annotated[bool, typer.Option("--by-hand", help="Promote nothing; a person does.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if the data have not changed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model, compare it with the current one, and promote it if it is worse in nothing; exit code 1 if held."""
+    from rich.console import Console
+
+    from bot.learning import retraining
+
+    settings = Settings.read()
+    asked = retraining.Asked(data or settings.data, seed, turns, by_hand=by_hand, force=force)
+    done = retraining.retrain(settings, asked, Console(stderr=True, soft_wrap=True))
+    if as_json:
+        _print_json(done.to_json())
+    else:
+        print(done.to_text())
+    if done.held:
+        raise typer.Exit(1)
+
+
+@cli.command()
 def evaluate(
     data: Data = None,
     model: Model = None,
@@ -158,13 +184,13 @@ def evaluate(
     settings = Settings.read()
     if cross_validate and (model or against or noise or budget):
         raise typer.BadParameter("it trains models of its own: no --model, --against, --noise or --budget beside it.")
-    other = _directory(settings, against) if against else None
+    other = directory_of(settings, against) if against else None
     if cross_validate:
         screen = Console(stderr=True, soft_wrap=True)
         found = evaluating.cross_validated(settings, data or settings.data, cross_validate, seed, screen)
     else:
         texts = evaluating.held_out(settings, data)
-        found = evaluating.scored(settings, _directory(settings, model), texts, other, noise=noise)
+        found = evaluating.scored(settings, directory_of(settings, model), texts, other, noise=noise)
     if report is not None:
         found.write(report, settings, other)
         print(f"Report: {report / 'index.html'}", file=sys.stderr)
@@ -184,7 +210,7 @@ def parse(
 
     settings = Settings.read()
     parser = load_model(
-        _directory(settings, model), device=settings.device, threads=settings.threads, budget=settings.error_budget
+        directory_of(settings, model), device=settings.device, threads=settings.threads, budget=settings.error_budget
     )
     typed = sys.stdin is not None and sys.stdin.isatty()
     given = (text.encode("utf-8", "replace").decode() for text in texts) if texts else _texts_of(sys.stdin)
@@ -249,68 +275,6 @@ def version() -> None:
     print(f"frontdesk {installed_version('frontdesk')}")
     for package in ("torch", "transformers", "sentence-transformers", "aiohttp", "redis", "rasa-sdk", "sqlalchemy"):
         print(f"{package} {installed_version(package)}")
-
-
-@models_cli.command("list")
-def models_list(as_json: AsJson = False) -> None:
-    """The registry's models, the newest first; `*` marks the current one."""
-    registry = Registry(Settings.read().home)
-    current = registry.current_id()
-    rows = registry.list()
-    if as_json:
-        _print_json([manifest.to_json() for manifest in rows])
-    elif rows:
-        _print_models(rows, current)
-    else:
-        print(f"There is no model in {registry.folder} yet; train one with `frontdesk train`.", file=sys.stderr)
-    if current is not None:
-        with suppress(FileNotFoundError):
-            _tell_if_refused(registry, current)
-
-
-def _print_models(rows: list[Manifest], current: str | None) -> None:
-    wide = max(len(manifest.id) for manifest in rows)
-    for manifest in rows:
-        score = manifest.scores.get("test_accuracy")
-        shown = "not scored" if score is None else f"{score:.1%}"
-        made = manifest.created[:16].replace("T", " ")
-        print(
-            f"{'*' if manifest.id == current else ' '} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}"
-        )
-
-
-def _tell_if_refused(registry: Registry, current: str) -> None:
-    try:
-        check_directory(registry.directory(current))
-    except ModelError as problem:
-        print(f"The current model is refused. {problem}", file=sys.stderr)
-
-
-@models_cli.command("show")
-def models_show(model_id: str) -> None:
-    """A model's manifest."""
-    _print_json(Registry(Settings.read().home).manifest(model_id).to_json())
-
-
-@models_cli.command("promote")
-def models_promote(model_id: str) -> None:
-    """Make a model the one that `frontdesk run` serves."""
-    Registry(Settings.read().home).promote(model_id)
-    print(f"{model_id} is served from the next start.")
-
-
-def _directory(settings: Settings, model: str | None) -> Path:
-    """Of a model's directory or name; without, of the current model."""
-    registry = Registry(settings.home)
-    if model is not None:
-        named = registry.folder / model
-        return named if named.is_dir() and not Path(model).exists() else Path(model)
-    found, current = registry.usable(), registry.current_id()
-    if found is None:
-        raise ModelError(f"There is no model in {settings.home}; train one with `frontdesk train`.")
-    if current not in (None, found.name):
-        print(f"The current model, {current}, is refused; this is the last good one, {found.name}.", file=sys.stderr)
-    return found
 
 
 def _print_json(value: Any) -> None:

@@ -74,17 +74,20 @@ def chosen(settings: Settings) -> str | None:
     known = {manifest.id: manifest for manifest in registry.list()}
     fitting = next((manifest for manifest in known.values() if manifest.data_hash == wanted), None)
     if current is None or (current not in known and not (registry.folder / current).is_dir()):
-        return fitting.id if fitting else None
+        return fitting.id if fitting and not registry.held(fitting.id) else None
     if current not in known or known[current].data_hash == wanted:
         return current
     if fitting is None:
         return None
+    if registry.held(fitting.id):
+        return current
     # Training promotes the newest. If an older one is current, a person put it there; if not, the data went back.
     return current if known[current].created < fitting.created else fitting.id
 
 
 def _first_sound(registry: Registry, wanted: str, settings: Settings, screen: Screen) -> tuple[Path, Model] | None:
-    for name in dict.fromkeys([wanted, *(manifest.id for manifest in registry.list())]):
+    others = [manifest.id for manifest in registry.list() if not registry.held(manifest.id)]
+    for name in dict.fromkeys([wanted, *others]):
         try:
             model = loaded(registry.directory(name), settings, screen)
         except ModelError as problem:
@@ -125,7 +128,9 @@ def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> Tra
     return replace(how, seed=seed, base_model=base_model or how.base_model, log_to=log_to)
 
 
-def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen, why: str = "") -> Manifest:
+def train(
+    data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen, why: str = "", *, promote: bool = True
+) -> Manifest:
     """Raises DataError for what cannot be trained on and NoRoom; nothing is written then. `why` is said otherwise."""
     check_enough(read_training_data(data), data)  # what is wrong with the data is told first, and without a bar
     _check_room(out.folder if isinstance(out, Registry) else out)
@@ -134,7 +139,7 @@ def train(data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen
     from nlu.training.train import train as train_model
 
     with progress(screen) as show:
-        return train_model(data, out, how, show)
+        return train_model(data, out, how, show, promote=promote)
 
 
 def summary(manifest: Manifest, place: Path) -> str:

@@ -8,8 +8,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from nlu.source import Mendable
 MANIFEST = "manifest.json"
 FORMAT = 6
 _CURRENT = "current"
+_HISTORY = ".history"
+"""A line for each promotion: when, and which model."""
+_DECISIONS = ".decisions"
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 
@@ -120,6 +124,16 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _replace(path: Path, text: str) -> None:
+    """At once or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
+
+
 class Registry:
     """The models below `home/models`, and which of them is served."""
 
@@ -156,8 +170,8 @@ class Registry:
         return self.folder / model
 
     def usable(self) -> Path | None:
-        """The current model if it is sound, else the newest one that is."""
-        newest = [manifest.id for manifest in self.list()]
+        """The current model if it is sound, else the newest one that is, and not held."""
+        newest = [manifest.id for manifest in self.list() if not self.held(manifest.id)]
         current = self.current_id()
         for model in [current, *newest] if current else newest:
             try:
@@ -178,22 +192,76 @@ class Registry:
 
     def take(self, directory: Path) -> str:
         """As `add`, but moves the directory, which must lie on the same file system."""
+        model = self.shelve(directory)
+        self.promote(model)
+        return model
+
+    def shelve(self, directory: Path) -> str:
+        """As `take`, but the current model stays what it is."""
         manifest = check_directory(directory)
         if (self.folder / manifest.id).exists():
             raise ModelError(f"There is a model '{manifest.id}' in {self.folder} already.")
         directory.rename(self.folder / manifest.id)
-        self.promote(manifest.id)
         return manifest.id
 
     def promote(self, model: str) -> None:
-        """Makes a sound model the current one, at once or not at all."""
+        """Makes a sound model the current one, at once or not at all. It is held no longer."""
         check_directory(self.directory(model))
-        handle, name = tempfile.mkstemp(prefix=".current-", dir=self.folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(model + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self.folder / _CURRENT)
+        _replace(self.folder / _CURRENT, model + "\n")
+        if self.held(model):
+            self.decide(model, {**self.decision(model), "held": False, "promoted": "by hand"})
+        with (self.folder / _HISTORY).open("a", encoding="utf-8") as history:
+            history.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {model}\n")
+
+    def rollback(self) -> str:
+        """Makes the model current that was so before, and holds the one that is. Raises ModelError if there is none."""
+        current, before = self.current_id(), self._before()
+        if before is None:
+            raise ModelError(f"No model in {self.folder} was current before. See 'frontdesk models list'.")
+        self.promote(before)
+        if current is not None and (self.folder / current).is_dir():
+            self.decide(current, {**self.decision(current), "held": True, "why": f"rolled back to {before}"})
+        return before
+
+    def prune(self, keep: int) -> Sequence[str]:
+        """Removes all models but the newest, the current one and the one before it. Returns their ids."""
+        models = [manifest.id for manifest in self.list()]
+        kept = {self.current_id(), self._before(), *models[:keep]}
+        gone = [model for model in models if model not in kept]
+        for model in gone:
+            shutil.rmtree(self.folder / model)
+            (self.folder / _DECISIONS / f"{model}.json").unlink(missing_ok=True)
+        return gone
+
+    def _before(self) -> str | None:
+        """The model that was current before, and is still there and not held."""
+        current = self.current_id()
+        known = (model for model in reversed(self._promoted()) if model != current and not self.held(model))
+        return next((model for model in known if (self.folder / model).is_dir()), None)
+
+    def decide(self, model: str, decision: Mapping[str, Any]) -> None:
+        """Notes what the gate said of a model: with `held` it is not served unless a person promotes it."""
+        self.directory(model)
+        (self.folder / _DECISIONS).mkdir(exist_ok=True)
+        _replace(self.folder / _DECISIONS / f"{model}.json", json.dumps(decision, ensure_ascii=False) + "\n")
+
+    def decision(self, model: str) -> Mapping[str, Any]:
+        """Empty if nothing was decided."""
+        try:
+            found = json.loads((self.folder / _DECISIONS / f"{model}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def held(self, model: str) -> bool:
+        return bool(self.decision(model).get("held"))
+
+    def _promoted(self) -> Sequence[str]:
+        try:
+            lines = (self.folder / _HISTORY).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
+        return [line.partition(" ")[2] for line in lines]
 
     def _manifests(self) -> Iterable[Manifest]:
         for directory in self.folder.glob("*"):

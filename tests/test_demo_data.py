@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.checks import problems_of
 from nlu.data.examples import Example
 from nlu.data.reader import read_examples, read_training_data
+from nlu.evaluation.measure import read_texts
 from nlu.source import read_yaml
 from tests.demo import DATA
 
@@ -17,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 TRAINING = read_training_data(DATA)
 HELD_OUT = read_examples(DATA / "test" / "nlu.yml").examples
 OUTLIERS = read_examples(DATA / "test" / "out_of_scope.yml").examples
+CANARIES = read_texts(DATA / "canaries")
 ARTICLES = {article.id: article for article in TRAINING.articles}
 
 
@@ -57,12 +60,19 @@ def test_every_held_out_question_has_an_article() -> None:
 
 
 def test_no_line_that_scores_is_a_line_that_trains() -> None:
-    def bare(examples: tuple[Example, ...]) -> set[str]:
+    def bare(examples: Sequence[Example]) -> set[str]:
         return {_bare(example.text) for example in examples}
 
     trained = bare(TRAINING.examples) | {_bare(q) for article in TRAINING.articles for q in article.questions}
     scored = bare(HELD_OUT) | bare(OUTLIERS) | {_bare(question) for question, _ in _questions()}
+    canaries = bare(CANARIES.examples) | {_bare(question) for question, _ in CANARIES.questions}
     assert {line for line in trained & scored if line} == set()
+    assert {line for line in canaries & (trained | scored) if line} == set()
+
+
+def test_every_intent_has_a_canary() -> None:
+    assert {example.intent for example in CANARIES.examples} >= set(TRAINING.intents)
+    assert {article for _, article in CANARIES.questions} <= ARTICLES.keys()
 
 
 def test_links_between_articles_lead_somewhere() -> None:

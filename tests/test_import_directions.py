@@ -17,6 +17,9 @@ WIRING = {
     "bot/several.py",
     "bot/checks.py",
     "bot/evaluating.py",
+    "bot/learning/difference.py",
+    "bot/learning/retraining.py",
+    "bot/learning/verbs.py",
 }
 SEEN_BY_BOT = {"nlu.types", "nlu.source", "nlu.learning.redaction", "nlu.languages"}
 

@@ -70,7 +70,7 @@ def test_promoting_an_older_model_makes_it_current(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1", "m2")
     home.promote("m1")
     assert home.current_id() == "m1"
-    assert {path.name for path in home.folder.iterdir()} == {"current", "m1", "m2"}
+    assert {path.name for path in home.folder.iterdir()} == {".history", "current", "m1", "m2"}
 
 
 def test_an_empty_home_has_no_model(tmp_path: Path) -> None:
@@ -161,3 +161,48 @@ def test_the_same_model_is_not_added_twice(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1")
     with pytest.raises(ModelError, match="already"):
         home.add(tmp_path / "made" / "m1")
+
+
+def test_a_model_that_is_held_is_served_only_if_a_person_promotes_it(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1", "m2")
+    home.decide("m2", {"held": True, "reasons": ["worse"]})
+    (home.folder / "current").write_text("gone")
+    assert home.usable() == home.folder / "m1"
+
+    home.promote("m2")
+    assert home.usable() == home.folder / "m2"
+    assert not home.held("m2")
+    assert home.decision("m2")["reasons"] == ["worse"], "why it was held stays known"
+
+
+def test_a_model_can_be_put_on_the_shelf_without_being_served(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1")
+    assert home.shelve(model(home.folder / ".made", "m2")) == "m2"
+    assert home.current_id() == "m1"
+    assert {manifest.id for manifest in home.list()} == {"m1", "m2"}
+
+
+def test_going_back_twice_goes_further_back(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1", "m2", "m3")
+    assert home.rollback() == "m2"
+    assert home.held("m3")
+    assert home.rollback() == "m1"
+    with pytest.raises(ModelError, match="was current before"):
+        home.rollback()
+    assert home.current_id() == "m1"
+
+
+def test_pruning_keeps_the_current_model_the_one_before_it_and_the_newest(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1", "m2", "m3", "m4", "m5")
+    home.promote("m1")
+    home.promote("m2")
+    assert set(home.prune(1)) == {"m3", "m4"}
+    assert {manifest.id for manifest in home.list()} == {"m1", "m2", "m5"}
+    assert home.prune(1) == []
+
+
+def test_a_decision_that_cannot_be_read_holds_nothing(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1")
+    home.decide("m1", {"held": True})
+    (home.folder / ".decisions" / "m1.json").write_text("{broken")
+    assert not home.held("m1")

@@ -16,7 +16,7 @@ from bot.dialogue.rules import Written, expand, read_blocks
 from bot.dialogue.slots import Kind
 from nlu.source import DataError, Node, read_text, read_yaml
 
-_SKIPPED = frozenset({"test", "tests", "conversations", "models", "results", "node_modules", "kb"})
+_SKIPPED = frozenset({"test", "tests", "canaries", "conversations", "models", "results", "node_modules", "kb"})
 _SETTINGS = frozenset({"config", "credentials", "endpoints"})
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}|rules|stories)[ \t]*:", re.MULTILINE)
 

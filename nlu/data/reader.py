@@ -14,6 +14,9 @@ from nlu.source import DataError
 
 HELD_OUT = "test"
 """A folder of this name is for scoring alone: training never opens a file below it."""
+CANARIES = "canaries"
+"""Nor one below this: questions that a new model must understand as well as the old one."""
+UNTAUGHT = (HELD_OUT, CANARIES)
 
 _YAML = (".yml", ".yaml")
 KNOWN = (*_YAML, ".csv")
@@ -25,10 +28,10 @@ FEWEST = 2
 
 def read_training_data(path: Path) -> TrainingData:
     """Everything training may learn from. Raises DataError; what it can live with is in `warnings`."""
-    held_out = HELD_OUT in (path.name, path.resolve().parent.name)
-    if held_out:
-        raise DataError(path, None, "a folder named 'test' is never trained on.", "Give the folder above it.")
-    data = read_examples(path, lambda file: HELD_OUT not in file.relative_to(path).parts)
+    for name in UNTAUGHT:
+        if name in (path.name, path.resolve().parent.name):
+            raise DataError(path, None, f"a folder named '{name}' is never trained on.", "Give the folder above it.")
+    data = read_examples(path, lambda file: not {*UNTAUGHT} & {*file.relative_to(path).parts})
     if len(data.intents) < 2:
         raise DataError(
             path,

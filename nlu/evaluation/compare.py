@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from math import comb
 from typing import Any
-
-import numpy as np
 
 from nlu.evaluation.intervals import Interval, interval
 from nlu.evaluation.measure import Pairs
+from nlu.evaluation.signs import Steps
 from nlu.types import Understanding, Verdict
 
 
@@ -76,30 +74,23 @@ def compare(before: Pairs, after: Pairs) -> Comparison | None:
     rows = [(example, old, new) for (example, old), (_, new) in zip(before, after, strict=True) if not example.outlier]
     if not rows:
         return None
-    was = np.array([old.intent.name == example.family for example, old, _ in rows])
-    now = np.array([new.intent.name == example.family for example, _, new in rows])
-    steps = now.astype(int) - was
-    gained, lost = int((steps > 0).sum()), int((steps < 0).sum())
+    was = [old.intent.name == example.family for example, old, _ in rows]
+    steps = Steps.of(was, [new.intent.name == example.family for example, _, new in rows])
+    difference = steps.now.astype(int) - steps.was
     return Comparison(
         texts=len(rows),
-        before=float(was.mean()),
-        after=float(now.mean()),
-        difference=interval(lambda drawn: steps[drawn].mean(), len(rows)),
-        gained=gained,
-        lost=lost,
-        p=_mcnemar(gained, lost),
+        before=float(steps.was.mean()),
+        after=float(steps.now.mean()),
+        difference=interval(lambda drawn: difference[drawn].mean(), len(rows)),
+        gained=len(steps.gained),
+        lost=len(steps.lost),
+        p=steps.p(),
         changed=tuple(
             Changed(example.text, example.family, old.intent.name, new.intent.name, old.verdict, new.verdict)
             for example, old, new in rows
             if _acts(old) != _acts(new)
         ),
     )
-
-
-def _mcnemar(gained: int, lost: int) -> float:
-    """The sign test of the texts that only one of the two understands."""
-    tail = sum(comb(gained + lost, count) for count in range(min(gained, lost) + 1))
-    return min(1.0, float(2 * tail / 2 ** (gained + lost)))
 
 
 def _acts(found: Understanding) -> tuple[str, Verdict]:

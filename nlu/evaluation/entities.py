@@ -42,6 +42,12 @@ def entity_intervals(pairs: Pairs) -> dict[str, Interval]:
     return {"entity_f1": interval(f1, len(pairs))}
 
 
+def exact(example: Example, read: Understanding) -> bool:
+    """Whether every entity was found, and no other."""
+    hits, both = _hits_and_both(example, read)
+    return 2 * hits == both
+
+
 def _hits_and_both(example: Example, read: Understanding) -> tuple[int, int]:
     wanted, found = ({_key(entity) for entity in entities} for entities in (example.annotations, read.entities))
     return len(wanted & found), len(wanted) + len(found)

@@ -65,7 +65,7 @@ def evaluate(model: Model, texts: Texts, budgets: Iterable[float] = BUDGETS, noi
     """With the costs of the budgets, and the robustness against such shares of mistyped letters."""
     pairs = understood(model, texts.examples)
     asked = [text for text, _ in texts.questions] if model.retriever else []
-    found = scored(model.id, pairs, list(zip(texts.questions, _understood(model, asked), strict=False)))
+    found = scored(model.id, pairs, list(zip(texts.questions, asked_whole(model, asked), strict=False)))
     inside = [example for example in texts.examples if not example.outlier]
     messages = _in_batches(model.understand_now, [message.text for message in texts.messages])
     several = list(zip(texts.messages, messages, strict=True))
@@ -79,10 +79,11 @@ def evaluate(model: Model, texts: Texts, budgets: Iterable[float] = BUDGETS, noi
 
 
 def understood(model: Model, examples: Sequence[Example]) -> Pairs:
-    return list(zip(examples, _understood(model, [example.text for example in examples]), strict=True))
+    return list(zip(examples, asked_whole(model, [example.text for example in examples]), strict=True))
 
 
-def _understood(model: Model, texts: Sequence[str]) -> list[Understanding]:
+def asked_whole(model: Model, texts: Sequence[str]) -> list[Understanding]:
+    """Each text as one request."""
     return _in_batches(model.understand_whole, texts)
 
 
@@ -136,5 +137,5 @@ def _cost(model: Model, budget: float, pairs: Pairs) -> Cost:
 
 def _noisy(model: Model, inside: Sequence[Example], share: float) -> Noisy:
     typed = all_disturbed([example.text for example in inside], share)
-    found = intent_scores(list(zip(inside, _understood(model, typed), strict=True)))
+    found = intent_scores(list(zip(inside, asked_whole(model, typed), strict=True)))
     return Noisy(share, found.accuracy, found.sure, found.wrong_when_sure)

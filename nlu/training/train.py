@@ -58,9 +58,14 @@ _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "num
 
 
 def train(
-    data: Path, out: Path | Registry, options: TrainingOptions | None = None, progress: Progress = silent
+    data: Path,
+    out: Path | Registry,
+    options: TrainingOptions | None = None,
+    progress: Progress = silent,
+    *,
+    promote: bool = True,
 ) -> Manifest:
-    """Writes a model directory at `out`, or adds the model to the registry and makes it current.
+    """Writes a model directory at `out`, or adds the model to the registry and, with `promote`, makes it current.
 
     Raises DataError for data or a base model that cannot be used; nothing is written then.
     """
@@ -85,7 +90,7 @@ def train(
         trained, story = learn(examples, options, made, Diary(work, log))
         pack(directory, trained)
         manifest = _score(directory, data, story, options, work)
-        _deliver(directory, out)
+        _deliver(directory, out, promote)
     return manifest
 
 
@@ -263,9 +268,9 @@ def _check_free(out: Path) -> None:
         raise DataError(out, None, "something other than a model is here already.", "Choose another folder.")
 
 
-def _deliver(directory: Path, out: Path | Registry) -> None:
+def _deliver(directory: Path, out: Path | Registry, promote: bool) -> None:
     if isinstance(out, Registry):
-        out.take(directory)
+        (out.take if promote else out.shelve)(directory)
         return
     if out.exists():
         shutil.rmtree(out)

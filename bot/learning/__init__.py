@@ -1,0 +1,1 @@
+"""The models: made anew, compared, promoted and taken back."""

@@ -1,0 +1,108 @@
+"""`frontdesk retrain`: train, compare with the current model, and promote or hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as Screen
+
+from bot import models
+from bot.config import Settings
+from bot.desk import DeskError, with_journal
+from bot.journal.journal import Journal
+from nlu.data.reader import CANARIES, HELD_OUT, data_hash
+from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
+from nlu.evaluation.measure import Texts, read_texts
+from nlu.registry import Manifest, Registry
+from nlu.source import DataError
+from nlu.understand import load_model
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    data: Path
+    seed: int
+    turns: int
+    by_hand: bool
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """`made` is None where there was nothing to learn, `decision` where there was nothing to compare with."""
+
+    made: Manifest | None
+    decision: Decision | None
+    outcome: str
+
+    @property
+    def held(self) -> bool:
+        return self.decision is not None and self.decision.held
+
+    def to_json(self) -> dict[str, Any]:
+        decision = self.decision.to_json() if self.decision else None
+        return {"model": self.made.id if self.made else None, "decision": decision, "outcome": self.outcome}
+
+    def to_text(self) -> str:
+        return f"{self.decision.to_text()}\n\n{self.outcome}" if self.decision else self.outcome
+
+
+def retrain(settings: Settings, asked: Asked, screen: Screen) -> Retrained:
+    """Raises DataError, ModelError and NoRoom; the current model stays then."""
+    registry = Registry(settings.home)
+    current = registry.usable()
+    if current is not None and not asked.force and registry.manifest(current.name).data_hash == data_hash(asked.data):
+        return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
+    how = replace(models.options(settings), seed=asked.seed)
+    made = models.train(asked.data, registry, how, screen, promote=current is None)
+    screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
+    if current is None:
+        return Retrained(made, None, f"{made.id} is the first model, and current.")
+    decision = decided(settings, (current, registry.directory(made.id)), asked.data, asked.turns, screen)
+    return Retrained(made, decision, _settled(registry, made.id, decision, by_hand=asked.by_hand))
+
+
+def _settled(registry: Registry, model: str, decision: Decision, *, by_hand: bool) -> str:
+    registry.decide(model, {**decision.to_json(), "held": decision.held or by_hand})
+    promote = f"promote it with `frontdesk models promote {model}`"
+    if decision.held:
+        return f"{model} is held; {decision.before} stays. Where you know better, {promote}."
+    if by_hand:
+        return f"Nothing speaks against {model}; {promote}."
+    registry.promote(model)
+    return f"{model} is current, and served from the next start. `frontdesk models rollback` goes back."
+
+
+def decided(settings: Settings, pair: tuple[Path, Path], data: Path, turns: int, screen: Screen) -> Decision:
+    """What the gate says of two models' directories, the old one's first. Raises DataError and ModelError."""
+    evidence = Evidence(_texts(data / HELD_OUT), _texts(data / CANARIES), _last_turns(turns, screen))
+    with screen.status("Asking both models"):
+        before, after = (
+            load_model(one, device=settings.device, threads=settings.threads, budget=settings.error_budget)
+            for one in pair
+        )
+        return gate(before, after, evidence)
+
+
+def _texts(folder: Path) -> Texts:
+    try:
+        return read_texts(folder) if folder.is_dir() else NO_TEXTS
+    except DataError:
+        if any(folder.iterdir()):
+            raise
+        return NO_TEXTS
+
+
+def _last_turns(count: int, screen: Screen) -> list[str]:
+    """What customers wrote last, redacted, and not as an answer to a form's question."""
+
+    async def read(journal: Journal) -> list[str]:
+        return [one.text for one in await journal.newest_utterances(count) if not one.asked]
+
+    try:
+        return with_journal(read, "No model was promoted.") if count else []
+    except DeskError as missing:
+        screen.print(f"No turns are replayed. {missing}", markup=False, highlight=False)
+        return []

@@ -1,0 +1,145 @@
+"""The verbs of `frontdesk models`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.config import Settings
+from nlu.registry import Manifest, ModelError, Registry, check_directory, read_manifest
+
+models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name in the registry, or a model directory.")]
+
+
+@models_cli.command("list")
+def models_list(as_json: AsJson = False) -> None:
+    """The registry's models, the newest first; `*` marks the current one, `-` one that is held."""
+    from bot.desk import print_json
+
+    registry = Registry(Settings.read().home)
+    rows = registry.list()
+    if as_json:
+        print_json([{**manifest.to_json(), "held": registry.held(manifest.id)} for manifest in rows])
+    elif rows:
+        _print_models(registry, rows)
+    else:
+        print(f"There is no model in {registry.folder} yet; train one with `frontdesk train`.", file=sys.stderr)
+    current = registry.current_id()
+    if current is not None:
+        with suppress(FileNotFoundError):
+            _tell_if_refused(registry, current)
+
+
+def _print_models(registry: Registry, rows: list[Manifest]) -> None:
+    wide, current = max(len(manifest.id) for manifest in rows), registry.current_id()
+    for manifest in rows:
+        score = manifest.scores.get("test_accuracy")
+        shown = "not scored" if score is None else f"{score:.1%}"
+        made = manifest.created[:16].replace("T", " ")
+        mark = "*" if manifest.id == current else "-" if registry.held(manifest.id) else " "
+        print(f"{mark} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}")
+
+
+def _tell_if_refused(registry: Registry, current: str) -> None:
+    try:
+        check_directory(registry.directory(current))
+    except ModelError as problem:
+        print(f"The current model is refused. {problem}", file=sys.stderr)
+
+
+@models_cli.command("show")
+def models_show(model: Name) -> None:
+    """A model's manifest, and what the gate said of it."""
+    from bot.desk import print_json
+
+    settings = Settings.read()
+    manifest = read_manifest(directory_of(settings, model))
+    decision = Registry(settings.home).decision(manifest.id)
+    print_json({**manifest.to_json(), **({"decision": decision} if decision else {})})
+
+
+@models_cli.command("diff")
+def models_diff(before: Name, after: Name, as_json: AsJson = False) -> None:
+    """How two models differ: data, options, versions, intents, scores."""
+    from bot.desk import print_json
+    from bot.learning.difference import difference
+
+    settings = Settings.read()
+    found = difference(*(read_manifest(directory_of(settings, model)) for model in (before, after)))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print(found.to_text())
+
+
+@models_cli.command("gate")
+def models_gate(
+    model: Name,
+    against: Annotated[str | None, typer.Option(help="The model compared with; else the current one.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The folder whose `test` and `canaries` are asked.")
+    ] = None,
+    turns: Annotated[int, typer.Option(min=0, help="Ask both so many of the customers' last messages.")] = 1000,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Whether a model may take another one's place; changes nothing. Exit code 1 if it would be held."""
+    from rich.console import Console
+
+    from bot.desk import print_json
+    from bot.learning import retraining
+
+    settings = Settings.read()
+    pair = directory_of(settings, against), directory_of(settings, model)
+    screen = Console(stderr=True, soft_wrap=True)
+    decision = retraining.decided(settings, pair, data or settings.data, turns, screen)
+    if as_json:
+        print_json(decision.to_json())
+    else:
+        print(decision.to_text())
+    if decision.held:
+        raise typer.Exit(1)
+
+
+@models_cli.command("promote")
+def models_promote(model_id: str) -> None:
+    """Make a model the one that `frontdesk run` serves, also one that is held."""
+    Registry(Settings.read().home).promote(model_id)
+    print(f"{model_id} is served from the next start.")
+
+
+@models_cli.command("rollback")
+def models_rollback() -> None:
+    """Go back to the model that was served before; the current one is held."""
+    registry = Registry(Settings.read().home)
+    current, before = registry.current_id(), registry.rollback()
+    print(f"{before} is served from the next start; {current} is held.")
+
+
+@models_cli.command("prune")
+def models_prune(
+    keep: Annotated[int, typer.Option(min=1, help="So many of the newest stay.")] = 5,
+) -> None:
+    """Remove old models; the current one and the one before it stay in any case."""
+    gone = Registry(Settings.read().home).prune(keep)
+    print(f"Removed: {', '.join(gone)}" if gone else "There is none to remove.")
+
+
+def directory_of(settings: Settings, model: str | None) -> Path:
+    """Of a model's directory or name; without, of the current model. Raises ModelError."""
+    registry = Registry(settings.home)
+    if model is not None:
+        return Path(model) if Path(model).exists() or Path(model).name != model else registry.directory(model)
+    found, current = registry.usable(), registry.current_id()
+    if found is None:
+        raise ModelError(f"There is no model in {settings.home}; train one with `frontdesk train`.")
+    if current not in (None, found.name):
+        print(f"The current model, {current}, is refused; this is the last good one, {found.name}.", file=sys.stderr)
+    return found

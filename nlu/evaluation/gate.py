@@ -1,0 +1,298 @@
+"""Whether a new model may take the old one's place: one that is worse in anything that counts is held, and why is said.
+
+Asked are texts that neither model was trained on, the canaries, and customers' last messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from nlu.data.examples import Example
+from nlu.evaluation.compare import Comparison, compare
+from nlu.evaluation.entities import exact
+from nlu.evaluation.intervals import interval
+from nlu.evaluation.measure import Pairs, Texts, asked_whole, understood
+from nlu.evaluation.replay import Replay, replayed
+from nlu.evaluation.signs import Steps
+from nlu.remembered import UNKNOWN
+from nlu.types import ERROR_BUDGET, Understanding, Verdict
+from nlu.understand import Model
+
+LEAST_TEXTS = 50
+"""Fewer held-out texts prove nothing."""
+LEAKED = 0.02
+"""Share of the held-out texts that a model may have been trained on by accident; they are left out."""
+CHANCE = 0.05
+"""So often would equally good models look as bad: what is rarer is no chance."""
+RARE = 0.01
+"""The same for each of several things that are looked at beside the accuracy."""
+TOO_MUCH = 0.05
+"""Share of the texts by which a model may not be worse, chance or not."""
+SACRIFICED = 0.3
+"""The same of one intent's texts, from three on."""
+WORTH = ERROR_BUDGET / (1 - ERROR_BUDGET)
+"""Wrong answers that a right one may cost."""
+DOUBT = 0.02
+"""Nats that a right answer may become less likely."""
+_FLOOR = 1e-3
+"""The probability of an intent that is not among the ranked."""
+
+
+NO_TEXTS = Texts(())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    held_out: Texts
+    """That no training touches."""
+    canaries: Texts = NO_TEXTS
+    """Questions that must be understood whatever else changes."""
+    turns: Sequence[str] = ()
+    """What customers wrote last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    what: str
+    sentence: str
+    texts: tuple[str, ...] = ()
+    """Some that show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    before: str
+    after: str
+    reasons: tuple[Reason, ...]
+    """Why the new model is held; none: it may be promoted."""
+    notes: tuple[str, ...]
+    comparison: Comparison | None
+    replay: Replay | None
+
+    @property
+    def held(self) -> bool:
+        return bool(self.reasons)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "before": self.before,
+            "after": self.after,
+            "held": self.held,
+            "reasons": [asdict(reason) for reason in self.reasons],
+            "notes": list(self.notes),
+            "comparison": self.comparison.to_json() if self.comparison else None,
+            "replay": self.replay.to_json() if self.replay else None,
+        }
+
+    def to_text(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.after} against {self.before}: {'held' if self.held else 'may be promoted'}"
+        for reason in self.reasons:
+            yield f"  {reason.what}: {reason.sentence}"
+            yield from (f"      {text}" for text in reason.texts)
+        yield from (f"  {note}" for note in self.notes)
+        if self.comparison is not None:
+            yield self.comparison.to_text()
+        if self.replay is not None:
+            yield self.replay.to_text()
+
+
+def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
+    examples, leaked = _unseen(evidence.held_out.examples, (before, after))
+    old, new = understood(before, examples), understood(after, examples)
+    replay = replayed(before, after, evidence.turns) if evidence.turns else None
+    reasons = [
+        *_leaks(leaked, len(evidence.held_out.examples)),
+        *_too_few(examples),
+        *_worse_answers(old, new),
+        *_sacrificed(old, new),
+        *_doubting(old, new),
+        *_canaries(before, after, evidence.canaries),
+        *_articles(before, after, evidence.held_out.questions),
+        *(_turned_away(replay) if replay is not None else ()),
+    ]
+    notes = [f"{len(leaked)} held-out texts are left out: a model was trained on them."] if leaked else []
+    return Decision(before.id, after.id, tuple(reasons), tuple(notes), compare(old, new), replay)
+
+
+def _unseen(examples: Sequence[Example], models: Iterable[Model]) -> tuple[list[Example], list[Example]]:
+    """And those that a model was trained on, word for word."""
+    known = [any(model.remembered.find(example.text) != UNKNOWN for model in models) for example in examples]
+    parts: tuple[list[Example], list[Example]] = [], []
+    for example, leaked in zip(examples, known, strict=True):
+        parts[leaked].append(example)
+    return parts
+
+
+def _leaks(leaked: Sequence[Example], of: int) -> Iterator[Reason]:
+    if len(leaked) > max(1.0, LEAKED * of):
+        sentence = f"{len(leaked)} of {of} held-out texts were trained on. Held-out texts must be seen by no training."
+        yield Reason("leak", sentence, _shown(leaked))
+
+
+def _too_few(examples: Sequence[Example]) -> Iterator[Reason]:
+    inside = sum(not example.outlier for example in examples)
+    if inside < LEAST_TEXTS:
+        sentence = f"{inside} held-out texts are too few to tell; {LEAST_TEXTS} are the least. Promote by hand."
+        yield Reason("evidence", sentence)
+
+
+Good = Callable[[Example, Understanding], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Something that is good of an example or not."""
+
+    what: str
+    good: Good
+    counts: Good
+    """Whether the example is counted at all."""
+    lost: str
+    """What is said of texts that were good."""
+
+
+def _inside(example: Example, _: Understanding) -> bool:
+    return not example.outlier
+
+
+def _outside(example: Example, _: Understanding) -> bool:
+    return example.outlier
+
+
+def _understood(example: Example, found: Understanding) -> bool:
+    return found.intent.name == example.family
+
+
+def _not_answered(_: Example, found: Understanding) -> bool:
+    return found.verdict is not Verdict.SURE
+
+
+def _not_wrong(example: Example, found: Understanding) -> bool:
+    return _not_answered(example, found) or _understood(example, found)
+
+
+def _answered(example: Example, found: Understanding) -> bool:
+    return not _not_answered(example, found) and _understood(example, found)
+
+
+def _annotated(example: Example, _: Understanding) -> bool:
+    return bool(example.annotations)
+
+
+_ACCURACY = _Measure("accuracy", _understood, _inside, "were understood and are not any more")
+_ANSWERS = _Measure("answers", _answered, _inside, "were rightly answered at once and are not any more")
+_WRONG = _Measure("wrong answers", _not_wrong, _inside, "would now be answered wrongly at once")
+_OUT_OF_SCOPE = _Measure("out of scope", _not_answered, _outside, "are out of scope and would now be answered")
+_ENTITIES = _Measure("entities", exact, _annotated, "had the right entities and have not any more")
+
+
+def _worse_answers(old: Pairs, new: Pairs) -> Iterator[Reason]:
+    """More wrong answers are no reason if they come with so many more right ones as the budget asks for."""
+    _, answers = _steps(_ANSWERS, old, new)
+    gain = max(0.0, -answers.loss / max(1, answers.texts))
+    for measure, chance, paid in (
+        (_ACCURACY, CHANCE, 0.0),
+        (_ANSWERS, RARE, 0.0),
+        (_WRONG, RARE, gain * WORTH),
+        (_OUT_OF_SCOPE, RARE, gain),
+        (_ENTITIES, RARE, 0.0),
+    ):
+        rows, steps = _steps(measure, old, new)
+        if steps.worse(chance, TOO_MUCH) and steps.loss > paid * steps.texts:
+            yield Reason(measure.what, _counted(steps, measure.lost), _shown([old[rows[at]][0] for at in steps.lost]))
+
+
+def _steps(measure: _Measure, old: Pairs, new: Pairs) -> tuple[list[int], Steps]:
+    """And where the examples stand that count."""
+    rows = [row for row, pair in enumerate(old) if measure.counts(*pair)]
+    return rows, Steps.of([measure.good(*old[row]) for row in rows], [measure.good(*new[row]) for row in rows])
+
+
+def _counted(steps: Steps, what: str) -> str:
+    return f"{len(steps.lost)} of {steps.texts} texts {what}; {len(steps.gained)} the other way round."
+
+
+def _sacrificed(old: Pairs, new: Pairs) -> Iterator[Reason]:
+    """An intent may not pay for the others."""
+    for intent in sorted({example.family for example, _ in old if not example.outlier}):
+        rows = [row for row, (example, _) in enumerate(old) if example.family == intent]
+        steps = Steps.of([_understood(*old[row]) for row in rows], [_understood(*new[row]) for row in rows])
+        if steps.loss >= max(3, SACRIFICED * steps.texts) or (steps.loss >= 2 and not steps.now.any()):
+            lost = [old[rows[at]][0] for at in steps.lost]
+            yield Reason(f"intent {intent}", _counted(steps, "were understood and are not any more"), _shown(lost))
+
+
+def _doubting(old: Pairs, new: Pairs) -> Iterator[Reason]:
+    """How likely a model holds what is right says how honest its probabilities are."""
+    rows = [row for row, (example, _) in enumerate(old) if not example.outlier]
+    if not rows:
+        return
+    steps = np.array([_surprise(*new[row]) - _surprise(*old[row]) for row in rows])
+    low, _ = interval(lambda drawn: steps[drawn].mean(), len(steps))
+    if low > 0 and steps.mean() > DOUBT:
+        worst = [old[rows[at]][0] for at in np.argsort(-steps)]
+        sentence = f"what is right is held for less likely: the log loss rises by {steps.mean():.3f}."
+        yield Reason("calibration", sentence, _shown(worst))
+
+
+def _surprise(example: Example, found: Understanding) -> float:
+    chance = next((intent.confidence for intent in found.ranking if intent.name == example.family), 0.0)
+    return float(-np.log(max(chance, _FLOOR)))
+
+
+def _canaries(before: Model, after: Model, canaries: Texts) -> Iterator[Reason]:
+    """One is enough: they are what must not break."""
+    of_intents = zip(understood(before, canaries.examples), understood(after, canaries.examples), strict=True)
+    broken = [pair[0].text for pair, now in of_intents if _kept(*pair) and not _kept(*now)]
+    steps = _article_steps(before, after, canaries.questions)
+    broken += [canaries.questions[at][0] for at in steps.lost]
+    if broken:
+        sentence = f"{len(broken)} of {len(canaries.examples) + steps.texts} were answered and are not any more."
+        yield Reason("canaries", sentence, tuple(broken))
+
+
+def _kept(example: Example, found: Understanding) -> bool:
+    if example.outlier:
+        return found.verdict is not Verdict.SURE
+    return found.verdict is not Verdict.UNSURE and found.intent.name == example.family
+
+
+def _articles(before: Model, after: Model, questions: Sequence[tuple[str, str]]) -> Iterator[Reason]:
+    steps = _article_steps(before, after, questions)
+    if steps.worse(RARE, TOO_MUCH):
+        lost = tuple(questions[at][0] for at in steps.lost[:_MOST_SHOWN])
+        yield Reason("knowledge base", _counted(steps, "had the right article first and have not any more"), lost)
+
+
+def _article_steps(before: Model, after: Model, questions: Sequence[tuple[str, str]]) -> Steps:
+    return Steps.of(*(_found_first(model, questions) for model in (before, after)))
+
+
+def _found_first(model: Model, questions: Sequence[tuple[str, str]]) -> list[bool]:
+    found = asked_whole(model, [text for text, _ in questions])
+    first = [one.passages[0].article if one.passages else "" for one in found]
+    return [article == right for article, (_, right) in zip(first, questions, strict=True)]
+
+
+def _turned_away(replay: Replay) -> Iterator[Reason]:
+    """Customers' last messages have no labels; but who was served and who would not be is known."""
+    if replay.steps.worse(RARE, 2 * TOO_MUCH):
+        yield Reason("replay", _counted(replay.steps, "were served by the bot and would go to a person"))
+    drained = replay.drained()
+    if drained:
+        sentence = f"{len(drained)} intents would serve less than half as many turns."
+        yield Reason("replay, by intent", sentence, tuple(str(flow) for flow in drained[:_MOST_SHOWN]))
+
+
+_MOST_SHOWN = 3
+
+
+def _shown(examples: Sequence[Example]) -> tuple[str, ...]:
+    return tuple(f"{example.text} ({example.intent})" for example in examples[:_MOST_SHOWN])

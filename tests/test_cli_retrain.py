@@ -1,0 +1,85 @@
+"""`frontdesk retrain` and what follows it: a worse model is held, a person may overrule that, and go back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bot import models
+from bot.config import Settings
+from nlu.registry import Registry
+from tests.command import EXAMPLES, Frontdesk, environment, write_project
+
+AROUND = ("{} please", "{} thanks", "well, {}", "I ask you: {}")
+HELD_OUT = {name: [way.format(text) for text in texts for way in AROUND] for name, texts in EXAMPLES.items()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """With a hundred held-out texts and a canary."""
+    folder = write_project(tmp_path / "project")
+    _write(folder / "test", HELD_OUT)
+    _write(folder / "canaries", {"ask_hours": ["tell me when you open"]})
+    return folder
+
+
+def _write(folder: Path, examples: Mapping[str, Sequence[str]]) -> None:
+    folder.mkdir(exist_ok=True)
+    intents = (
+        f"- intent: {name}\n  examples: |\n" + "".join(f"    - {t}\n" for t in of) for name, of in examples.items()
+    )
+    (folder / "nlu.yml").write_text('version: "3.1"\nnlu:\n' + "".join(intents))
+
+
+@pytest.fixture
+def frontdesk(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Frontdesk:
+    for name in [name for name in os.environ if name.startswith(("FRONTDESK_", "REDIS_", "DATABASE_", "ACTION_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(tmp_path / "home", FRONTDESK_DATA=project, FRONTDESK_PORT=0).items():
+        monkeypatch.setenv(name, value)
+    return Frontdesk(monkeypatch, capfdbinary)
+
+
+def test_a_retrain_is_promoted_or_held_and_a_person_has_the_last_word(frontdesk: Frontdesk, project: Path) -> None:
+    registry = Registry(Settings.read().home)
+    first = frontdesk("retrain")
+    good = registry.current_id()
+    assert (first.code, first.out) == (0, f"{good} is the first model, and current.\n")
+    assert "nothing to learn" in frontdesk("retrain").out
+
+    ordered, hours = EXAMPLES["ask_order"], EXAMPLES["ask_hours"]
+    _write(
+        project / "nlu", {**EXAMPLES, "ask_order": [*ordered[:2], *hours[2:]], "ask_hours": [*hours[:2], *ordered[2:]]}
+    )
+    worse = frontdesk("retrain")
+    bad = registry.list()[0].id
+    assert worse.code == 1
+    assert worse.out.startswith(f"{bad} against {good}: held\n  accuracy: ")
+    assert worse.out.endswith(f"Where you know better, promote it with `frontdesk models promote {bad}`.\n")
+    assert "No turns are replayed" in worse.err
+    assert registry.current_id() == good == models.chosen(Settings.read()), "a start does not serve what is held"
+    assert f"- {bad}" in frontdesk("models", "list").out
+
+    frontdesk("models", "promote", bad)
+    assert registry.current_id() == bad
+    back = frontdesk("models", "rollback")
+    assert back.out == f"{good} is served from the next start; {bad} is held.\n"
+    assert registry.current_id() == good == models.chosen(Settings.read())
+
+    _write(project / "nlu", {**EXAMPLES, "greet": [*EXAMPLES["greet"], "good day to you"]})
+    again = frontdesk("retrain", "--json", "--by-hand")
+    told = json.loads(again.out)
+    assert (again.code, told["decision"]["held"]) == (0, False)
+    assert registry.current_id() == good
+    assert frontdesk("models", "gate", told["model"]).code == 0
+    assert frontdesk("models", "gate", bad, "--json").code == 1
+    shown = frontdesk("models", "diff", good, told["model"]).out
+    assert shown.startswith(f"{good} -> {told['model']}\nThe data differ.\n")
+    assert f"Removed: {bad}" in frontdesk("models", "prune", "--keep", "1").out
