@@ -124,6 +124,13 @@ async def test_an_answer_to_a_form_says_what_was_asked(talk: Talk) -> None:
     ]
 
 
+async def test_after_a_restart_nothing_was_asked(talk: Talk) -> None:
+    await talk("cancel my order | cancel", "/restart", "nice day | chat")
+    await collect(talk.journal)
+
+    assert [utterance.asked for utterance in await kept(talk.journal)] == [None, None]
+
+
 async def test_the_button_pressed_after_did_you_mean_labels_the_message_before(talk: Talk) -> None:
     await talk("my order, you know | track / find")
     await collect(talk.journal)
@@ -137,10 +144,10 @@ async def test_the_button_pressed_after_did_you_mean_labels_the_message_before(t
 
 
 async def test_a_button_that_was_not_offered_for_a_message_says_nothing_of_it(talk: Talk) -> None:
-    await talk("nice day | chat", "/track")
+    await talk("my order, you know | track / find", "nice day | chat", "/track")
     await collect(talk.journal)
 
-    assert [utterance.signals for utterance in await kept(talk.journal)] == [{}]
+    assert [utterance.signals for utterance in await kept(talk.journal)] == [{"missed": True}, {}]
 
 
 async def test_each_request_of_a_message_is_an_utterance(talk: Talk) -> None:
@@ -175,6 +182,8 @@ async def test_a_hand_over_tells_why_and_the_words_to_a_person_are_marked(talk: 
         ("is anybody there", {"owner": "queue"}),
         ("thank you Kim", {"owner": "agent"}),
     ]
+    last = (await kept(talk.journal))[-1]
+    assert (last.intent, last.confidence, last.verdict) == (None, None, None)
 
 
 async def test_thumbs_are_noted_when_they_come_and_taken_back_when_they_go(talk: Talk) -> None:
@@ -226,6 +235,15 @@ async def test_a_crash_in_between_loses_nothing_and_takes_nothing_twice(
     assert len(await kept(talk.journal)) == 2
     assert (await collect(talk.journal)).report.added == 3
     assert [u.text for u in await kept(talk.journal)] == [f"nice day {n}" for n in range(5)]
+
+
+async def test_who_comes_too_late_keeps_nothing(talk: Talk) -> None:
+    await talk("nice day | chat")
+    await collect(talk.journal)
+    late = Utterance("journal", "c1", "9", "late")
+
+    assert await talk.journal.take_turns(0, 9, [late], []) is None
+    assert len(await kept(talk.journal)) == 1
 
 
 async def test_two_that_collect_at_once_keep_each_message_once(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
-from bot.transcripts import columns, formats, importing, json_values, progress, times, writers
+from bot.transcripts import columns, formats, importing, json_values, mail, progress, times, writers
 from bot.transcripts.chat_lines import said
 from bot.transcripts.keeper import REPEATED
 from bot.transcripts.message import COMMAND, NO_TEXT, NOT_UTF8, STAFF, Item, Message, Way, Writer
@@ -83,6 +83,14 @@ def test_zendesk_tickets_are_read_comment_by_comment(tmp_path: Path) -> None:
     assert second.writer is Writer.STAFF
 
 
+def test_a_ticket_that_begins_with_a_text_of_its_own_is_one_conversation(tmp_path: Path) -> None:
+    replies = [{"id": 5, "body_text": "yes", "incoming": False}, {"id": 6, "body_text": "thanks", "incoming": True}]
+    ticket = {"id": 3, "requester_id": 7, "description_text": "is it in stock", "conversations": replies}
+    items = read(written(tmp_path / "t.json", ticket))
+    assert customers(items) == ["is it in stock", "thanks"]
+    assert {item.conversation for item in items if isinstance(item, Message)} == {"3"}
+
+
 def test_zendesk_chat_tells_visitors_from_agents_and_triggers(tmp_path: Path) -> None:
     history = [
         {"type": "chat.memberjoin", "name": "Visitor 8", "sender_type": "Visitor"},
@@ -128,6 +136,7 @@ def test_intercom_conversations_have_a_source_and_parts_in_html(tmp_path: Path) 
         {"message_type": "incoming", "content": "is it in stock", "conversation": {"id": 12, "status": "open"}},
         {"message_type": 0, "content": "is it in stock"},
         {"is_bot": False, "text": "is it in stock"},
+        {"incoming": None, "text": "is it in stock"},
         {"messages": [{"sender": "agent", "body": "hi"}, {"sender": "customer", "body": "is it in stock"}]},
         {"_source": {"speaker": "USER", "utterance": "is it in stock"}},
         {"role": "user", "content": [{"type": "text", "text": "is it in stock"}, {"type": "image"}]},
@@ -323,10 +332,10 @@ def test_tabs_and_utf_16_as_excel_saves_them(tmp_path: Path) -> None:
 
 def test_a_column_of_texts_alone_is_customers_words(tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
-    path.write_text('text\nwhere is it\n\n"two\nlines"\n')
+    path.write_text('text\nwhere is it\n\n"two\nlines"\nlast\n')
     items = read(path)
-    assert customers(items) == ["where is it", "two\nlines"]
-    assert [item.line for item in items] == [2, 4]
+    assert customers(items) == ["where is it", "two\nlines", "last"]
+    assert [item.line for item in items] == [2, 4, 6]
 
 
 def test_a_title_above_the_columns_is_passed_over(tmp_path: Path) -> None:
@@ -467,6 +476,25 @@ def test_a_maildir_and_a_single_mail_are_read(tmp_path: Path) -> None:
     assert customers(read(tmp_path / "box")) == customers(read(tmp_path / "one.eml")) == ["my lamp flickers"]
 
 
+def test_what_was_sent_from_the_mailbox_tells_whose_it_is(tmp_path: Path) -> None:
+    sent = "From 1@x Sun Mar 01 09:00:00 2026\nX-Gmail-Labels: Sent\nFrom: shop@gmail.com\nTo: ada@x.org\n\nhello\n\n"
+    got = "From 2@x Sun Mar 01 09:00:00 2026\nFrom: ada@x.org\nTo: all@list.example\n\nis it in stock\n\n"
+    path = tmp_path / "sent.mbox"
+    path.write_text(got + sent + got)
+    assert customers(read(path)) == ["is it in stock"] * 2
+
+
+def test_of_a_mail_with_a_large_attachment_the_beginning_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "LARGEST", 300)
+    path = tmp_path / "large.mbox"
+    one = "From 1@x Sun Mar 01 09:00:00 2026\nFrom: ada@x.org\nTo: me@shop.example\n\nhello\n\n" + "-- \n" + "x" * 5000
+    path.write_text(f"{one}\n\n{one}\n")
+    assert [len(data) < 700 for _, data in mail._of_mbox(path, Way())] == [True, True]
+    assert customers(read(path)) == ["hello", "hello"]
+
+
 def test_own_addresses_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "inbox.mbox"
     path.write_text(MBOX)
@@ -575,7 +603,26 @@ def test_a_conversation_named_by_a_phone_number_is_renamed(frontdesk: Run, tmp_p
     assert "5512345" not in utterance.conversation
 
 
-def test_a_dry_run_counts_and_keeps_nothing(frontdesk: Run, tmp_path: Path) -> None:
+def test_an_export_in_another_order_adds_nothing_and_one_with_the_same_numbers_does(
+    frontdesk: Run, tmp_path: Path
+) -> None:
+    march = [{"chat_id": 1, "time": 1772355600 + n, "text": f"hello {n}"} for n in range(3)]
+    april = [{"chat_id": 1, "id": n, "text": f"bye {n}"} for n in range(3)]
+    may = [{"chat_id": 1, "id": n, "text": f"again {n}"} for n in range(3)]
+    outs = [
+        frontdesk("import", "transcripts", written(tmp_path / f"{n}.jsonl", *rows)).out
+        for n, rows in enumerate((march, march[::-1], april, may))
+    ]
+    assert [out.splitlines()[1].partition(" utterances added")[0] for out in outs] == ["3", "0", "3", "3"]
+
+
+def test_of_lines_without_a_customer_the_same_twice_is_two_customers(frontdesk: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\nhello there\nhello there\n")
+    assert "2 utterances added" in frontdesk("import", "transcripts", "a.csv").out
+
+
+def test_a_dry_run_counts_and_keeps_nothing(frontdesk: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "BATCH", 2)
     path = written(tmp_path / "a.jsonl", *({"id": n % 3, "text": f"hello {n % 3}"} for n in range(6)))
     ended = frontdesk("import", "transcripts", path, "--dry-run", "--json")
     told = json.loads(ended.out)

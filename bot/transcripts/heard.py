@@ -116,7 +116,7 @@ class Hearing:
     def _outcome(self) -> dict[str, Any]:
         turn = self._turn
         found = {} if turn.owner is Owner.BOT else {"owner": turn.owner.value}
-        return found | ({"handover": turn.reason} if turn.owner is Owner.QUEUE and turn.reason else {})
+        return found | ({"handover": turn.reason} if turn.reason else {})
 
     def _follow(self, event: Event) -> None:
         if event.name == "slot" and event.data.get("name") == REQUESTED:
