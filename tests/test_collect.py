@@ -124,6 +124,13 @@ async def test_an_answer_to_a_form_says_what_was_asked(talk: Talk) -> None:
     ]
 
 
+async def test_a_form_that_takes_anothers_place_asks_too(talk: Talk) -> None:
+    await talk("cancel my order | cancel", "i swap it | swap", "nice day | chat")
+    await collect(talk.journal)
+
+    assert [utterance.asked for utterance in await kept(talk.journal)] == [None, "order", "order"]
+
+
 async def test_after_a_restart_nothing_was_asked(talk: Talk) -> None:
     await talk("cancel my order | cancel", "/restart", "nice day | chat")
     await collect(talk.journal)

@@ -14,7 +14,7 @@ from bot.messages import Event, Owner
 SOURCE = "journal"
 PRESSED = "a pressed button"
 _ASKED_BACK = frozenset({CLARIFY, "action_default_ask_affirmation"})
-_OVER = frozenset({"session_started", "restart", "form_suspended"})
+_OVER = frozenset({"session_started", "restart"})
 _MOST_PARTS = 9
 
 
@@ -34,12 +34,18 @@ class Said:
 class Thread:
     """What has to be remembered of a conversation from one turn to the next."""
 
-    asked: str | None = None
-    """The slot that the bot asked for last."""
+    requested: str | None = None
+    """The slot that a form asked for last."""
+    in_form: bool = False
     offered: UtteranceKey | None = None
     """The message whose likely meanings the customer has before them."""
     waiting: dict[str, UtteranceKey] = field(default_factory=dict)
     """Requests that the bot takes up later, by their texts."""
+
+    @property
+    def asked(self) -> str | None:
+        """What a form waits for."""
+        return self.requested if self.in_form else None
 
     @classmethod
     def after(cls, turns: Iterable[PastTurn]) -> Thread:
@@ -120,9 +126,13 @@ class Hearing:
 
     def _follow(self, event: Event) -> None:
         if event.name == "slot" and event.data.get("name") == REQUESTED:
-            self._thread.asked = event.data.get("value")
-        elif event.name in _OVER or (event.name == "active_loop" and not event.data.get("name")):
-            self._thread.asked = None
+            self._thread.requested = event.data.get("value")
+        elif event.name == "active_loop":
+            self._thread.in_form = bool(event.data.get("name"))
+        elif event.name == "form_suspended":
+            self._thread.in_form = False
+        elif event.name in _OVER:
+            self._thread.requested, self._thread.in_form = None, False
 
 
 def key_of(conversation_id: str, seq: int, part: int = 0) -> UtteranceKey:
