@@ -29,6 +29,8 @@ _SIZES = {
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
     "max_position_embeddings",
 }
+MODULES = ("Transformer", "Pooling", "Normalize")
+POOLINGS = ("mean", "cls")
 FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
 
 
@@ -94,6 +96,12 @@ def read_base(folder: Path) -> tuple[Encoder, Tokenizer]:
     return encoder.eval().requires_grad_(False), _tokenizer(folder, encoder.shape)
 
 
+def places(folder: Path) -> int:
+    """Tokens of a text that the model has positions for."""
+    shape = _architecture(folder)
+    return shape.positions - shape.first_position
+
+
 def _architecture(folder: Path) -> Architecture:
     config = _config(folder)
     family = str(config.get("model_type"))
@@ -133,11 +141,37 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _pooling(folder: Path) -> str:
+    if unknown := [name for name in _modules(folder) if name not in MODULES]:
+        raise DataError(
+            folder,
+            None,
+            f"modules.json has {', '.join(unknown)}, which cannot be used.",
+            f"Known: {', '.join(MODULES)}.",
+        )
     try:
         modes = json.loads((folder / "1_Pooling" / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
         return "mean"
-    return "cls" if modes.get("pooling_mode_cls_token") else "mean"
+    chosen = modes.get("pooling_mode") or _flagged(modes) or "mean"
+    if chosen not in POOLINGS:
+        raise DataError(folder, None, f"pooling '{chosen}' cannot be used.", f"Known: {', '.join(POOLINGS)}.")
+    return str(chosen)
+
+
+def _modules(folder: Path) -> list[str]:
+    """Of which sentence-transformers makes a text's vector."""
+    try:
+        return [str(module["type"]).rpartition(".")[2] for module in json.loads((folder / "modules.json").read_text())]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _flagged(modes: Mapping[str, Any]) -> str:
+    """As older sentence-transformers wrote it: a flag for each, `pooling_mode_cls_token`."""
+    flags = [name for name, value in modes.items() if name.startswith("pooling_mode_") and value is True]
+    return ", ".join(
+        name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token") for name in flags
+    )
 
 
 def _tokenizer(folder: Path, shape: Architecture) -> Tokenizer:

@@ -47,8 +47,9 @@ _CONTRACTED = {f"{verb}nt": f"{verb}n't" for verb in _NEGATED}
 _PREFIX = 2
 """Letters before a word that are no typing error: `un`, `re`, `de`."""
 _REPEATED = re.compile(r"(.)\1{2,}")
-_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+WITHOUT_SPACES = r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 """Thai, Lao, Khmer, Japanese and Chinese: what looks like a word there is a clause."""
+_WITHOUT_SPACES = re.compile(WITHOUT_SPACES)
 _WORD = re.compile(r"(?<![\w@./'-])[^\W\d_]+(?![\w@/]|[.'-]\w)")
 """Letters alone: no order number, address, link or compound."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from string import punctuation
 
 from tokenizers import Encoding, Tokenizer
 
-from nlu.spelling import Corrected, Known, Speller, dictionary
+from nlu.spelling import WITHOUT_SPACES, Corrected, Known, Speller, dictionary
 
 MAX_CHARACTERS = 8000
 """Far more than the encoder's tokens can hold; the rest is not even looked at."""
@@ -84,15 +86,46 @@ def _words(encoding: Encoding, corrected: Corrected) -> tuple[Word, ...]:
     """Their places are those in the original text."""
     words: list[Word] = []
     last = None
-    inside = {place for match in _NOT.finditer(corrected.text) for place in range(*match.span())}
-    for token, (number, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
-        if number is None or end <= start:
-            continue
-        if number == last or (start in inside and words and words[-1].end == start):
-            words[-1] = Word(words[-1].start, end, words[-1].token)
+    text = corrected.text
+    inside = {place for match in _NOT.finditer(text) for place in range(*match.span())}
+    for token, number, start, end in _pieces(encoding, text):
+        before = words[-1].end if words else 0
+        goes_on = start < before or (number == last and not _parted(text, start))
+        if goes_on or (words and start == before and start in inside):
+            words[-1] = Word(words[-1].start, max(end, before), words[-1].token)
         else:
             words.append(Word(start, end, token))
         last = number
     if not corrected.edits:
         return tuple(words)
     return tuple(Word(*corrected.original(word.start, word.end), word.token) for word in words)
+
+
+_SPACE = "\u2581"
+"""SentencePiece's; a token of nothing else has the place of the letter behind it."""
+
+
+def _pieces(encoding: Encoding, text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Tokens with their number of a word, start and end: of those that stand in the text, without spaces around."""
+    pieces = zip(encoding.tokens, encoding.word_ids, encoding.offsets, strict=True)
+    for token, (piece, number, (first, last)) in enumerate(pieces):
+        shown = text[first:last]
+        start = last - len(shown.lstrip())
+        end = start + len(shown.strip())
+        if number is not None and start < end and piece != _SPACE:
+            yield token, number, start, end
+
+
+def _parted(text: str, place: int) -> bool:
+    """Whether a word ends here that the tokenizer may see as one with the next: SentencePiece parts at spaces alone."""
+    return any(_stands_alone(character) for character in text[place - 1 : place + 1])
+
+
+def _stands_alone(character: str) -> bool:
+    if character.isascii():
+        return character in punctuation
+    return unicodedata.category(character)[0] == "P" or bool(_ALONE.match(character))
+
+
+_ALONE = re.compile(f"{WITHOUT_SPACES}|[\u2600-\u27bf\U0001f000-\U0001faff]")
+"""Scripts without spaces, of which each token is a word, and emoji."""

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nlu.base_model import places
 from nlu.data.article import Article
 from nlu.data.examples import Example
+from nlu.encoder import MAX_TOKENS
 from nlu.engine.torch_engine import TorchEngine
 from nlu.intents import Judge, ranking
 from nlu.retriever import (
@@ -190,12 +192,13 @@ def articles_of(articles: Sequence[Article]) -> Integers:
 
 
 def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) -> Vectors:
-    """By sentence-transformers."""
+    """By sentence-transformers, which reads too far in a RoBERTa whose tokenizer's settings name no length."""
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     model = SentenceTransformer(str(folder), device=str(device))
+    model.max_seq_length = min(model.max_seq_length or MAX_TOKENS, places(folder))
     passages = passage_texts(articles)
     texts = [*passages, *question_texts(articles)]
     found = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
