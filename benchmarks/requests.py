@@ -76,7 +76,7 @@ def _family(example: Example) -> str:
 
 def readings(model: Model, text: str) -> Readings | None:
     (whole,) = model._read([text])
-    entities = model.entities.read(text, whole.tokens.words, whole.signals.tags)
+    entities = model.entities.read(text, whole.tokens.words, whole.signals.tags, whole.tokens.read)
     tried = cuts(text, entities, whole.decided is not Verdict.SURE)
     parts = model._read([part for cut in tried for part in cut.texts(text)])
     likely = [one.likely for one in (whole, *parts)]

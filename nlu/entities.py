@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nlu.data.examples import Annotation, Example, Patterns
 from nlu.everyday.finders import Finder, Found, finder
 from nlu.spelling import Corrected
-from nlu.tokens import Word
+from nlu.tokens import Tokens, Word
 from nlu.types import Entity
 
 MAX_CHARACTERS = 4000
@@ -234,11 +234,13 @@ IGNORED = -100
 """The tag of a word that the token head does not learn from."""
 
 
-def tags_of(example: Example, words: Sequence[Word], labels: Mapping[Label, int], matcher: Matcher) -> list[int]:
-    """One tag per word: 0 outside, 2k+1 begins label k, 2k+2 goes on; what only a pattern marks is ignored."""
+def tags_of(example: Example, tokens: Tokens, labels: Mapping[Label, int], matcher: Matcher) -> list[int]:
+    """One tag per word: 0 outside, 2k+1 begins label k, 2k+2 goes on; what only a pattern marks, in the text as it was
+    written or as it was read, is ignored."""
+    words = tokens.words
     tags = [0] * len(words)
     learnt = {entity for entity, _, _ in labels}
-    for found in matcher.find(example.text):
+    for found in (*matcher.find(example.text), *matcher.find_mended(tokens.read)):
         for index, word in enumerate(words):
             if found.entity in learnt and word.start < found.end and found.start < word.end:
                 tags[index] = IGNORED

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from string import ascii_lowercase
+
+from nlu.data.examples import Example
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
@@ -45,6 +48,20 @@ def _wrong(letter: str, random: Random) -> str:
     return near.upper() if letter.isupper() else near
 
 
-def all_disturbed(texts: Sequence[str], share: float, seed: int = 0) -> list[str]:
+def mistyped(example: Example, share: float, random: Random) -> Example:
+    """Its annotations mark the same words."""
+    text, annotations, last = "", [], 0
+    for mark in sorted(example.annotations, key=lambda annotation: annotation.start):
+        text += disturbed(example.text[last : mark.start], share, random)
+        start = len(text)
+        text += disturbed(example.text[mark.start : mark.end], share, random)
+        if len(text) > start:
+            annotations.append(replace(mark, start=start, end=len(text)))
+        last = mark.end
+    text += disturbed(example.text[last:], share, random)
+    return replace(example, text=text, annotations=tuple(annotations))
+
+
+def all_mistyped(examples: Sequence[Example], share: float, seed: int = 0) -> list[Example]:
     random = Random(seed)  # noqa: S311  # must be repeatable, keeps no secret
-    return [disturbed(text, share, random) for text in texts]
+    return [mistyped(example, share, random) for example in examples]

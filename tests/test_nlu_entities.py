@@ -21,8 +21,8 @@ from nlu.entities import (
     with_synonyms,
     without_overlaps,
 )
-from nlu.spelling import Speller
-from nlu.tokens import Word
+from nlu.spelling import Corrected, Speller
+from nlu.tokens import Tokens, Word
 from nlu.types import Entity
 
 PATTERNS = Patterns(
@@ -190,10 +190,22 @@ def example(text: str, *annotations: Annotation) -> Example:
     return Example(text, "ask", annotations)
 
 
+def tokens_of(text: str, read: Corrected | None = None) -> Tokens:
+    return Tokens([], tuple(words_of(text)), read or Corrected(text))
+
+
+def test_what_only_the_corrected_text_marks_is_not_learnt_as_nothing() -> None:
+    one = example("an amla soffa to Novi Sad", Annotation(17, 25, "city"), Annotation(0, 2, "product"))
+    labels = {label: number for number, label in enumerate(labels_of([one], PATTERNS))}
+    read = Speller(["alma", "sofa"], {"an", "novi"}.__contains__).corrected(one.text)
+    tags = tags_of(one, tokens_of(one.text, read), labels, Matcher(PATTERNS))
+    assert tags == [3, IGNORED, IGNORED, 0, 1, 2]
+
+
 def test_examples_give_tags_and_unannotated_pattern_matches_are_not_learnt_as_nothing() -> None:
     one = example("from Novi Sad to Köln", Annotation(5, 13, "city"))
     labels = {label: number for number, label in enumerate(labels_of([one], PATTERNS))}
-    assert tags_of(one, words_of(one.text), labels, Matcher(PATTERNS)) == [0, 1, 2, 0, IGNORED]
+    assert tags_of(one, tokens_of(one.text), labels, Matcher(PATTERNS)) == [0, 1, 2, 0, IGNORED]
 
 
 def test_the_model_does_not_learn_what_a_finder_finds() -> None:
@@ -201,7 +213,7 @@ def test_the_model_does_not_learn_what_a_finder_finds() -> None:
     patterns = Patterns(regexes=(("amount", "<money>"),))
     (city,) = labels_of([one], patterns)
     assert city[0] == "city"
-    assert tags_of(one, words_of(one.text), {city: 0}, Matcher(patterns)) == [0, 0, 0, 1, 2]
+    assert tags_of(one, tokens_of(one.text), {city: 0}, Matcher(patterns)) == [0, 0, 0, 1, 2]
 
 
 def test_values_given_in_annotations_are_kept_except_where_a_regex_describes_the_entity() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,8 @@ from nlu.evaluation.compare import compare
 from nlu.evaluation.intervals import interval
 from nlu.evaluation.measure import scored
 from nlu.evaluation.report import write_report
-from nlu.noise import all_disturbed, disturbed
+from nlu.evaluation.scores import Noisy
+from nlu.noise import all_mistyped, disturbed
 from nlu.types import Entity, Intent, Understanding, Verdict
 
 
@@ -113,13 +115,16 @@ def test_typing_errors_are_repeatable_and_touch_only_letters(text: str, share: f
 
 def test_about_as_many_letters_are_mistyped_as_was_asked() -> None:
     word = "abcdefghijklmnopqrstuvwxyz"
-    same = sum(
-        sum(letter == typed for letter, typed in zip(word, other, strict=False))
-        for other in all_disturbed([word] * 400, 0.02)
-    )
+    others = [typed.text for typed in all_mistyped([Example(word, "a")] * 400, 0.02)]
+    same = sum(sum(letter == typed for letter, typed in zip(word, other, strict=False)) for other in others)
     assert same < 26 * 400  # something was changed
-    untouched = sum(other == word for other in all_disturbed([word] * 400, 0.02)) / 400
+    untouched = sum(other == word for other in others) / 400
     assert untouched == pytest.approx(0.98**26, abs=0.1)
+
+
+def test_entities_under_typing_errors_are_shown_where_some_are_marked() -> None:
+    lines = replace(scored("m", [pair("a", "a")]), noise=(Noisy(0.1, 1, 1, 0, 0.5), Noisy(0.2, 1, 1, 0))).to_text()
+    assert lines.count("entities F1 50.0%") == lines.count("entities F1") == 1
 
 
 def test_a_report_needs_no_other_file(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_what_is_marked_can_be_learnt_and_is_found_to_the_character(
     numbers = {label: number for number, label in enumerate(labels)}
     for example, tokens in zip(examples, tokenize(tokenizer, [e.text for e in examples]), strict=True):
         scores = np.full((len(tokens.ids), 1 + 2 * len(labels)), -9, np.float32)
-        for word, tag in zip(tokens.words, tags_of(example, tokens.words, numbers, reader.matcher), strict=True):
+        for word, tag in zip(tokens.words, tags_of(example, tokens, numbers, reader.matcher), strict=True):
             scores[word.token, tag] = 9
         marked = [(a.entity, a.start, a.end) for a in example.annotations]
         found = [(e.entity, e.start, e.end) for e in reader.read(example.text, tokens.words, scores)]

@@ -9,7 +9,7 @@ import torch
 
 from nlu.data.examples import Annotation, Example
 from nlu.entities import IGNORED
-from nlu.training.mistyped import copies, mistyped
+from nlu.training.mistyped import copies, mistyped_copies
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import Prepared
 from nlu.training.variation import varied
@@ -52,7 +52,7 @@ def test_a_mistyped_example_marks_the_same_words() -> None:
         "send it to Rome, from Bonn", "go", (Annotation(11, 15, "city", role="to"), Annotation(22, 26, "city"))
     )
     changed = 0
-    for typed in mistyped([example], 200):
+    for typed in mistyped_copies([example], 200):
         spans = [typed.text[mark.start : mark.end] for mark in typed.annotations]
         if len(spans) == 2:
             before, between = typed.text[: typed.annotations[0].start], typed.text[typed.annotations[0].end :]

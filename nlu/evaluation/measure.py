@@ -20,7 +20,7 @@ from nlu.evaluation.scope import scope_intervals, scope_scores
 from nlu.evaluation.scores import Cost, Evaluation, Noisy
 from nlu.evaluation.several import Message, read_several, several_intervals, several_scores
 from nlu.intents import Thresholds, verdict
-from nlu.noise import all_disturbed
+from nlu.noise import all_mistyped
 from nlu.source import DataError
 from nlu.types import Understanding, Verdict
 from nlu.understand import Model
@@ -136,6 +136,7 @@ def _cost(model: Model, budget: float, pairs: Pairs) -> Cost:
 
 
 def _noisy(model: Model, inside: Sequence[Example], share: float) -> Noisy:
-    typed = all_disturbed([example.text for example in inside], share)
-    found = intent_scores(list(zip(inside, asked_whole(model, typed), strict=True)))
-    return Noisy(share, found.accuracy, found.sure, found.wrong_when_sure)
+    pairs = understood(model, all_mistyped(inside, share))
+    found, marked = intent_scores(pairs), any(example.annotations for example, _ in pairs)
+    entities = entity_scores(pairs).f1 if marked else None
+    return Noisy(share, found.accuracy, found.sure, found.wrong_when_sure, entities)

@@ -119,6 +119,8 @@ class Noisy:
     accuracy: float
     answered: float
     wrong: float
+    entity_f1: float | None = None
+    """Strict; None where no entity is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,10 @@ class Evaluation:
             if self.several.singles:
                 yield f"            {self.several.singles} with one: taken for more {self._share('single_split')}"
         for noisy in self.noise:
+            entities = "" if noisy.entity_f1 is None else f", entities F1 {noisy.entity_f1:.1%}"
             yield (
                 f"typing      {noisy.share:4.0%} of the letters wrong: accuracy {noisy.accuracy:.1%}, "
-                f"acted on {noisy.answered:.1%} (wrongly {noisy.wrong:.1%} of all)"
+                f"acted on {noisy.answered:.1%} (wrongly {noisy.wrong:.1%} of all){entities}"
             )
 
     def _share(self, name: str) -> str:

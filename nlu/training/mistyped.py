@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from random import Random
 
 from nlu.data.examples import Example
-from nlu.noise import disturbed
+from nlu.noise import mistyped
 
 TYPOS = 0.12
 """Share of the letters that are mistyped in an example that is."""
@@ -20,22 +19,8 @@ def copies(examples: Sequence[Example]) -> int:
     return min(_MOST_COPIES, _CHARACTERS // max(1, sum(len(example.text) for example in examples)))
 
 
-def mistyped(examples: Sequence[Example], times: int) -> Iterator[Example]:
+def mistyped_copies(examples: Sequence[Example], times: int) -> Iterator[Example]:
     """All of them, and all again with other errors; the same ones every time."""
     random = Random(0)  # noqa: S311  # must be repeatable, keeps no secret
     for _ in range(times):
-        yield from (_mistyped(example, random) for example in examples)
-
-
-def _mistyped(example: Example, random: Random) -> Example:
-    """Its annotations mark the same words."""
-    text, annotations, last = "", [], 0
-    for mark in sorted(example.annotations, key=lambda annotation: annotation.start):
-        text += disturbed(example.text[last : mark.start], TYPOS, random)
-        start = len(text)
-        text += disturbed(example.text[mark.start : mark.end], TYPOS, random)
-        if len(text) > start:
-            annotations.append(replace(mark, start=start, end=len(text)))
-        last = mark.end
-    text += disturbed(example.text[last:], TYPOS, random)
-    return replace(example, text=text, annotations=tuple(annotations))
+        yield from (mistyped(example, TYPOS, random) for example in examples)

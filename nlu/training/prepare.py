@@ -14,7 +14,7 @@ from nlu.encoder import Encoder, padded
 from nlu.engine.torch_engine import by_length
 from nlu.entities import IGNORED, Label, Matcher, labels_of, tags_of
 from nlu.tokens import TextReader, Tokens
-from nlu.training.mistyped import copies, mistyped
+from nlu.training.mistyped import copies, mistyped_copies
 
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _BETWEEN = re.compile(r"[\W_]+")
@@ -65,7 +65,7 @@ def prepare(
     names = tuple(data.intents)
     spoken_names = [(words, number) for number, name in enumerate(names) if (words := spoken(name))]
     labels = labels_of(data.examples, data.patterns)
-    typed = list(mistyped(data.examples, copies(data.examples)))
+    typed = list(mistyped_copies(data.examples, copies(data.examples)))
     tokens = reader.read([*(e.text for e in data.examples), *(words for words, _ in spoken_names)])
     of_typed = reader.read([example.text for example in typed])
     matcher, numbers = Matcher(data.patterns), {label: number for number, label in enumerate(labels)}
@@ -85,7 +85,7 @@ def prepare(
 
 def _tags(example: Example, split: Tokens, numbers: Mapping[Label, int], matcher: Matcher) -> Tensor:
     of_tokens = torch.full((len(split.ids),), IGNORED)
-    for word, tag in zip(split.words, tags_of(example, split.words, numbers, matcher), strict=True):
+    for word, tag in zip(split.words, tags_of(example, split, numbers, matcher), strict=True):
         of_tokens[word.token] = tag
     return of_tokens
 
