@@ -57,12 +57,13 @@ def scored(settings: Settings, model: Path, data: Path, against: Path | None, *,
     """Raises DataError and ModelError."""
     texts = read_texts(data)
     loaded = _loaded(settings, model)
-    found = evaluate(loaded, texts, {*BUDGETS, settings.error_budget}, NOISE if noise else ())
+    pairs = understood(loaded, texts.examples)
+    found = evaluate(loaded, texts, {*BUDGETS, settings.error_budget}, NOISE if noise else (), pairs)
     _warn_of_strangers(loaded.manifest, [score.intent for score in found.intents.by_intent] if found.intents else [])
     if against is None:
         return Evaluated(found)
     before = understood(_loaded(settings, against), texts.examples)
-    return Evaluated(found, compare(before, understood(loaded, texts.examples)))
+    return Evaluated(found, compare(before, pairs))
 
 
 def cross_validated(settings: Settings, data: Path, parts: int, seed: int, screen: Screen) -> Evaluated:

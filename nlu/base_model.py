@@ -136,7 +136,8 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(folder, None, "no readable config.json.", "The folder must be a Hugging Face model.")
     if config.get("model_type") in FAMILIES and (missing := sorted(_SIZES - config.keys())):
-        raise DataError(folder / "config.json", None, f"{', '.join(missing)} is missing.", "Fetch the model again.")
+        found = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        raise DataError(folder / "config.json", None, found, "Fetch the model again.")
     return config
 
 

@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.types import Entity
+from nlu.intents import families
+from nlu.types import Entity, family
 
 Floats = NDArray[np.floating[Any]]
 
@@ -34,6 +35,12 @@ SAY, LEAST_SAY = 0.15, 1e-4
 
 _WORD = re.compile(r"\w[\w'’-]+")
 _STOPS = tuple(".!?;:,…。！？；，")
+_SHORT = re.compile(
+    r"(?<![^\s(])(?:e\.g|i\.e|dr|mr|mrs|ms|prof|st|approx|vs|resp|incl|(?P<counting>nos?|nr|art|fig|p|pp|tel|ca))\.,?$",
+    re.IGNORECASE,
+)
+_LONGEST_SHORT = 10
+"""More characters than an abbreviation has, with what stands before it."""
 _GAP = re.compile(r"\s+|(?<=[。！？；，])(?=\w)")
 _JOINING = re.compile(
     r"""(?:(?:
@@ -127,8 +134,16 @@ def _cuts(text: str, unclear: bool) -> Iterator[Cut]:
     for gap in _GAP.finditer(text):
         joining = _JOINING.match(text, gap.end())
         opening = unclear and _OPENING.match(text, gap.end())
-        if joining or opening or "\n" in gap[0] or text[: gap.start()].endswith(_STOPS):
+        if joining or opening or "\n" in gap[0] or _ends(text, gap):
             yield _cut(text, gap.start(), joining.end() if joining else gap.end())
+
+
+def _ends(text: str, gap: re.Match[str]) -> bool:
+    """Whether a sentence or a part of one ends here: "no. 5" does not, "No. Cancel it" does."""
+    if not text[: gap.start()].endswith(_STOPS):
+        return False
+    short = _SHORT.search(text[max(0, gap.start() - _LONGEST_SHORT) : gap.start()])
+    return not short or (bool(short["counting"]) and not text[gap.end() :][:1].isdigit())
 
 
 def _cut(text: str, end: int, start: int) -> Cut:
@@ -151,9 +166,7 @@ class Families:
 
     @classmethod
     def of(cls, intents: Sequence[str]) -> Self:
-        families = [intent.partition("/")[0] for intent in intents]
-        places = {name: place for place, name in enumerate(dict.fromkeys(families))}
-        return cls(tuple(places), np.array([places[family] for family in families], np.int64))
+        return cls(tuple(dict.fromkeys(map(family, intents))), np.array(families(intents)[0], np.int64))
 
     @property
     def request(self) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from string import punctuation
 
 from tokenizers import Encoding, Tokenizer
 
-from nlu.spelling import WITHOUT_SPACES, Corrected, Known, Speller, dictionary
+from nlu.spelling import MOST_CHARACTERS, WITHOUT_SPACES, Corrected, Known, Speller, dictionary
 
 MAX_CHARACTERS = 8000
 """Far more than the encoder's tokens can hold; the rest is not even looked at."""
@@ -34,6 +34,11 @@ class Tokens:
     @property
     def text(self) -> str:
         return self.read.text
+
+    def shown(self, original: str) -> str:
+        """The beginning of the text as it was read, as far as words are corrected, if a reader would notice; else
+        empty."""
+        return self.text[:MOST_CHARACTERS] if self.read.differs(original) else ""
 
 
 def prepared(tokenizer: Tokenizer, most: int) -> Tokenizer:

@@ -136,7 +136,7 @@ class Model:
             passages=passages if read.tokens.words else (),
             scope=read.scope,
             language=self.languages.other(read.text) if read.decided is Verdict.UNSURE else "",
-            corrected=read.tokens.text if read.tokens.read.differs(read.text) else "",
+            corrected=read.tokens.shown(read.text),
             model=self.id,
             metadata=response_keys(self.manifest.intents, read.likely, read.ranked[0].name),
         )

@@ -151,7 +151,7 @@ def with_pickled_weights_only(folder: Path) -> None:
     [
         (without_config, "no readable config.json"),
         (with_a_list_for_config, "no readable config.json"),
-        (with_half_a_config, "hidden_size, .* is missing"),
+        (with_half_a_config, "hidden_size, .* are missing"),
         (of_another_family, "'t5' is not a family"),
         (with_relative_places, "position_embedding_type 'relative_key' cannot be used"),
         (without_tokenizer, "tokenizer knows 5 tokens and the model 40|tokenizer cannot be read"),

@@ -202,6 +202,7 @@ def test_csv_is_read_with_either_name_of_the_label(tmp_path: Path, label: str) -
         ("sentence,intent\nx,y\n", 1, "must be 'text,intent'"),
         ("text,intent\nx,y\n ,z\n", 3, "the text is empty"),
         ("text,intent\nx\n", 2, "the intent is empty"),
+        ("text,intent,Text\nx,y,z\n", 1, "the column 'text' is there twice"),
     ],
 )
 def test_bad_csv_is_refused_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:

@@ -122,6 +122,12 @@ def test_about_as_many_letters_are_mistyped_as_was_asked() -> None:
     assert untouched == pytest.approx(0.98**26, abs=0.1)
 
 
+def test_out_of_scope_texts_alone_say_why_there_are_few_figures() -> None:
+    alone = scored("m", [pair("oos", "a"), pair("oos", "b")]).to_text()
+    assert "All 2 labelled texts are out of scope" in alone
+    assert "out of scope:" not in scored("m", [pair("oos", "a"), pair("a", "a")]).to_text()
+
+
 def test_entities_under_typing_errors_are_shown_where_some_are_marked() -> None:
     lines = replace(scored("m", [pair("a", "a")]), noise=(Noisy(0.1, 1, 1, 0, 0.5), Noisy(0.2, 1, 1, 0))).to_text()
     assert lines.count("entities F1 50.0%") == lines.count("entities F1") == 1

@@ -40,6 +40,25 @@ def test_a_text_may_be_cut_where_parts_of_it_meet(text: str, first: str, second:
     assert (first, second) in halves(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the sofa of no. 5 is late",
+        "a lamp e.g. this one",
+        "the lamps (e.g., this one) are late",
+        "it is for Dr. Smith",
+        "it went to St. Pauli",
+        "it weighs approx. five kilos",
+    ],
+)
+def test_the_dot_of_an_abbreviation_ends_no_sentence(text: str) -> None:
+    assert halves(text) == []
+
+
+def test_an_answer_is_no_abbreviation() -> None:
+    assert ("oh no.", "cancel order 5") in halves("oh no. cancel order 5")
+
+
 @pytest.mark.parametrize("text", ["", "and", "cancel", "and, also", "where is my order", "handle it", "!!! ???"])
 def test_a_text_with_no_place_to_cut_stays_whole(text: str) -> None:
     assert halves(text) == []

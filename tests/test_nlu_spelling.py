@@ -90,3 +90,9 @@ def test_tokens_of_a_corrected_word_point_to_what_was_written() -> None:
     (right,) = tokenize(tokenizer, ["cancel my order from Oslo"])
     assert found.ids == right.ids
     assert [text[word.start : word.end] for word in found.words] == ["cancle", "my", "ordre", "from", "Oslo"]
+
+
+def test_of_a_long_text_the_beginning_is_shown_as_it_was_read() -> None:
+    text = "wehre is it " + "x" * 7000
+    (tokens,) = tokenize(read_base(base_folder(BUILT_IN))[1], [text], Speller(["where"], {"is", "it"}.__contains__))
+    assert tokens.shown(text) == ("where is it " + "x" * 7000)[:2000]

@@ -12,6 +12,7 @@ from bot.dialogue.rules import Path as Way
 from bot.dialogue.slots import REQUESTED, Slot, Source
 from bot.dialogue.tracker import FALLBACK_INTENT, LISTEN
 from nlu.source import DataError, Node, did_you_mean
+from nlu.types import family
 
 BUILT_IN_INTENTS = frozenset(
     {"restart", "back", "session_start", "out_of_scope", FALLBACK_INTENT, "human", "stop", "repeat", "resume_bot"}
@@ -91,8 +92,8 @@ def _steps(domain: Domain, written: Written) -> Iterator[Problem]:
 def _step(domain: Domain, place: Node, step: Step, title: str) -> Iterator[Problem]:
     match step:
         case Said(intent=str() as name):
-            known = {*domain.intents, *(intent.partition("/")[0] for intent in domain.intents), *BUILT_IN_INTENTS}
-            if name not in known and name.partition("/")[0] not in domain.intents:
+            known = {*domain.intents, *map(family, domain.intents), *BUILT_IN_INTENTS}
+            if name not in known and family(name) not in domain.intents:
                 yield _problem(place, f"{title} names the unknown intent '{name}'.", _advice(name, known, "intents"))
             for entity, _, _ in step.entities:
                 if entity not in domain.entities:
@@ -179,7 +180,7 @@ def _intents_of_mapping(domain: Domain, slot: Slot, names: frozenset[str]) -> It
 def _unanswered(domain: Domain, written: Written) -> Iterator[Problem]:
     said = {step.intent for path in written.paths for step in path.steps if isinstance(step, Said)}
     for name, place in domain.intents.items():
-        if not {name, name.partition("/")[0]} & (said | BUILT_IN_INTENTS | VALUES):
+        if not {name, family(name)} & (said | BUILT_IN_INTENTS | VALUES):
             sentence = f"no rule or story begins with intent '{name}'."
             yield _problem(place, sentence, "Add a rule, or remove the intent.", fatal=False)
 

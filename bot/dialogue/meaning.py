@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from bot.messages import Inbound, Json
-from nlu.types import Entity, Intent, Passage, Understanding, Verdict
+from nlu.types import Entity, Intent, Passage, Understanding, Verdict, family
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _dumped(values: Mapping[str, Any]) -> str:
 
 def _pressed(text: str, payload: str, intents: frozenset[str]) -> Meaning:
     name, confidence, values = parse_payload(payload)
-    known = name in intents or name.partition("/")[0] in intents
+    known = name in intents or family(name) in intents
     entities = tuple(entity for key, value in values.items() for entity in _entities(key, value))
     return Meaning(
         text=text or payload,

@@ -9,6 +9,7 @@ from typing import Any
 from bot.dialogue.history import Loop, Move
 from bot.dialogue.rules import Done, Gap, Hard, Path, Said, SlotIs
 from bot.dialogue.tracker import Tracker
+from nlu.types import family
 
 Key = tuple[str, str | None]
 
@@ -144,7 +145,7 @@ def _key(step: Hard) -> Key:
 def _keys(move: Move) -> list[Key]:
     if move.kind == "done":
         return [("done", move.name)]
-    base = (move.name or "").partition("/")[0]
+    base = family(move.name or "")
     return [("text", None), *dict.fromkeys((("said", move.name), ("said", base)))]
 
 
@@ -155,7 +156,7 @@ def _is(step: Hard, move: Move) -> bool:
         return False
     if step.intent is None:
         return step.text is not None and step.text.casefold() == move.text.strip().casefold()
-    meant = step.intent in (move.name, (move.name or "").partition("/")[0])
+    meant = step.intent in (move.name, family(move.name or ""))
     return meant and all(_mentioned(entity, move) for entity in step.entities)
 
 

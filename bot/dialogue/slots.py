@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from nlu.source import Node, did_you_mean
+from nlu.types import family
 
 REQUESTED = "requested_slot"
 CUSTOMER = "customer"
@@ -156,7 +157,7 @@ def _names(node: Node | None) -> frozenset[str]:
 
 
 def _named(intent: str | None, names: frozenset[str]) -> bool:
-    return intent is not None and (intent in names or intent.partition("/")[0] in names)
+    return intent is not None and (intent in names or family(intent) in names)
 
 
 def _conditions(node: Node | None) -> tuple[When, ...]:

@@ -46,6 +46,8 @@ def rows_of(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str | 
         columns = [name.strip().lower() for name in reader.fieldnames or []]
     except csv.Error as error:
         raise DataError(path, 1, f"the CSV is broken ({error}).") from None
+    if twice := next((name for name in columns if name and columns.count(name) > 1), None):
+        raise DataError(path, 1, f"the column '{twice}' is there twice.", "Rename or remove one of them.")
     reader.fieldnames = columns
     return columns, _numbered(path, reader)
 

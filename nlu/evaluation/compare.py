@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nlu.evaluation.entities import Pairs
 from nlu.evaluation.intervals import Interval, interval
-from nlu.evaluation.measure import Pairs
 from nlu.evaluation.signs import Steps
 from nlu.types import Understanding, Verdict
 

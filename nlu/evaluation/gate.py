@@ -13,9 +13,9 @@ import numpy as np
 
 from nlu.data.examples import Example
 from nlu.evaluation.compare import Comparison, compare
-from nlu.evaluation.entities import exact
+from nlu.evaluation.entities import Pairs, exact
 from nlu.evaluation.intervals import interval
-from nlu.evaluation.measure import Pairs, Texts, asked_whole, understood
+from nlu.evaluation.measure import Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.remembered import UNKNOWN

@@ -13,7 +13,7 @@ from nlu.data.examples import Example
 from nlu.data.knowledge import FOLDER
 from nlu.data.reader import read_examples
 from nlu.data.table import columns_of, read_questions
-from nlu.evaluation.entities import entity_intervals, entity_scores
+from nlu.evaluation.entities import Pairs, entity_intervals, entity_scores
 from nlu.evaluation.intents import intent_intervals, intent_scores
 from nlu.evaluation.knowledge import knowledge_intervals, knowledge_scores
 from nlu.evaluation.scope import scope_intervals, scope_scores
@@ -28,8 +28,6 @@ from nlu.understand import Model
 NOISE = (0.0, 0.05, 0.1, 0.2)
 """Shares of letters mistyped, for a robustness curve."""
 _AT_ONCE = 64
-
-Pairs = Sequence[tuple[Example, Understanding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,18 @@ def _question_files(data: Path) -> list[Path]:
     return [file for file in files if file.suffix.lower() == ".csv" and "question" in columns_of(file)]
 
 
-def evaluate(model: Model, texts: Texts, budgets: Iterable[float] = BUDGETS, noise: Sequence[float] = ()) -> Evaluation:
-    """With the costs of the budgets, and the robustness against such shares of mistyped letters."""
-    pairs = understood(model, texts.examples)
+def evaluate(
+    model: Model,
+    texts: Texts,
+    budgets: Iterable[float] = BUDGETS,
+    noise: Sequence[float] = (),
+    pairs: Pairs | None = None,
+) -> Evaluation:
+    """With the costs of the budgets, and the robustness against such shares of mistyped letters.
+
+    `pairs`: the examples as the model understood them, if they were read already.
+    """
+    pairs = understood(model, texts.examples) if pairs is None else pairs
     asked = [text for text, _ in texts.questions] if model.retriever else []
     found = scored(model.id, pairs, list(zip(texts.questions, asked_whole(model, asked), strict=False)))
     inside = [example for example in texts.examples if not example.outlier]
@@ -112,6 +119,7 @@ def scored(name: str, pairs: Pairs, questions: Sequence[tuple[tuple[str, str], U
         scope_scores(*both) if both else None,
         knowledge_scores(questions) if questions else None,
         intervals=intervals,
+        strangers=len(outside),
     )
 
 

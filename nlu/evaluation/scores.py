@@ -136,6 +136,18 @@ class Evaluation:
     noise: tuple[Noisy, ...] = ()
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """95 % intervals of what `scores` gives, by name."""
+    strangers: int = 0
+    """Out-of-scope texts."""
+
+    @property
+    def lacking(self) -> str:
+        """Why there are so few figures; else empty."""
+        if self.intents or not self.strangers:
+            return ""
+        return (
+            f"All {self.strangers} labelled texts are out of scope: accuracy, budgets and telling them from the others "
+            "need in-scope texts, too."
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -154,6 +166,8 @@ class Evaluation:
 
     def _lines(self) -> Iterator[str]:
         yield f"model {self.model}"
+        if self.lacking:
+            yield self.lacking
         if (found := self.intents) is not None:
             yield f"intents     {found.texts} texts: accuracy {self._share('accuracy')}"
             yield f"            macro-F1 {self._share('macro_f1')}, calibration error {found.calibration_error:.3f}"

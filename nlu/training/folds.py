@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from nlu.data.examples import Example, TrainingData
 from nlu.data.reader import check_enough
 from nlu.engine.torch_engine import set_threads
-from nlu.evaluation.measure import Pairs, scored, understood
+from nlu.evaluation.entities import Pairs
+from nlu.evaluation.measure import scored, understood
 from nlu.evaluation.scores import Evaluation
 from nlu.source import DataError
 from nlu.training.logs import opened
