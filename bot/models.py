@@ -50,6 +50,8 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
     registry = Registry(settings.home)
     name = chosen(settings)
     if name is not None and (found := _first_sound(registry, name, settings, screen)) is not None:
+        if found[0].name == name != registry.current_id():
+            registry.promote(name)
         return found
     why = "There is no good one left" if name else NONE_YET
     made = train(settings.data, registry, options(settings), screen, f"{why}; training one.")
@@ -95,19 +97,22 @@ def _first_sound(registry: Registry, wanted: str, settings: Settings, screen: Sc
             continue
         if name != wanted:
             screen.print(f"Serving the last good one, {name}; `frontdesk train` makes a new one.", highlight=False)
-        elif name != registry.current_id():
-            registry.promote(name)
         return registry.directory(name), model
     return None
 
 
 def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
-    """The model for serving. Raises ModelError."""
+    """As `for_serving`, and shown."""
     with screen.status("Loading the model"):
-        from nlu.understand import load_model
+        return for_serving(directory, settings)
 
-        threads = settings.threads or serving_threads()
-        return load_model(directory, device=settings.device, threads=threads, budget=settings.error_budget)
+
+def for_serving(directory: Path, settings: Settings) -> Model:
+    """The model, warm. Raises ModelError."""
+    from nlu.understand import load_model
+
+    threads = settings.threads or serving_threads()
+    return load_model(directory, device=settings.device, threads=threads, budget=settings.error_budget)
 
 
 def serving_threads() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,6 +19,7 @@ from bot.console.pages import ModelPage
 from bot.console.sign_in import one_time_link
 from bot.demo import is_demo
 from bot.dialogue.assistant import Assistant
+from bot.following import following
 from bot.language import Language
 from bot.tokens import Signer
 from nlu.types import Understander
@@ -30,6 +31,14 @@ STOPPING = "Stopping: turns under way are finished, widgets are told to come bac
 
 Load: TypeAlias = AbstractAsyncContextManager[tuple[Understander, ModelPage]]
 """Enters when the model is there."""
+
+
+Follow: TypeAlias = Callable[[Language, Understander], AbstractAsyncContextManager[None]]
+
+
+def staying(language: Language, understander: Understander) -> AbstractAsyncContextManager[None]:
+    """The model stays what it is."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ class Start:
     """A socket that other processes share; without one the settings' port is opened."""
     patient: bool = False
     """The doors open when the model is there: others serve meanwhile."""
+    follow: Follow = staying
+    """What is done about models that come later."""
 
 
 def run(settings: Settings) -> None:
@@ -56,7 +67,20 @@ def run(settings: Settings) -> None:
     # A bot that says nothing while it is trained looks dead: without any model the doors stay closed.
     trained = None if models.chosen(settings) else models.ready(settings, screen)
     load = loading(lambda: trained or models.ready(settings, screen))
-    interpreter.run(_serve(Start(settings, assistant, models.articles(settings), load), screen))
+    start = Start(settings, assistant, models.articles(settings), load, follow=follower(settings))
+    interpreter.run(_serve(start, screen))
+
+
+def follower(settings: Settings) -> Follow:
+    """Of the registry's current model."""
+
+    def follow(language: Language, understander: Understander) -> AbstractAsyncContextManager[None]:
+        from nlu.understand import Service as Served
+
+        assert isinstance(understander, Served)
+        return following(settings, language, understander)
+
+    return follow
 
 
 async def _serve(start: Start, screen: Screen) -> None:
@@ -82,9 +106,11 @@ async def serve_until(stopped: Awaitable[None], start: Start, ready: Callable[[S
         async with serving(start.settings, start.assistant, language, start.listener) as service:
             if await _before(loaded, end):
                 interpreter.freeze()
-                language.use(*loaded.result())
-                ready(service, language.page)
-                await end
+                understander, page = loaded.result()
+                language.use(understander, page)
+                ready(service, page)
+                async with start.follow(language, understander):
+                    await end
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from bot import failures, interpreter, logs, models
 from bot.app import until_stopped
 from bot.config import Settings
 from bot.dialogue.assistant import Assistant
-from bot.start import Start, loading, serve_until
+from bot.start import Start, follower, loading, serve_until
 
 logger = logging.getLogger("bot.worker")  # not `__main__`
 
@@ -94,7 +94,8 @@ def _start(post: Post) -> Start:
     screen = Screen(stderr=True, soft_wrap=True)
     load = loading(lambda: models.sound(post.model, settings, screen))
     assistant = Assistant.load(settings.data)
-    return Start(settings, assistant, models.articles(settings), load, post.listener, post.patient)
+    sockets = post.listener, post.patient
+    return Start(settings, assistant, models.articles(settings), load, *sockets, follow=follower(settings))
 
 
 if __name__ == "__main__":

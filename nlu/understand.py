@@ -246,21 +246,29 @@ def _retriever(directory: Path) -> Retriever | None:
 class Service:
     """The model behind a batcher: nlu.types.Understander."""
 
-    def __init__(self, model: Model, batcher: Batcher[str, Understanding]) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._batcher = batcher
+        self.batcher = Batcher(self._understood, LARGEST_BATCH, CAPACITY)
 
     @property
     def model(self) -> str:
         return self._model.id
 
+    def use(self, model: Model) -> None:
+        """From the next batch on; what is being understood just now ends with the model it began with."""
+        self._model = model
+
+    def _understood(self, texts: Sequence[str]) -> list[Understanding]:
+        return self._model.understand_now(texts)
+
     async def understand(self, texts: Sequence[str]) -> list[Understanding]:
         """Raises only Overloaded."""
-        return await self._batcher.submit(texts)
+        return await self.batcher.submit(texts)
 
 
 @asynccontextmanager
 async def serve(model: Model) -> AsyncIterator[Service]:
     """Messages of all conversations share the model's batches while the context is open."""
-    async with Batcher(model.understand_now, LARGEST_BATCH, CAPACITY) as batcher:
-        yield Service(model, batcher)
+    service = Service(model)
+    async with service.batcher:
+        yield service

@@ -22,8 +22,6 @@ IN_TERMINAL = (
 )
 """Also where the tests themselves run under nohup."""
 SECONDS = 60
-ENOUGH = 500
-"""Connections, of which one at least goes to another worker."""
 
 
 @dataclass(slots=True)
@@ -54,9 +52,12 @@ class Several:
 
     @asynccontextmanager
     async def two_workers(self) -> AsyncIterator[tuple[Widget, Widget]]:
-        """A conversation that is open at two of the workers."""
+        """A conversation that is open at two of the workers; of many connections one goes to the other one, once it is
+        there."""
+        clock = asyncio.get_running_loop().time
         async with Widget.open(self.url) as first:
-            for _ in range(ENOUGH):
+            end = clock() + SECONDS
+            while clock() < end:
                 async with self.back(first) as second:
                     if second.welcome["name"] != first.welcome["name"]:
                         yield first, second

@@ -277,7 +277,7 @@ def test_models_are_listed_shown_and_promoted(frontdesk: Frontdesk, registry: Re
     assert [line[:24].rstrip() for line in listed] == [f"* {NEWER}", f"  {OLDER}"]
     assert [manifest["id"] for manifest in json.loads(frontdesk("models", "list", "--json").out)] == [NEWER, OLDER]
     assert json.loads(frontdesk("models", "show", OLDER).out)["intents"] == sorted(EXAMPLES)
-    assert frontdesk("models", "promote", OLDER).out == f"{OLDER} is served from the next start.\n"
+    assert frontdesk("models", "promote", OLDER).out == f"{OLDER} is current; a running service takes it up.\n"
     assert registry.current_id() == OLDER
 
 

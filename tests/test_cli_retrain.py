@@ -70,7 +70,7 @@ def test_a_retrain_is_promoted_or_held_and_a_person_has_the_last_word(frontdesk:
     frontdesk("models", "promote", bad)
     assert registry.current_id() == bad
     back = frontdesk("models", "rollback")
-    assert back.out == f"{good} is served from the next start; {bad} is held.\n"
+    assert back.out == f"{good} is current; a running service takes it up. {bad} is held.\n"
     assert registry.current_id() == good == models.chosen(Settings.read())
 
     _write(project / "nlu", {**EXAMPLES, "greet": [*EXAMPLES["greet"], "good day to you"]})

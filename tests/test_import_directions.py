@@ -17,6 +17,7 @@ WIRING = {
     "bot/several.py",
     "bot/checks.py",
     "bot/evaluating.py",
+    "bot/following.py",
     "bot/learning/difference.py",
     "bot/learning/retraining.py",
     "bot/learning/verbs.py",

@@ -72,7 +72,7 @@ def _settled(registry: Registry, model: str, decision: Decision, *, by_hand: boo
     if by_hand:
         return f"Nothing speaks against {model}; {promote}."
     registry.promote(model)
-    return f"{model} is current, and served from the next start. `frontdesk models rollback` goes back."
+    return f"{model} is current; a running service takes it up. `frontdesk models rollback` goes back."
 
 
 def decided(settings: Settings, pair: tuple[Path, Path], data: Path, turns: int, screen: Screen) -> Decision:

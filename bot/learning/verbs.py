@@ -112,7 +112,7 @@ def models_gate(
 def models_promote(model_id: str) -> None:
     """Make a model the one that `frontdesk run` serves, also one that is held."""
     Registry(Settings.read().home).promote(model_id)
-    print(f"{model_id} is served from the next start.")
+    print(f"{model_id} is current; a running service takes it up.")
 
 
 @models_cli.command("rollback")
@@ -120,7 +120,7 @@ def models_rollback() -> None:
     """Go back to the model that was served before; the current one is held."""
     registry = Registry(Settings.read().home)
     current, before = registry.current_id(), registry.rollback()
-    print(f"{before} is served from the next start; {current} is held.")
+    print(f"{before} is current; a running service takes it up. {current} is held.")
 
 
 @models_cli.command("prune")

@@ -1,0 +1,57 @@
+"""A running service takes up the registry's current model: loaded and warmed beside the old one, then swapped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bot import models
+from bot.config import Settings
+from bot.language import Language
+from nlu.registry import ModelError, Registry
+
+if TYPE_CHECKING:
+    from nlu.understand import Service
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 0.25
+"""Between two looks at which model is current."""
+
+
+@asynccontextmanager
+async def following(settings: Settings, language: Language, service: Service) -> AsyncIterator[None]:
+    """While the context is open, `service` understands with the model that is current."""
+    task = asyncio.create_task(_follow(settings, language, service), name="following")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _follow(settings: Settings, language: Language, service: Service) -> None:
+    registry = Registry(settings.home)
+    refused: str | None = None
+    while True:
+        wanted = await asyncio.to_thread(registry.current_id)
+        if wanted not in (None, refused, service.model):
+            refused = None if await _taken(wanted, settings, language, service) else wanted
+        await asyncio.sleep(SECONDS)
+
+
+async def _taken(wanted: str, settings: Settings, language: Language, service: Service) -> bool:
+    """Whether the model could be taken up; else the old one goes on."""
+    try:
+        directory = Registry(settings.home).directory(wanted)
+        service.use(await asyncio.to_thread(models.for_serving, directory, settings))
+    except ModelError as problem:
+        logger.error("%s goes on serving. %s", service.model, problem)
+        return False
+    language.use(service, models.page(directory))
+    logger.info("%s serves now", wanted)
+    return True
