@@ -28,6 +28,10 @@ KEPT_IN_SCOPE = 0.96
 ASKED_RIGHT = 0.85
 """Share of questions back to the customer that should offer the right meaning."""
 _OUTLIER_RIDGE = 0.3
+_EXPECTED = np.array([2.0, 1.0, 0.0, 4.0])
+"""Weights of energy, nearness and outlier direction, and the bias, where no outliers say better."""
+_TRUST = np.array([10.0, 10.0, 10.0, 0.01])
+"""Outliers that it takes to change them."""
 _WEIGHTS = (1.0, 0.5, 0.0)
 _STEPS = np.linspace(0.5, 0.995, 100)
 NEVER = 1.01
@@ -155,22 +159,16 @@ def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:
 
 
 def fitted_scope(held: HeldOut, examples: Floats, direction: Floats) -> Scope:
-    """Weights learnt from held-out outliers; without any, energy and nearness count alike."""
+    """What held-out outliers say of the signals' weights, as far as they are enough to say something."""
     inside = held.signals[held.known]
     centre, spread = inside.mean(0), np.maximum(inside.std(0), 1e-6)
     scaled = (held.signals - centre) / spread
-    if held.known.all():
-        return Scope(examples, direction, centre, spread, np.array([1, 1, 0], np.float32), 4.0)
-    balance = np.where(held.known, 0.5 / held.known.mean(), 0.5 / (1 - held.known.mean()))
-    weights, bias = _balanced_logistic(scaled, held.known, balance)
-    return Scope(examples, direction, centre, spread, weights, bias)
-
-
-def _balanced_logistic(inputs: Floats, inside: NDArray[np.bool_], balance: NDArray[np.float64]) -> tuple[Floats, float]:
-    """Three weights and a bias, none of the weights below zero."""
-    design = np.column_stack([inputs, np.ones(len(inputs))]).astype(np.float64)
-    found = weighted_logistic(design, inside, balance, np.zeros(design.shape[1]), np.ones(design.shape[1]))
-    return np.maximum(found[:-1], 0).astype(np.float32), float(found[-1])
+    outliers = int((~held.known).sum())
+    balance = np.where(held.known, outliers / max(1, held.known.sum()), 1.0)
+    design = np.column_stack([scaled, np.ones(len(scaled))]).astype(np.float64)
+    found = weighted_logistic(design, held.known, balance, _EXPECTED, _TRUST) if outliers else _EXPECTED
+    weights = np.maximum(found[:-1], 0).astype(np.float32)
+    return Scope(examples, direction, centre, spread, weights, float(found[-1]))
 
 
 def curve(held: HeldOut, likely: Floats, kept: NDArray[np.bool_], names: Sequence[str]) -> Curve:
