@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
 
@@ -24,9 +23,10 @@ from bot.config import Settings
 from bot.dialogue.assistant import Assistant
 from bot.following import following
 from bot.language import Language
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.registry import Registry
 from nlu.understand import serve
 from tests.demo import DATA
+from tests.registered import registered
 from tests.service import Widget
 
 TEXTS = ("how much is shipping?", "do you ship to ireland", "thanks a lot", "can I pay with paypal?")
@@ -42,17 +42,6 @@ class Phase:
 
     def p99(self) -> float:
         return 1000 * quantiles(self.seconds, n=100)[98]
-
-
-def _registered(model: Path, home: Path) -> Registry:
-    registry = Registry(home)
-    registry.folder.mkdir(parents=True)
-    for name in NAMES:
-        copy = home / name
-        shutil.copytree(model, copy)
-        write_manifest(copy, replace(read_manifest(model), id=name))
-        registry.take(copy)
-    return registry
 
 
 @asynccontextmanager
@@ -106,7 +95,7 @@ def _resident() -> float:
 
 async def measured(model: Path, swaps: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        registry = _registered(model, Path(scratch))
+        registry = registered(model, Path(scratch), *NAMES)
         async with _served(Path(scratch)) as (url, language), AsyncExitStack() as stack:
             widgets = [await stack.enter_async_context(Widget.open(url)) for _ in range(CUSTOMERS)]
             await _played(widgets, 5)

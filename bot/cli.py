@@ -19,6 +19,7 @@ from bot import failures
 from bot.config import Settings, address
 from bot.learning.verbs import directory_of, models_cli
 from bot.letters.verbs import dead_cli, outbox_cli
+from bot.printed import counted, print_json
 from bot.transcripts.verbs import import_cli
 from nlu.registry import Registry
 from nlu.source import DataError, Mendable
@@ -150,10 +151,10 @@ def retrain(
     from bot.learning import retraining
 
     settings = Settings.read()
-    asked = retraining.Asked(data or settings.data, seed, turns, by_hand=by_hand, force=force)
-    done = retraining.retrain(settings, asked, Console(stderr=True, soft_wrap=True))
+    wish = retraining.Wish(data or settings.data, seed, turns, by_hand=by_hand, force=force)
+    done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
     if as_json:
-        _print_json(done.to_json())
+        print_json(done.to_json())
     else:
         print(done.to_text())
     if done.held:
@@ -195,7 +196,7 @@ def evaluate(
         found.write(report, settings, other)
         print(f"Report: {report / 'index.html'}", file=sys.stderr)
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         print("\n".join(found.lines(settings, budget=budget)))
 
@@ -206,17 +207,15 @@ def parse(
     model: Model = None,
 ) -> None:
     """Understand texts: lines, or JSONL with `text`, in; Rasa's parse JSON, one a line, out."""
-    from nlu.understand import load_model
+    from bot.models import for_texts
 
     settings = Settings.read()
-    parser = load_model(
-        directory_of(settings, model), device=settings.device, threads=settings.threads, budget=settings.error_budget
-    )
+    parser = for_texts(directory_of(settings, model), settings)
     typed = sys.stdin is not None and sys.stdin.isatty()
     given = (text.encode("utf-8", "replace").decode() for text in texts) if texts else _texts_of(sys.stdin)
     for batch in _batches(given, size=1 if typed else 64):
         for understanding in parser.understand_now(batch):
-            _write(orjson.dumps(understanding.to_rasa()))
+            typer.echo(orjson.dumps(understanding.to_rasa()))
 
 
 @cli.command()
@@ -242,13 +241,9 @@ def validate(data: Data = None) -> None:
     for problem in found:
         print(problem.sentence)
     fatal = sum(1 for problem in found if problem.fatal)
-    print(f"{_counted(fatal, 'error')}, {_counted(len(found) - fatal, 'warning')}.")
+    print(f"{counted(fatal, 'error', 'errors')}, {counted(len(found) - fatal, 'warning', 'warnings')}.")
     if fatal:
         raise typer.Exit(2)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @cli.command()
@@ -275,17 +270,6 @@ def version() -> None:
     print(f"frontdesk {installed_version('frontdesk')}")
     for package in ("torch", "transformers", "sentence-transformers", "aiohttp", "redis", "rasa-sdk", "sqlalchemy"):
         print(f"{package} {installed_version(package)}")
-
-
-def _print_json(value: Any) -> None:
-    _write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
-
-
-def _write(line: bytes) -> None:
-    """As UTF-8, whatever the terminal's encoding: it is for programs."""
-    if sys.stdout is not None:
-        sys.stdout.buffer.write(line + b"\n")
-        sys.stdout.flush()
 
 
 def _batches(texts: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -1,15 +1,11 @@
-"""What verbs share that work on the database of the settings, whether the service runs or not, and show it."""
+"""What verbs share that work on the database of the settings, whether the service runs or not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-
-import orjson
-import typer
 
 from bot.config import Settings
 from bot.journal.errors import Unavailable
@@ -17,8 +13,6 @@ from bot.journal.journal import Journal
 from nlu.source import Mendable
 
 T = TypeVar("T")
-
-TEXT_CHARS = 50
 
 
 class DeskError(Mendable):
@@ -57,26 +51,3 @@ def _database(settings: Settings) -> str:
             f"There is no conversation log {path}; name its folder with FRONTDESK_HOME, or start the service once."
         )
     return str(path)
-
-
-def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
-
-
-def short(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= TEXT_CHARS else f"{line[: TEXT_CHARS - 3]}..."
-
-
-def when(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def counted(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
-
-
-def print_json(value: Any) -> None:
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))

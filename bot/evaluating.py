@@ -21,7 +21,6 @@ from nlu.evaluation.scores import Evaluation, costs_text
 from nlu.registry import Manifest
 from nlu.source import DataError
 from nlu.types import family
-from nlu.understand import Model, load_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +55,13 @@ def held_out(settings: Settings, data: Path | None) -> Path:
 def scored(settings: Settings, model: Path, data: Path, against: Path | None, *, noise: bool) -> Evaluated:
     """Raises DataError and ModelError."""
     texts = read_texts(data)
-    loaded = _loaded(settings, model)
+    loaded = models.for_texts(model, settings)
     pairs = understood(loaded, texts.examples)
     found = evaluate(loaded, texts, {*BUDGETS, settings.error_budget}, NOISE if noise else (), pairs)
     _warn_of_strangers(loaded.manifest, [score.intent for score in found.intents.by_intent] if found.intents else [])
     if against is None:
         return Evaluated(found)
-    before = understood(_loaded(settings, against), texts.examples)
+    before = understood(models.for_texts(against, settings), texts.examples)
     return Evaluated(found, compare(before, pairs))
 
 
@@ -75,10 +74,6 @@ def cross_validated(settings: Settings, data: Path, parts: int, seed: int, scree
     how = models.seeded(models.options(settings), seed, "", "none")
     with models.progress(screen) as show:
         return Evaluated(cross_validate(examples, parts, how, show))
-
-
-def _loaded(settings: Settings, directory: Path) -> Model:
-    return load_model(directory, device=settings.device, threads=settings.threads, budget=settings.error_budget)
 
 
 def _warn_of_strangers(manifest: Manifest, intents: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 from bot import models
 from bot.config import Settings
 from bot.language import Language
-from nlu.registry import ModelError, Registry
+from nlu.registry import Registry
+from nlu.source import Mendable
 
 if TYPE_CHECKING:
     from nlu.understand import Service
@@ -40,18 +42,22 @@ async def _follow(settings: Settings, language: Language, service: Service) -> N
     while True:
         wanted = await asyncio.to_thread(registry.current_id)
         if wanted not in (None, refused, service.model):
-            refused = None if await _taken(wanted, settings, language, service) else wanted
+            refused = None if await _taken(registry, wanted, (settings, language, service)) else wanted
         await asyncio.sleep(SECONDS)
 
 
-async def _taken(wanted: str, settings: Settings, language: Language, service: Service) -> bool:
-    """Whether the model could be taken up; else the old one goes on."""
+async def _taken(registry: Registry, wanted: str, here: tuple[Settings, Language, Service]) -> bool:
+    """Whether the model could be taken up; else the old one goes on, also if the new one's files vanish meanwhile."""
+    settings, language, service = here
     try:
-        directory = Registry(settings.home).directory(wanted)
-        service.use(await asyncio.to_thread(models.for_serving, directory, settings))
-    except ModelError as problem:
+        directory = registry.directory(wanted)
+        model = await asyncio.to_thread(models.for_serving, directory, settings)
+        page = models.page(directory)
+    except (Mendable, OSError) as problem:
         logger.error("%s goes on serving. %s", service.model, problem)
         return False
-    language.use(service, models.page(directory))
+    service.use(model)
+    language.use(service, page)
+    await asyncio.to_thread(gc.collect)  # what loading left in cycles: 20 MB a model until Python looks by itself
     logger.info("%s serves now", wanted)
     return True

@@ -108,11 +108,15 @@ def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
 
 
 def for_serving(directory: Path, settings: Settings) -> Model:
+    """The model, warm, with cores left to the service. Raises ModelError."""
+    return for_texts(directory, settings.model_copy(update={"threads": settings.threads or serving_threads()}))
+
+
+def for_texts(directory: Path, settings: Settings) -> Model:
     """The model, warm. Raises ModelError."""
     from nlu.understand import load_model
 
-    threads = settings.threads or serving_threads()
-    return load_model(directory, device=settings.device, threads=threads, budget=settings.error_budget)
+    return load_model(directory, device=settings.device, threads=settings.threads, budget=settings.error_budget)
 
 
 def serving_threads() -> int:

@@ -20,6 +20,7 @@ from bot.config import Settings
 from nlu.registry import Registry, read_manifest, write_manifest
 from nlu.training.options import Step
 from tests.command import EXAMPLES, Ended, Frontdesk, environment, ran, write_project
+from tests.registered import registered
 
 OLDER, NEWER = "20260101-000000-older", "20260102-000000-newer"
 
@@ -55,19 +56,7 @@ def frontdesk(home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.C
 @pytest.fixture
 def registry(home: Path, trained: tuple[Path, Ended]) -> Registry:
     """Two sound models, the newer one current."""
-    registry = Registry(home)
-    for name, day in ((OLDER, 1), (NEWER, 2)):
-        copy = home / "copy" / name
-        shutil.copytree(trained[0], copy, copy_function=_linked)
-        write_manifest(copy, replace(read_manifest(copy), id=name, created=f"2026-01-0{day}T00:00:00+00:00"))
-        registry.folder.mkdir(exist_ok=True)
-        registry.take(copy)
-    return registry
-
-
-def _linked(source: str, copy: str) -> None:
-    """The weights are large and never written in place."""
-    (os.link if source.endswith(".safetensors") else shutil.copy)(source, copy)
+    return registered(trained[0], home, OLDER, NEWER)
 
 
 def _choose() -> tuple[str, str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -18,11 +16,12 @@ from bot.following import following
 from bot.language import Language
 from bot.listening import listen
 from bot.start import Start, follower, loading, serve_until
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
 from nlu.understand import load_model, serve
 from tests.command import write_project
+from tests.registered import registered
 from tests.service import echo_assistant
 
 OPTIONS = TrainingOptions(epochs=1, averaged=1, held_out_parts=1, threads=1, log_to="none", device="cpu")
@@ -38,14 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(made: Path, tmp_path: Path) -> Settings:
     """With the same model in the registry twice; the second one is current."""
-    registry = Registry(tmp_path)
-    registry.folder.mkdir()
-    for day, name in enumerate(("one", "two"), 1):
-        copy = tmp_path / name
-        shutil.copytree(made, copy)
-        manifest = replace(read_manifest(made), id=name, created=f"2026-01-0{day}T00:00:00+00:00")
-        write_manifest(copy, manifest)
-        registry.take(copy)
+    registered(made, tmp_path, "one", "two")
     return Settings(home=tmp_path, threads=1, device="cpu")
 
 

@@ -17,11 +17,12 @@ from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, read_texts
 from nlu.registry import Manifest, Registry
 from nlu.source import DataError
-from nlu.understand import load_model
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Wish:
+    """What the person asked for."""
+
     data: Path
     seed: int
     turns: int
@@ -49,19 +50,19 @@ class Retrained:
         return f"{self.decision.to_text()}\n\n{self.outcome}" if self.decision else self.outcome
 
 
-def retrain(settings: Settings, asked: Asked, screen: Screen) -> Retrained:
+def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     """Raises DataError, ModelError and NoRoom; the current model stays then."""
     registry = Registry(settings.home)
     current = registry.usable()
-    if current is not None and not asked.force and registry.manifest(current.name).data_hash == data_hash(asked.data):
+    if current is not None and not wish.force and registry.manifest(current.name).data_hash == data_hash(wish.data):
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
-    how = replace(models.options(settings), seed=asked.seed)
-    made = models.train(asked.data, registry, how, screen, promote=current is None)
+    how = replace(models.options(settings), seed=wish.seed)
+    made = models.train(wish.data, registry, how, screen, promote=current is None)
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
-    decision = decided(settings, (current, registry.directory(made.id)), asked.data, asked.turns, screen)
-    return Retrained(made, decision, _settled(registry, made.id, decision, by_hand=asked.by_hand))
+    decision = decided(settings, (current, registry.directory(made.id)), wish.data, wish.turns, screen)
+    return Retrained(made, decision, _settled(registry, made.id, decision, by_hand=wish.by_hand))
 
 
 def _settled(registry: Registry, model: str, decision: Decision, *, by_hand: bool) -> str:
@@ -79,10 +80,7 @@ def decided(settings: Settings, pair: tuple[Path, Path], data: Path, turns: int,
     """What the gate says of two models' directories, the old one's first. Raises DataError and ModelError."""
     evidence = Evidence(_texts(data / HELD_OUT), _texts(data / CANARIES), _last_turns(turns, screen))
     with screen.status("Asking both models"):
-        before, after = (
-            load_model(one, device=settings.device, threads=settings.threads, budget=settings.error_budget)
-            for one in pair
-        )
+        before, after = (models.for_texts(one, settings) for one in pair)
         return gate(before, after, evidence)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.config import Settings
+from bot.printed import print_json
 from nlu.registry import Manifest, ModelError, Registry, check_directory, read_manifest
 
 models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=True)
@@ -21,8 +22,6 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name in the regist
 @models_cli.command("list")
 def models_list(as_json: AsJson = False) -> None:
     """The registry's models, the newest first; `*` marks the current one, `-` one that is held."""
-    from bot.desk import print_json
-
     registry = Registry(Settings.read().home)
     rows = registry.list()
     if as_json:
@@ -57,8 +56,6 @@ def _tell_if_refused(registry: Registry, current: str) -> None:
 @models_cli.command("show")
 def models_show(model: Name) -> None:
     """A model's manifest, and what the gate said of it."""
-    from bot.desk import print_json
-
     settings = Settings.read()
     manifest = read_manifest(directory_of(settings, model))
     decision = Registry(settings.home).decision(manifest.id)
@@ -68,7 +65,6 @@ def models_show(model: Name) -> None:
 @models_cli.command("diff")
 def models_diff(before: Name, after: Name, as_json: AsJson = False) -> None:
     """How two models differ: data, options, versions, intents, scores."""
-    from bot.desk import print_json
     from bot.learning.difference import difference
 
     settings = Settings.read()
@@ -93,7 +89,6 @@ def models_gate(
     """Whether a model may take another one's place; changes nothing. Exit code 1 if it would be held."""
     from rich.console import Console
 
-    from bot.desk import print_json
     from bot.learning import retraining
 
     settings = Settings.read()

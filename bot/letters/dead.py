@@ -7,22 +7,14 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.desk import (
-    DeskError,
-    check_choice,
-    counted,
-    print_json,
-    print_table,
-    short,
-    when,
-    with_journal,
-)
+from bot.desk import DeskError, check_choice, with_journal
 from bot.dialogue.tracker import Tracker
 from bot.journal.dead import Revival
 from bot.journal.errors import StaleFence
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation, DeadLetter
 from bot.messages import Event, Json, Owner, State
+from bot.printed import counted, print_json, print_table, short, when
 
 _OWNERS = {Owner.BOT: "the assistant", Owner.QUEUE: "waiting for a person", Owner.AGENT: "a person"}
 _TRIES = 5

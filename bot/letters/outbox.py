@@ -8,18 +8,11 @@ import typer
 
 from bot.channels.set_up import set_up
 from bot.config import Settings
-from bot.desk import (
-    DeskError,
-    check_choice,
-    counted,
-    print_json,
-    print_table,
-    when,
-    with_journal,
-)
+from bot.desk import DeskError, check_choice, with_journal
 from bot.journal.journal import Journal
 from bot.journal.values import Delivery, DeliveryState
 from bot.messages import Json
+from bot.printed import counted, print_json, print_table, when
 
 _STATES = {
     DeliveryState.WAITING: "waiting",

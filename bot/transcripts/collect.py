@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import typer
 
 from bot.config import Settings
-from bot.desk import counted, print_json, with_journal
+from bot.desk import with_journal
 from bot.journal.journal import Journal
 from bot.journal.values import Note, PastTurn, Utterance
+from bot.printed import counted, print_json
 from bot.transcripts.heard import PRESSED, SOURCE, Hearing, Said, Thread, keys_of
 from bot.transcripts.keeper import REPEATED, Keeper, Repeats
 from bot.transcripts.report import Report, kept

@@ -10,10 +10,11 @@ from pathlib import Path
 import typer
 
 from bot.config import Settings
-from bot.desk import DeskError, counted, print_json, with_journal
+from bot.desk import DeskError, with_journal
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance, UtteranceKey
 from bot.messages import Json
+from bot.printed import counted, print_json
 from bot.transcripts import formats
 from bot.transcripts.heard import SOURCE
 from bot.transcripts.keeper import REPEATED, Keeper, Repeats

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.desk import counted, print_table
 from bot.messages import Json
+from bot.printed import counted, print_table
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ Asked are texts that neither model was trained on, the canaries, and customers' 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from nlu.data.examples import Example
 from nlu.evaluation.compare import Comparison, compare
 from nlu.evaluation.entities import Pairs, exact
 from nlu.evaluation.intervals import interval
+from nlu.evaluation.knowledge import ranks_of
 from nlu.evaluation.measure import Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
@@ -40,7 +41,7 @@ DOUBT = 0.02
 """Nats that a right answer may become less likely."""
 _FLOOR = 1e-3
 """The probability of an intent that is not among the ranked."""
-
+_MOST_SHOWN = 3
 
 NO_TEXTS = Texts(())
 
@@ -182,6 +183,10 @@ def _answered(example: Example, found: Understanding) -> bool:
     return not _not_answered(example, found) and _understood(example, found)
 
 
+def _of(intent: str) -> Good:
+    return lambda example, _: example.family == intent
+
+
 def _annotated(example: Example, _: Understanding) -> bool:
     return bool(example.annotations)
 
@@ -222,11 +227,11 @@ def _counted(steps: Steps, what: str) -> str:
 def _sacrificed(old: Pairs, new: Pairs) -> Iterator[Reason]:
     """An intent may not pay for the others."""
     for intent in sorted({example.family for example, _ in old if not example.outlier}):
-        rows = [row for row, (example, _) in enumerate(old) if example.family == intent]
-        steps = Steps.of([_understood(*old[row]) for row in rows], [_understood(*new[row]) for row in rows])
+        of_intent = replace(_ACCURACY, counts=_of(intent))
+        rows, steps = _steps(of_intent, old, new)
         if steps.loss >= max(3, SACRIFICED * steps.texts) or (steps.loss >= 2 and not steps.now.any()):
             lost = [old[rows[at]][0] for at in steps.lost]
-            yield Reason(f"intent {intent}", _counted(steps, "were understood and are not any more"), _shown(lost))
+            yield Reason(f"intent {intent}", _counted(steps, of_intent.lost), _shown(lost))
 
 
 def _doubting(old: Pairs, new: Pairs) -> Iterator[Reason]:
@@ -277,8 +282,7 @@ def _article_steps(before: Model, after: Model, questions: Sequence[tuple[str, s
 
 def _found_first(model: Model, questions: Sequence[tuple[str, str]]) -> list[bool]:
     found = asked_whole(model, [text for text, _ in questions])
-    first = [one.passages[0].article if one.passages else "" for one in found]
-    return [article == right for article, (_, right) in zip(first, questions, strict=True)]
+    return [rank == 1 for rank in ranks_of(list(zip(questions, found, strict=True))).tolist()]
 
 
 def _turned_away(replay: Replay) -> Iterator[Reason]:
@@ -289,9 +293,6 @@ def _turned_away(replay: Replay) -> Iterator[Reason]:
     if drained:
         sentence = f"{len(drained)} intents would serve less than half as many turns."
         yield Reason("replay, by intent", sentence, tuple(str(flow) for flow in drained[:_MOST_SHOWN]))
-
-
-_MOST_SHOWN = 3
 
 
 def _shown(examples: Sequence[Example]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ Answered = Sequence[tuple[tuple[str, str], Understanding]]
 
 
 def knowledge_scores(answered: Answered) -> KnowledgeScores:
-    ranks = _ranks(answered)
+    ranks = ranks_of(answered)
     sure = np.array([bool(found.passages) and found.passages[0].sure for _, found in answered])
     return KnowledgeScores(
         len(answered),
@@ -29,14 +29,14 @@ def knowledge_scores(answered: Answered) -> KnowledgeScores:
 
 
 def knowledge_intervals(answered: Answered) -> dict[str, Interval]:
-    ranks = _ranks(answered)
+    ranks = ranks_of(answered)
     return {
         "knowledge_first": interval(lambda rows: (ranks[rows] == 1).mean(), len(ranks)),
         "knowledge_in_three": interval(lambda rows: (ranks[rows] > 0).mean(), len(ranks)),
     }
 
 
-def _ranks(answered: Answered) -> NDArray[np.int64]:
+def ranks_of(answered: Answered) -> NDArray[np.int64]:
     """The place of the right article among those found; 0 if it is not."""
     return np.array([
         next((rank for rank, passage in enumerate(found.passages, 1) if passage.article == article), 0)

@@ -156,8 +156,8 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     if data.articles:
         diary.work.begin("reading the knowledge base")
         reader = QuestionReader(TorchEngine(network, device), text_reader, judge)
-        rows = lines_of(data.articles, data.examples)
-        lines = Lines(_seen(network, prepared, data, rows), [data.examples[row].family for row in rows])
+        known = lines_of(data.articles, data.examples)
+        lines = Lines(_seen(network, prepared, data, known), [data.examples[row].family for row in known])
         strange = held.rows[~held.known].tolist()
         likely = probabilities(held.scores[~held.known], calibration.temperature)
         strangers = replace(_seen(network, prepared, data, strange), likely=[reader.chances(row) for row in likely])
