@@ -17,6 +17,7 @@ import typer
 
 from bot import failures
 from bot.config import Settings, address
+from bot.learning.review import review_cli
 from bot.learning.verbs import directory_of, models_cli
 from bot.letters.verbs import dead_cli, outbox_cli
 from bot.printed import counted, print_json
@@ -31,6 +32,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(models_cli, name="models")
+cli.add_typer(review_cli, name="review")
 cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(dead_cli, name="dead")
 cli.add_typer(import_cli, name="import")

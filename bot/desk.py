@@ -19,6 +19,10 @@ class DeskError(Mendable):
     """Nothing was changed; the sentence says why."""
 
 
+class NoLog(DeskError):
+    """Nothing was ever said here."""
+
+
 def check_choice(ids: Sequence[Any] | None, every: bool) -> None:
     if bool(ids) == every:
         raise DeskError("Name the ids that `list` shows, or say --all.")
@@ -47,7 +51,7 @@ def _database(settings: Settings) -> str:
         return url
     path = Path(url.removeprefix("sqlite:///")) if url else settings.home / "frontdesk.db"
     if not path.exists():
-        raise DeskError(
+        raise NoLog(
             f"There is no conversation log {path}; name its folder with FRONTDESK_HOME, or start the service once."
         )
     return str(path)

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from bot.config import Settings
 from bot.console.pages import ModelPage
 from nlu.data.reader import check_enough, data_hash, read_training_data
+from nlu.learning.learned import NOTHING, Learned, joined
 from nlu.registry import Manifest, ModelError, Registry, read_manifest
 from nlu.source import Mendable
 from nlu.training.options import Step, TrainingOptions
@@ -54,9 +55,18 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
             registry.promote(name)
         return found
     why = "There is no good one left" if name else NONE_YET
-    made = train(settings.data, registry, options(settings), screen, f"{why}; training one.")
+    made = train(
+        settings.data, registry, options(settings), screen, f"{why}; training one.", learned=_learned(settings)
+    )
     screen.print(summary(made, registry.directory(made.id)), markup=False, highlight=False)
     return registry.directory(made.id), loaded(registry.directory(made.id), settings, screen)
+
+
+def _learned(settings: Settings) -> Learned:
+    """What people taught in conversations is not forgotten where a model is trained anew."""
+    from bot.learning.labels import to_learn
+
+    return to_learn(settings, read_training_data(settings.data)).learned
 
 
 def sound(name: str, settings: Settings, screen: Screen) -> tuple[Path, Model]:
@@ -138,17 +148,26 @@ def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> Tra
 
 
 def train(
-    data: Path, out: Path | Registry, how: TrainingOptions, screen: Screen, why: str = "", *, promote: bool = True
+    data: Path,
+    out: Path | Registry,
+    how: TrainingOptions,
+    screen: Screen,
+    why: str = "",
+    *,
+    learned: Learned = NOTHING,
+    promote: bool = True,
 ) -> Manifest:
     """Raises DataError for what cannot be trained on and NoRoom; nothing is written then. `why` is said otherwise."""
-    check_enough(read_training_data(data), data)  # what is wrong with the data is told first, and without a bar
+    check_enough(
+        joined(read_training_data(data), learned), data
+    )  # what is wrong with the data is told first, and without a bar
     _check_room(out.folder if isinstance(out, Registry) else out)
     if why:
         screen.print(why)
     from nlu.training.train import train as train_model
 
     with progress(screen) as show:
-        return train_model(data, out, how, show, promote=promote)
+        return train_model(data, out, how, show, learned=learned, promote=promote)
 
 
 def summary(manifest: Manifest, place: Path) -> str:

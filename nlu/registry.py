@@ -61,6 +61,8 @@ class Manifest:
     format: int = FORMAT
     start: float = 0.0
     """Weight of the opinion that the intent head had before training."""
+    learned: str = ""
+    """Names the conversations' labelled utterances that were learnt from beside the data; empty without."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -22,7 +22,7 @@ from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import DeviceError, Signals, TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
-from nlu.intents import Judge, Thresholds, ranking, response_keys, verdict
+from nlu.intents import Judge, Thresholds, probabilities, ranking, response_keys, verdict
 from nlu.languages import Languages
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
@@ -61,6 +61,22 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Insight:
+    """What a model sees in n texts, for whoever wants to know where it is unsure. All are n rows."""
+
+    points: Floats
+    """Unit vectors, as the fine-tuned network sees the texts."""
+    likely: Floats
+    """Calibrated probability of every trained intent."""
+    frozen: Floats
+    """The same as the head said before the network was tuned."""
+    scope: Floats
+    """How surely they are in scope, 0 to 1."""
+    nearest: Floats
+    """Cosine similarity of the closest training example."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     manifest: Manifest
     reader: TextReader
@@ -86,6 +102,17 @@ class Model:
     def understand_whole(self, texts: Sequence[str]) -> list[Understanding]:
         """The same, but nobody looks whether a text makes several requests."""
         return self._understood(self._read(texts))
+
+    def insight(self, texts: Sequence[str]) -> Insight:
+        """What the network sees in the texts, each as one request."""
+        signals = self.engine.run([tokens.ids for tokens in self.reader.read(texts)])
+        scores, start, points, embeddings = (
+            np.stack([getattr(one, name) for one in signals]) for name in ("intents", "start", "point", "embedding")
+        )
+        likely, in_scope = self.judge.likely(scores, start, points), self.scope.score(embeddings, scores)
+        self._remember(texts, likely, in_scope)
+        frozen = probabilities(start, self.judge.temperature)
+        return Insight(points, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
 
     def _read(self, texts: Sequence[str]) -> list[_Read]:
         if not texts:

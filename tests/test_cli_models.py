@@ -358,7 +358,7 @@ def test_models_of_other_data_alone_are_a_reason_to_train(registry: Registry, mo
     class Trained(Exception):
         """Training was asked for."""
 
-    def train(*_: object) -> None:
+    def train(*_: object, **__: object) -> None:
         raise Trained
 
     monkeypatch.setattr(models, "train", train)

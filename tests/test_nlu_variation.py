@@ -23,7 +23,7 @@ def prepared(examples: int = 1, times: int = 0) -> Prepared:
     hidden = [torch.arange(7.0)[:, None] + 10 * row for row in range(rows)]
     named, typed = range(examples, examples + 1), range(examples + 1, rows)
     blank = torch.zeros(rows)
-    return Prepared(hidden, blank, blank, blank, [TAGS] * rows, ("order",), (), range(examples), named, typed)
+    return Prepared(hidden, blank, blank, blank, blank, [TAGS] * rows, ("order",), (), range(examples), named, typed)
 
 
 def test_words_that_are_left_out_are_never_an_entitys() -> None:

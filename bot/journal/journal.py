@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import collected, dead, deliveries, inbox, links, outcome, queries, runs, utterances
+from bot.journal import collected, dead, deliveries, inbox, links, outcome, queries, reviews, runs, utterances
 from bot.journal.dead import Revival
 from bot.journal.deliveries import Claimant
 from bot.journal.errors import CannotOpen, Unavailable
@@ -34,6 +34,8 @@ from bot.journal.values import (
     Note,
     Notice,
     PastTurn,
+    Review,
+    Reviewed,
     Settled,
     Step,
     Summary,
@@ -289,6 +291,30 @@ class Journal:
     async def rated_utterances(self, source: str, seconds: float) -> list[Utterance]:
         """Those of the last so many seconds that have a thumb."""
         return await self._read(utterances.rated, source, self._clock() - seconds)
+
+    async def decide(self, given: Sequence[Review]) -> str:
+        """Keeps what somebody said of utterances as one decision; returns its name."""
+        return await self._write(reviews.decide, given, self._clock())
+
+    async def undo(self, reviewer: str) -> list[int]:
+        """Takes the reviewer's last decision back; returns the ids of its utterances, none if there was no decision."""
+        return await self._write(reviews.undo, reviewer)
+
+    async def reviewed(self) -> list[Reviewed]:
+        """The last word on each utterance."""
+        return await self._read(reviews.decided)
+
+    async def unreviewed(self, limit: int) -> list[Utterance]:
+        """The last kept first, without answers to a form's question."""
+        return await self._read(reviews.undecided, limit)
+
+    async def review_counts(self) -> dict[str, int]:
+        """By kind, and `open`."""
+        return await self._read(reviews.counts)
+
+    async def answered_for(self) -> list[Utterance]:
+        """Those on which nobody decided, and whose customers pressed a button or gave a thumb, in their order."""
+        return await self._read(reviews.answered_for)
 
     async def collected(self) -> int:
         """The last turn whose message is among the utterances."""

@@ -65,6 +65,21 @@ def _utterances(connection: Connection) -> None:
         connection.execute(text(f"CREATE {what}"))
 
 
+def _reviews(connection: Connection) -> None:
+    """Version 5: what people decided about utterances."""
+    row_id = "BIGSERIAL" if connection.dialect.name == "postgresql" else "INTEGER"
+    columns = (
+        *(f"id {row_id} NOT NULL", "decision TEXT NOT NULL", "utterance_id BIGINT NOT NULL", "kind TEXT NOT NULL"),
+        *("label TEXT", "reviewer TEXT NOT NULL", f"at {_number(connection)} NOT NULL", "PRIMARY KEY (id)"),
+    )
+    for what in (
+        f"TABLE reviews ({', '.join(columns)})",
+        "INDEX reviews_of_utterance ON reviews (utterance_id, id)",
+        "INDEX reviews_of_decision ON reviews (decision)",
+    ):
+        connection.execute(text(f"CREATE {what}"))
+
+
 def _number(connection: Connection) -> str:
     return "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
 
@@ -73,7 +88,7 @@ def _add(connection: Connection, table: str, column: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances)
+STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances, _reviews)
 """`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from bot.text import dumps, loads, storable
 
-VERSION = 4
+VERSION = 5
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -205,3 +205,17 @@ utterances = Table(
 Index("utterances_once", utterances.c.source, utterances.c.conversation, utterances.c.message, unique=True)
 Index("utterances_by_customer", utterances.c.customer, utterances.c.id)
 Index("utterances_by_time", utterances.c.source, utterances.c.at)
+
+reviews = Table(
+    "reviews",
+    tables,
+    Column("id", RowId, primary_key=True),
+    Column("decision", Text, nullable=False),  # one of a person's decisions; it may be about several utterances
+    Column("utterance_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("label", Clean),  # the intent or article
+    Column("reviewer", Clean, nullable=False),
+    Column("at", Double, nullable=False),
+)
+Index("reviews_of_utterance", reviews.c.utterance_id, reviews.c.id)
+Index("reviews_of_decision", reviews.c.decision)

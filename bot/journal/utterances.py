@@ -65,21 +65,21 @@ def newest(connection: Connection, limit: int, before: int | None) -> list[Utter
     """The last kept first; `before` is the id of the last one seen."""
     earlier = true() if before is None else utterances.c.id < before
     query = select(utterances).where(earlier).order_by(utterances.c.id.desc()).limit(limit)
-    return [_utterance(row) for row in connection.execute(query).mappings()]
+    return [as_utterance(row) for row in connection.execute(query).mappings()]
 
 
 def of_customer(connection: Connection, customer: str) -> list[Utterance]:
     """In the order in which they were kept."""
     query = select(utterances).where(utterances.c.customer == customer).order_by(utterances.c.id)
-    return [_utterance(row) for row in connection.execute(query).mappings()]
+    return [as_utterance(row) for row in connection.execute(query).mappings()]
 
 
 def rated(connection: Connection, source: str, since: float) -> list[Utterance]:
     """Those said since then that have a thumb."""
     some = (utterances.c.source == source, utterances.c.at >= since)
     query = select(utterances).where(*some).order_by(utterances.c.id)
-    return [_utterance(row) for row in connection.execute(query).mappings() if "rating" in row["signals"]]
+    return [as_utterance(row) for row in connection.execute(query).mappings() if "rating" in row["signals"]]
 
 
-def _utterance(row: Row) -> Utterance:
+def as_utterance(row: Row) -> Utterance:
     return Utterance(**row)

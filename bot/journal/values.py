@@ -254,6 +254,37 @@ class Note:
     """None takes one back."""
 
 
+class Kind(StrEnum):
+    """What a person says of an utterance."""
+
+    INTENT = "intent"
+    OUT_OF_SCOPE = "out_of_scope"
+    ARTICLE = "article"
+    """A question that an article answers."""
+    IGNORE = "ignore"
+    """Nothing to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A person's word on one utterance."""
+
+    utterance_id: int
+    kind: Kind
+    label: str | None
+    """The intent's name, or the article's."""
+    reviewer: str
+    decision: str = ""
+    """Shared by the utterances that were decided together."""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    utterance: Utterance
+    review: Review
+
+
 @dataclass(frozen=True, slots=True)
 class PastTurn:
     """A turn, or a notice, with the message that it was about."""

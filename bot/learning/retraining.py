@@ -12,7 +12,9 @@ from bot import models
 from bot.config import Settings
 from bot.desk import DeskError, with_journal
 from bot.journal.journal import Journal
-from nlu.data.reader import CANARIES, HELD_OUT, data_hash
+from bot.learning.labels import Found, to_learn
+from nlu.data.examples import TrainingData
+from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, read_texts
 from nlu.registry import Manifest, Registry
@@ -54,15 +56,22 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     """Raises DataError, ModelError and NoRoom; the current model stays then."""
     registry = Registry(settings.home)
     current = registry.usable()
-    if current is not None and not wish.force and registry.manifest(current.name).data_hash == data_hash(wish.data):
+    data = read_training_data(wish.data)
+    found = to_learn(settings, data)
+    screen.print(found.to_text(), markup=False, highlight=False)
+    if current is not None and not wish.force and _knows(registry.manifest(current.name), data, found):
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
     how = replace(models.options(settings), seed=wish.seed)
-    made = models.train(wish.data, registry, how, screen, promote=current is None)
+    made = models.train(wish.data, registry, how, screen, learned=found.learned, promote=current is None)
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
     decision = decided(settings, (current, registry.directory(made.id)), wish.data, wish.turns, screen)
     return Retrained(made, decision, _settled(registry, made.id, decision, by_hand=wish.by_hand))
+
+
+def _knows(model: Manifest, data: TrainingData, found: Found) -> bool:
+    return (model.data_hash, model.learned) == (data.hash, found.learned.hash)
 
 
 def _settled(registry: Registry, model: str, decision: Decision, *, by_hand: bool) -> str:

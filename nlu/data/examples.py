@@ -41,6 +41,10 @@ class Example:
     annotations: tuple[Annotation, ...] = ()
     path: Path = Path()
     line: int = 0
+    weight: float = 1.0
+    """How much the label deserves to be believed."""
+    marked: bool = True
+    """Whether its entities are marked: of one that nobody marked, training learns the intent alone."""
 
     @property
     def outlier(self) -> bool:

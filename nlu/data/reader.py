@@ -101,7 +101,7 @@ def _without_repeats(examples: list[Example]) -> tuple[list[Example], list[Findi
     kept: dict[tuple[str, str], Example] = {}
     warnings: list[Finding] = []
     for example in examples:
-        first = kept.setdefault((_key(example.text), example.intent), example)
+        first = kept.setdefault((same_text(example.text), example.intent), example)
         if first is not example:
             warnings.append(
                 Finding(
@@ -114,7 +114,8 @@ def _without_repeats(examples: list[Example]) -> tuple[list[Example], list[Findi
     return list(kept.values()), warnings
 
 
-def _key(text: str) -> str:
+def same_text(text: str) -> str:
+    """Equal for texts that say the same, but for letters' case and blanks."""
     return " ".join(text.casefold().split())
 
 
@@ -133,7 +134,7 @@ def _lonely_intents(examples: list[Example]) -> Iterator[Finding]:
 def _two_meanings(examples: list[Example]) -> Iterator[Finding]:
     by_text: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        by_text[_key(example.text)].append(example)
+        by_text[same_text(example.text)].append(example)
     for same in by_text.values():
         for other in same[1:]:
             yield Finding(

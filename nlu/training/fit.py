@@ -30,21 +30,27 @@ class Epoch:
     loss: float
 
 
-def logistic(inputs: Tensor, classes: Tensor, count: int, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
-    """Weights and bias of a multinomial logistic regression."""
+def logistic(
+    inputs: Tensor, classes: Tensor, count: int, ridge: float = RIDGE, counting: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Weights and bias of a multinomial logistic regression; `counting`: how much each row counts, else alike."""
     weight = torch.zeros(count, inputs.shape[1], device=inputs.device, requires_grad=True)
     bias = torch.zeros(count, device=inputs.device, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = functional.cross_entropy(inputs @ weight.T + bias, classes)
+        loss = _mean(functional.cross_entropy(inputs @ weight.T + bias, classes, reduction="none"), counting)
         loss = loss + ridge / len(inputs) * weight.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return weight.detach(), bias.detach()
+
+
+def _mean(losses: Tensor, counting: Tensor | None) -> Tensor:
+    return losses.mean() if counting is None else (losses * counting).sum() / counting.sum()
 
 
 def fit(
@@ -104,7 +110,7 @@ def _solved(prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Weights and bias of the intent head on the frozen encoder."""
     known = [row for row in rows if prepared.intents[row] != OUTLIER]
     inputs = two_heights(prepared.low[known], prepared.embeddings[known])
-    return logistic(inputs, prepared.intents[known], len(prepared.names))
+    return logistic(inputs, prepared.intents[known], len(prepared.names), counting=prepared.weights[known])
 
 
 def _warm_start(network: Network, weight: Tensor, bias: Tensor) -> None:
@@ -155,11 +161,11 @@ def _loss(
     seen = [varied(prepared, row, options, shuffle) for row in batch]
     hidden, mask = stacked([states for states, _ in seen])
     _, scores, tags = network.heads(hidden, mask)
-    intents = prepared.intents[list(batch)]
+    intents, counting = prepared.intents[list(batch)], prepared.weights[list(batch)]
     outlying = intents == OUTLIER
-    loss = functional.cross_entropy(scores, intents, ignore_index=OUTLIER, reduction="sum")
-    loss = loss - options.outlier_weight * functional.log_softmax(scores[outlying], -1).mean(-1).sum()
-    loss = loss / len(batch)
+    loss = functional.cross_entropy(scores, intents, ignore_index=OUTLIER, reduction="none")
+    likeness = functional.log_softmax(scores, -1).mean(-1)
+    loss = torch.where(outlying, -options.outlier_weight * likeness, loss) @ counting / len(batch)
     if tags is not None:
         wanted = nn.utils.rnn.pad_sequence([tags for _, tags in seen], True, IGNORED)
         learnt = (wanted != IGNORED).sum().clamp(min=1)

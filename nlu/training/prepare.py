@@ -31,6 +31,8 @@ class Prepared:
     """The same of the frozen encoder's top."""
     intents: Tensor
     """Per example its class, or OUTLIER."""
+    weights: Tensor
+    """Per example how much its label counts."""
     tags: list[Tensor]
     """Per example and token, its tag or IGNORED."""
     names: tuple[str, ...]
@@ -79,12 +81,17 @@ def prepare(
     hidden += hidden_states(encoder, [split.ids for split in of_typed], device, lambda batch, *_: done(len(batch) / 2))
     classes = [OUTLIER if example.outlier else names.index(example.intent) for example in data.examples]
     intents = torch.tensor([*classes, *(number for _, number in spoken_names)], device=device)
+    weights = torch.ones(len(intents), device=device)
+    weights[: len(classes)] = torch.tensor([example.weight for example in data.examples])
     rows = range(len(classes)), range(len(classes), len(intents)), range(len(intents), len(hidden))
-    return Prepared(hidden, low, embeddings, intents, [row.to(device) for row in tags], names, labels, *rows)
+    tags = [row.to(device) for row in tags]
+    return Prepared(hidden, low, embeddings, intents, weights, tags, names, labels, *rows)
 
 
 def _tags(example: Example, split: Tokens, numbers: Mapping[Label, int], matcher: Matcher) -> Tensor:
     of_tokens = torch.full((len(split.ids),), IGNORED)
+    if not example.marked:
+        return of_tokens
     for word, tag in zip(split.words, tags_of(example, split, numbers, matcher), strict=True):
         of_tokens[word.token] = tag
     return of_tokens

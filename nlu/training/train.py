@@ -26,6 +26,8 @@ from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.scores import IntentScores
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
+from nlu.learning.learned import NOTHING, Learned, joined, used
+from nlu.lineage import write_lineage
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.remembered import Remembered
 from nlu.retriever import Asked, passage_texts, question_texts
@@ -63,13 +65,16 @@ def train(
     options: TrainingOptions | None = None,
     progress: Progress = silent,
     *,
+    learned: Learned = NOTHING,
     promote: bool = True,
 ) -> Manifest:
     """Writes a model directory at `out`, or adds the model to the registry and, with `promote`, makes it current.
+    `learned` is trained on beside the data.
 
     Raises DataError for data or a base model that cannot be used; nothing is written then.
     """
-    examples = read_training_data(data)
+    given = read_training_data(data)
+    examples = joined(given, learned)
     options = settled(options or TrainingOptions(), examples)
     check_enough(examples, data)
     check_log(options.log_to)
@@ -88,10 +93,16 @@ def train(
         directory = Path(scratch) / name
         directory.mkdir()
         trained, story = learn(examples, options, made, Diary(work, log))
-        pack(directory, trained)
+        write_lineage(directory, used(given, learned))
+        pack(directory, _sourced(trained, given, learned))
         manifest = _score(directory, data, story, options, work)
         _deliver(directory, out, promote)
     return manifest
+
+
+def _sourced(trained: Trained, given: TrainingData, learned: Learned) -> Trained:
+    """The manifest names the data folder and what was learnt beside it each by itself."""
+    return replace(trained, manifest=replace(trained.manifest, data_hash=given.hash, learned=learned.hash))
 
 
 def settled(options: TrainingOptions, data: TrainingData) -> TrainingOptions:

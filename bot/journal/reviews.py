@@ -1,0 +1,93 @@
+"""What people decided about utterances: the last word on each counts, and a decision can be taken back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from sqlalchemy import Connection, Select, Text, delete, exists, func, insert, or_, select, type_coerce
+
+from bot.journal.rows import Row
+from bot.journal.tables import reviews, utterances
+from bot.journal.utterances import as_utterance
+from bot.journal.values import Kind, Review, Reviewed, Utterance
+
+_TOLD = ("pressed", "rating")
+_later = reviews.alias("later")
+_LAST = ~exists().where(_later.c.utterance_id == reviews.c.utterance_id, _later.c.id > reviews.c.id)
+_OPEN = ~exists().where(reviews.c.utterance_id == utterances.c.id)
+
+
+def decide(connection: Connection, given: Sequence[Review], now: float) -> str:
+    """Keeps them as one decision; returns its name. Of an utterance that is gone nothing is kept."""
+    name = uuid4().hex
+    wanted = [review.utterance_id for review in given]
+    there = set(connection.execute(select(utterances.c.id).where(utterances.c.id.in_(wanted))).scalars())
+    rows = [
+        {
+            "decision": name,
+            "utterance_id": review.utterance_id,
+            "kind": review.kind.value,
+            "label": review.label,
+            "reviewer": review.reviewer,
+            "at": now,
+        }
+        for review in given
+        if review.utterance_id in there
+    ]
+    if rows:
+        connection.execute(insert(reviews), rows)
+    return name
+
+
+def undo(connection: Connection, reviewer: str) -> list[int]:
+    """Takes back the reviewer's last decision; returns the ids of the utterances that it was about."""
+    last = select(reviews.c.decision).where(reviews.c.reviewer == reviewer).order_by(reviews.c.id.desc()).limit(1)
+    name = connection.execute(last).scalar()
+    if name is None:
+        return []
+    mine = reviews.c.decision == name
+    found = list(connection.execute(select(reviews.c.utterance_id).where(mine).order_by(reviews.c.id)).scalars())
+    connection.execute(delete(reviews).where(mine))
+    return found
+
+
+def decided(connection: Connection) -> list[Reviewed]:
+    """The last word on each utterance, in the order of the utterances."""
+    query = _decided().order_by(utterances.c.id)
+    return [_reviewed(row) for row in connection.execute(query).mappings()]
+
+
+def _decided() -> Select[tuple[object, ...]]:
+    said = (reviews.c[name].label(f"review_{name}") for name in ("decision", "kind", "label", "reviewer", "at"))
+    return select(utterances, *said).join(reviews, reviews.c.utterance_id == utterances.c.id).where(_LAST)
+
+
+def undecided(connection: Connection, limit: int) -> list[Utterance]:
+    """The last kept first; answers to a form's question are left out."""
+    query = select(utterances).where(_OPEN, utterances.c.asked.is_(None))
+    rows = connection.execute(query.order_by(utterances.c.id.desc()).limit(limit)).mappings()
+    return [as_utterance(row) for row in rows]
+
+
+def answered_for(connection: Connection) -> list[Utterance]:
+    """Undecided ones of which customers themselves said what they meant, or whether the answer was right."""
+    told = or_(*(type_coerce(utterances.c.signals, Text).contains(f'"{name}":', autoescape=True) for name in _TOLD))
+    query = select(utterances).where(_OPEN, utterances.c.asked.is_(None), told).order_by(utterances.c.id)
+    return [as_utterance(row) for row in connection.execute(query).mappings()]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Utterances by the kind of the last word on them, and `open`."""
+    by_kind = select(reviews.c.kind, func.count()).where(_LAST).group_by(reviews.c.kind)
+    waiting = select(func.count()).select_from(utterances).where(_OPEN, utterances.c.asked.is_(None))
+    found = {row.kind: row[1] for row in connection.execute(by_kind)}
+    return {"open": int(connection.execute(waiting).scalar_one()), **found}
+
+
+def _reviewed(row: Row) -> Reviewed:
+    said = {name.removeprefix("review_"): row[name] for name in row if name.startswith("review_")}
+    utterance = as_utterance({name: row[name] for name in row if not name.startswith("review_")})
+    kind = Kind(said["kind"])
+    review = Review(utterance.id, kind, said["label"], said["reviewer"], said["decision"], said["at"])
+    return Reviewed(utterance, review)

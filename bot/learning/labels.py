@@ -1,0 +1,186 @@
+"""Which utterances a training may learn from, as what, and how much each label deserves to be believed.
+
+What a person decided counts in full. What customers said themselves, by a button or a thumb, is free and worth less,
+and strangers must not be able to teach the assistant: it counts only where several agree, and of one only a few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.config import Settings
+from bot.desk import NoLog, with_journal
+from bot.dialogue.requests import HUMAN
+from bot.journal.journal import Journal
+from bot.journal.values import Kind, Reviewed, Utterance
+from bot.transcripts.collect import Collection
+from bot.transcripts.keeper import Keeper
+from nlu.data.examples import OUT_OF_SCOPE, Example, TrainingData
+from nlu.data.reader import same_text
+from nlu.learning.learned import NOTHING, PLACE, Learned
+from nlu.learning.placeholders import filled
+from nlu.lineage import lineage_key
+from nlu.types import Verdict
+
+PRESSED_WEIGHT = 0.5
+"""Of a button chosen after "did you mean"."""
+LIKED_WEIGHT = 0.3
+"""Of a thumb up: it says that an answer was good, and little of the words."""
+KNOWN_AGREE, STRANGERS_AGREE = 2, 3
+"""So many customers must have said the same of the same words: signed-in ones, or conversations of nobody known, which
+cost nothing to open."""
+STRANGERS_DAYS = 2
+"""On so many days, then."""
+MOST_OF_ONE = 5
+"""Labels that one customer may have a part in."""
+FEWEST_OF_NEW = 5
+"""Examples that an intent unknown to the data folder needs before it is trained."""
+_DAY = 86_400.0
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to learn."""
+
+    learned: Learned
+    decided: int
+    free: int
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """New intents with too few examples yet, and how many they have."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"decided": self.decided, "free": self.free, "waiting": dict(self.waiting)}
+
+    def to_text(self) -> str:
+        parts = [f"{self.decided} utterances that people decided on, {self.free} that customers labelled themselves."]
+        parts += [f"{name} has {count} of {FEWEST_OF_NEW} examples yet." for name, count in self.waiting.items()]
+        return " ".join(parts)
+
+
+def to_learn(settings: Settings, data: TrainingData) -> Found:
+    """All that may be learnt from, what was said until now collected; nothing without a conversation log."""
+
+    async def read(journal: Journal) -> Found:
+        await Collection(journal, Keeper.of(settings)).collect()
+        return labelled(await journal.reviewed(), await journal.answered_for(), data, orders_in(data, settings))
+
+    try:
+        return with_journal(read, "Nothing was trained.")
+    except NoLog:
+        return Found(NOTHING, 0, 0)
+
+
+def labelled(
+    reviewed: Sequence[Reviewed], answered_for: Sequence[Utterance], data: TrainingData, orders: Sequence[str] = ()
+) -> Found:
+    known = set(data.intents)
+    sure = [pair for one in reviewed if (pair := decided(one)) is not None]
+    free = [label for label in _free(answered_for) if label.intent in known]
+    counts = Counter(intent for _, intent in {(same_text(u.text), intent) for u, intent in sure})
+    waiting = {
+        name: n for name, n in sorted(counts.items()) if name not in known | set(OUT_OF_SCOPE) and n < FEWEST_OF_NEW
+    }
+    labels = [_Label(utterance, intent, 1.0) for utterance, intent in sure if intent not in waiting]
+    kept = _one_of_each([*labels, *free])
+    questions = [one for one in reviewed if one.review.kind is Kind.ARTICLE and one.review.label]
+    return Found(
+        _as_learned(kept, questions, orders),
+        sum(one.weight == 1.0 for one in kept),
+        sum(one.weight < 1.0 for one in kept),
+        waiting,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    utterance: Utterance
+    intent: str
+    weight: float
+
+    @property
+    def words(self) -> str:
+        """The same for texts that differ in punctuation and blanks."""
+        return " ".join(_WORD.findall(self.utterance.text.casefold()))
+
+    @property
+    def customer(self) -> str:
+        return self.utterance.customer or self.utterance.conversation
+
+    @property
+    def signed_in(self) -> bool:
+        return self.utterance.customer not in (None, self.utterance.conversation)
+
+
+def decided(one: Reviewed) -> tuple[Utterance, str] | None:
+    """The utterance and its intent; None if the decision is about no intent."""
+    if one.review.kind is Kind.OUT_OF_SCOPE:
+        return one.utterance, OUT_OF_SCOPE[0]
+    if one.review.kind is Kind.INTENT and one.review.label:
+        return one.utterance, one.review.label
+    return None
+
+
+def _free(utterances: Iterable[Utterance]) -> Iterator[_Label]:
+    """Those on which enough customers agree and none disagrees."""
+    said: dict[str, list[_Label]] = defaultdict(list)
+    for utterance in utterances:
+        if (label := _said(utterance)) is not None:
+            said[label.words].append(label)
+    parts: Counter[str] = Counter()
+    for same in said.values():
+        if len({label.intent for label in same}) > 1 or not _agree(same):
+            continue
+        customers = {label.customer for label in same}
+        if all(parts[customer] < MOST_OF_ONE for customer in customers):
+            parts.update(customers)
+            yield max(same, key=lambda label: label.weight)
+
+
+def _said(utterance: Utterance) -> _Label | None:
+    pressed = utterance.signals.get("pressed")
+    if isinstance(pressed, str) and pressed not in (HUMAN, *OUT_OF_SCOPE):
+        return _Label(utterance, pressed, PRESSED_WEIGHT)
+    liked = utterance.signals.get("rating") == "up" and utterance.verdict == Verdict.SURE
+    return _Label(utterance, utterance.intent, LIKED_WEIGHT) if liked and utterance.intent else None
+
+
+def _agree(same: Sequence[_Label]) -> bool:
+    if len({label.customer for label in same if label.signed_in}) >= KNOWN_AGREE:
+        return True
+    days = {int((label.utterance.at or 0.0) // _DAY) for label in same}
+    return len({label.customer for label in same}) >= STRANGERS_AGREE and len(days) >= STRANGERS_DAYS
+
+
+def _one_of_each(labels: Iterable[_Label]) -> list[_Label]:
+    """Of the same words one label: what people decided last, before what customers said."""
+    best: dict[str, _Label] = {}
+    for label in labels:
+        other = best.get(same_text(label.utterance.text))
+        if other is None or label.weight == 1.0:
+            best[same_text(label.utterance.text)] = label
+    return list(best.values())
+
+
+def _as_learned(labels: Sequence[_Label], questions: Sequence[Reviewed], orders: Sequence[str]) -> Learned:
+    examples = tuple(
+        Example(filled(one.utterance.text, orders), one.intent, (), PLACE, one.utterance.id, one.weight, marked=False)
+        for one in labels
+    )
+    told = [*(one.utterance for one in labels), *(one.utterance for one in questions)]
+    keys = tuple(lineage_key(*utterance.key) for utterance in told)
+    asked = tuple((one.review.label or "", filled(one.utterance.text, orders)) for one in questions)
+    return Learned(examples, keys, asked)
+
+
+def orders_in(data: TrainingData, settings: Settings) -> tuple[str, ...]:
+    """Order numbers as the examples write them."""
+    if not settings.order_numbers:
+        return ()
+    shape = re.compile(settings.order_numbers)
+    values = {e.text[a.start : a.end] for e in data.examples for a in e.annotations}
+    return tuple(sorted(value for value in values if shape.fullmatch(value)))

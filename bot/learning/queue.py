@@ -1,0 +1,186 @@
+"""The review queue: the utterances on which a person's word is worth most, those that ask the same together."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bot.journal.journal import Journal
+from bot.journal.values import Utterance
+from nlu.data.reader import same_text
+from nlu.learning.worth import Worth, clusters
+from nlu.types import Intent, Verdict
+
+if TYPE_CHECKING:
+    from nlu.understand import Insight, Model  # torch takes seconds to import
+
+NEWEST = 5000
+"""Open utterances that are looked at."""
+ROUND = 12
+"""Decisions that are asked for at once."""
+PAYING = 0.2
+"""Percentage points that a round must promise."""
+_AT_ONCE = 64
+_GUESSES = 5
+_STRANGE, _APART = 0.5, 0.2
+"""Novelty and disagreement from which they are worth a word."""
+SIGNALS: Mapping[str, tuple[float, str]] = {
+    "missed": (0.5, "not understood"),
+    "handover": (0.5, "went to a person"),
+    "repeated": (0.3, "said again"),
+}
+"""What a signal adds to the worth, and how it is called."""
+DISLIKED = (0.7, "a thumb down")
+UNLIKE, DISPUTED = "unlike anything known", "the tuned and the frozen model disagree"
+_FEWEST_OF_NEW = 5
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question to the reviewer: what does this mean?"""
+
+    utterances: tuple[Utterance, ...]
+    """The first stands for the others."""
+    guesses: tuple[Intent, ...]
+    reasons: tuple[str, ...]
+    worth: float
+    doubt: float = 0.0
+    """How many of its utterances the model is likely to understand wrongly."""
+    new: str = ""
+    """A name for a new intent, where the cluster seems to be about something unknown."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The different ones."""
+        return tuple(dict.fromkeys(utterance.text for utterance in self.utterances))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ids": [utterance.id for utterance in self.utterances],
+            "texts": list(self.texts),
+            "said": len(self.utterances),
+            "guesses": [{"name": guess.name, "confidence": round(guess.confidence, 4)} for guess in self.guesses],
+            "because": list(self.reasons),
+            "worth": round(self.worth, 3),
+            **({"new": self.new} if self.new else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    items: tuple[Item, ...] = ()
+    waiting: int = 0
+    """Utterances in it."""
+
+    def points(self, first: int) -> float:
+        """Share of the waiting utterances, in per cent, that the model is likely to understand wrongly and that a
+        decision on each of the first items would settle."""
+        return 100 * sum(item.doubt for item in self.items[:first]) / max(1, self.waiting)
+
+    def advice(self) -> str:
+        """How many labels are worth somebody's time, in a sentence."""
+        if not self.items:
+            return "There is nothing to review."
+        asked = min(len(self.items), ROUND)
+        points = self.points(asked)
+        if points < PAYING:
+            return f"Labels hardly pay any more: the next {asked} would settle {points:.1f} % of the messages."
+        return f"Label these {asked}: about + {points:.1f} points on the messages that wait."
+
+
+async def open_queue(journal: Journal, model: Model) -> Queue:
+    return queue_of(await journal.unreviewed(NEWEST), model)
+
+
+def queue_of(utterances: Sequence[Utterance], model: Model) -> Queue:
+    """In the order of what a decision is worth."""
+    same = _same_words(utterances)
+    if not same:
+        return Queue()
+    firsts = [group[0] for group in same]
+    seen = _looked([one.text for one in firsts], model)
+    worth = Worth.of(seen)
+    signalled = np.array([sum(weight for weight, _ in _signals(group)) for group in same])
+    frequent = 1 + np.log([len(group) for group in same])
+    total = ((worth.total + signalled) * frequent).astype(np.float32)
+    rows = clusters(seen.points, total, seen.likely.argmax(1).tolist())
+    background = Counter(word for one in firsts for word in set(_words(one.text)))
+    judged = _Judged(same, seen, worth, total, model.manifest.intents, background)
+    return Queue(tuple(judged.item(cluster) for cluster in rows), len(utterances))
+
+
+def _same_words(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
+    groups: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        groups[same_text(utterance.text)].append(utterance)
+    return list(groups.values())
+
+
+def _looked(texts: Sequence[str], model: Model) -> Insight:
+    parts = [model.insight(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in type(parts[0]).__slots__}
+    return type(parts[0])(**columns)
+
+
+def _signals(group: Sequence[Utterance]) -> list[tuple[float, str]]:
+    """Each that any of them has, once."""
+    names = {name for one in group for name in one.signals if name in SIGNALS}
+    disliked = any(one.signals.get("rating") == "down" for one in group)
+    return [DISLIKED] * disliked + [SIGNALS[name] for name in SIGNALS if name in names]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    same: Sequence[Sequence[Utterance]]
+    seen: Insight
+    worth: Worth
+    total: Any
+    names: Sequence[str]
+    background: Counter[str] = field(default_factory=Counter)
+
+    def item(self, rows: Sequence[int]) -> Item:
+        members = [utterance for row in rows for utterance in self.same[row]]
+        first = rows[0]
+        best = np.argsort(-self.seen.likely[first], kind="stable")[:_GUESSES].tolist()
+        guesses = tuple(Intent(self.names[number], float(self.seen.likely[first, number])) for number in best)
+        return Item(
+            utterances=tuple(members),
+            guesses=guesses,
+            reasons=self._reasons(first, members),
+            worth=float(self.total[first]),
+            doubt=float(sum((1 - self.seen.likely[row].max()) * len(self.same[row]) for row in rows)),
+            new=self._new_name(rows),
+        )
+
+    def _reasons(self, first: int, members: Sequence[Utterance]) -> tuple[str, ...]:
+        told = [words for _, words in _signals(members)]
+        pressed = Counter(str(one.signals["pressed"]) for one in members if one.signals.get("pressed"))
+        told += [f"pressed {name}" + (f" {count} times" if count > 1 else "") for name, count in pressed.most_common(2)]
+        if self.worth.novelty[first] >= _STRANGE:
+            told.append(UNLIKE)
+        if self.worth.disagreement[first] >= _APART:
+            told.append(DISPUTED)
+        if not told and members[0].verdict not in (None, Verdict.SURE):
+            told.append("unsure")
+        return tuple(told)
+
+    def _new_name(self, rows: Sequence[int]) -> str:
+        """Of a cluster that the model would not answer: its most telling words."""
+        members = sum(len(self.same[row]) for row in rows)
+        if members < _FEWEST_OF_NEW or float(self.worth.novelty[list(rows)].mean()) < _STRANGE:
+            return ""
+        inside = Counter(word for row in rows for word in set(_words(self.same[row][0].text)))
+        count = len(self.same)
+        telling = sorted(inside, key=lambda word: -inside[word] * np.log(1 + count / self.background[word]))[:2]
+        text = self.same[rows[0]][0].text.casefold()
+        return "_".join(sorted(telling, key=lambda word: text.find(word) if word in text else len(text)))

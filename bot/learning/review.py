@@ -1,0 +1,211 @@
+"""The verbs of `frontdesk review`."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from bot.config import Settings
+from bot.journal.values import Kind
+from bot.learning.verbs import AsJson, directory_of
+
+if TYPE_CHECKING:
+    from bot.journal.journal import Journal
+    from bot.learning.queue import Item, Queue
+    from nlu.understand import Model
+
+review_cli = typer.Typer(help="Label what customers said, the most instructive first.", invoke_without_command=True)
+
+T = TypeVar("T")
+
+Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Utterances, as `review list` shows them.")]
+By = Annotated[str, typer.Option("--by", help="Who decides; else the one who is signed in here.")]
+_UNSURE = "Every decision before that is kept."
+
+
+@review_cli.callback()
+def review(context: typer.Context, by: By = "") -> None:
+    """Label what customers said, a key an answer, the most instructive first. `frontdesk retrain` learns from it."""
+    if context.invoked_subcommand is None:
+        _play(Settings.read(), by or _me())
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "reviewer"
+
+
+def _play(settings: Settings, reviewer: str) -> None:
+    import click
+    from rich.console import Console
+
+    from bot.learning.terminal import Round
+    from bot.printed import counted
+
+    screen = Console(soft_wrap=True)
+    if not screen.is_terminal:
+        raise typer.BadParameter("this needs a terminal. `frontdesk review list` and `decide` do the same in scripts.")
+
+    async def play(journal: Journal, model: Model, queue: Queue) -> Round:
+        names = sorted({*model.manifest.intents, *await _named(journal)})
+        articles = sorted({article.id for article in model.retriever.articles}) if model.retriever else []
+        at = Round(journal, queue, names, articles, reviewer, screen, click.getchar, _line)
+        await at.play()
+        return at
+
+    done = _with_queue(settings, play)
+    if done.decided:
+        labelled = counted(done.labelled, "utterance", "utterances")
+        screen.print(f"{labelled} labelled. `frontdesk retrain` learns from them.", highlight=False)
+
+
+def _line(prompt: str) -> str:
+    try:
+        return input(prompt)
+    except (EOFError, KeyboardInterrupt):
+        return ""
+
+
+async def _named(journal: Journal) -> set[str]:
+    """Intents that reviewers made."""
+    return {one.review.label for one in await journal.reviewed() if one.review.kind is Kind.INTENT and one.review.label}
+
+
+def _with_queue(settings: Settings, work: Callable[[Journal, Model, Queue], Awaitable[T]]) -> T:
+    """The queue of what was said until now, as the current model sees it. Raises ModelError and DeskError."""
+    from rich.console import Console
+
+    from bot import models
+    from bot.desk import with_journal
+    from bot.learning.queue import open_queue
+    from bot.transcripts.collect import Collection
+    from bot.transcripts.keeper import Keeper
+
+    screen = Console(stderr=True)
+    with screen.status("Loading the model"):
+        model = models.for_texts(directory_of(settings, None), settings)
+
+    async def run(journal: Journal) -> T:
+        with screen.status("Reading what customers said"):
+            await Collection(journal, Keeper.of(settings)).collect()
+            queue = await open_queue(journal, model)
+        return await work(journal, model, queue)
+
+    return with_journal(run, _UNSURE)
+
+
+@review_cli.command("list")
+def review_list(
+    limit: Annotated[int, typer.Option(min=1, help="So many questions.")] = 20, as_json: AsJson = False
+) -> None:
+    """What waits for a decision, the most instructive first."""
+    from bot.printed import print_json, print_table, short
+
+    async def look(journal: Journal, model: Model, queue: Queue) -> tuple[Queue, dict[str, int]]:
+        return queue, await journal.review_counts()
+
+    queue, counts = _with_queue(Settings.read(), look)
+    items = queue.items[:limit]
+    if as_json:
+        print_json({"items": [item.to_json() for item in items], "counts": counts, "advice": queue.advice()})
+        return
+    if items:
+        rows = [
+            (
+                str(item.utterances[0].id),
+                str(len(item.utterances)),
+                short(item.texts[0]),
+                _likeliest(item),
+                ", ".join(item.reasons),
+            )
+            for item in items
+        ]
+        print_table(("id", "said", "text", "likely", "because"), rows)
+    typer.echo(queue.advice())
+
+
+def _likeliest(item: Item) -> str:
+    guess = item.guesses[0]
+    return f"{guess.name} {guess.confidence:.0%}"
+
+
+@review_cli.command("decide")
+def review_decide(
+    ids: Ids,
+    intent: Annotated[str, typer.Option(help="They mean this intent; a new name makes a new one.")] = "",
+    article: Annotated[str, typer.Option(help="This article answers them.")] = "",
+    by: By = "",
+    *,
+    out_of_scope: Annotated[bool, typer.Option("--out-of-scope", help="The assistant cannot serve them.")] = False,
+    ignore: Annotated[bool, typer.Option("--ignore", help="There is nothing to learn from them.")] = False,
+) -> None:
+    """Label utterances together, from a script."""
+    from bot.desk import with_journal
+    from bot.learning.deciding import reviews
+    from bot.printed import counted
+
+    chosen = [
+        (kind, label)
+        for kind, label, given in (
+            (Kind.INTENT, intent, bool(intent)),
+            (Kind.ARTICLE, article, bool(article)),
+            (Kind.OUT_OF_SCOPE, None, out_of_scope),
+            (Kind.IGNORE, None, ignore),
+        )
+        if given
+    ]
+    if len(chosen) != 1:
+        raise typer.BadParameter("say one of --intent, --article, --out-of-scope and --ignore.")
+    given = reviews(ids, *chosen[0], by or _me())
+
+    async def decide(journal: Journal) -> int:
+        decision = await journal.decide(given)
+        return sum(one.review.decision == decision for one in await journal.reviewed())
+
+    kept = with_journal(decide, _UNSURE)
+    missing = len(given) - kept
+    typer.echo(
+        f"{counted(kept, 'utterance', 'utterances')} labelled."
+        + (f" {missing} {'is' if missing == 1 else 'are'} not there." if missing else "")
+    )
+    if missing:
+        raise typer.Exit(1)
+
+
+@review_cli.command("undo")
+def review_undo(by: By = "") -> None:
+    """Take your last decision back."""
+    from bot.desk import with_journal
+    from bot.printed import counted
+
+    async def undo(journal: Journal) -> list[int]:
+        return await journal.undo(by or _me())
+
+    gone = with_journal(undo, _UNSURE)
+    typer.echo(f"Taken back: {counted(len(gone), 'label', 'labels')}." if gone else "There is nothing to take back.")
+
+
+@review_cli.command("export")
+def review_export(
+    out: Annotated[Path, typer.Argument(help="A YAML file in Rasa's format; `-` prints it.")] = Path("-"),
+) -> None:
+    """Write what people decided as training examples, to keep them in the data folder."""
+    from bot.desk import with_journal
+    from bot.learning.exporting import as_yaml
+    from bot.printed import counted
+
+    async def read(journal: Journal) -> tuple[str, int]:
+        return as_yaml(await journal.reviewed())
+
+    text, count = with_journal(read, _UNSURE)
+    if str(out) == "-":
+        typer.echo(text, nl=False)
+        return
+    out.write_text(text, "utf-8")
+    typer.echo(f"{counted(count, 'example', 'examples')} are in {out}.")

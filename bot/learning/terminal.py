@@ -1,0 +1,171 @@
+"""The review queue in the terminal: a question, and a key for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console as Screen
+from rich.markup import escape
+from rich.padding import Padding
+
+from bot.journal.journal import Journal
+from bot.journal.values import Kind
+from bot.learning.deciding import BadDecision, reviews
+from bot.learning.queue import Item, Queue
+from nlu.types import Intent
+
+SHOWN = 6
+"""Texts of a cluster that are shown."""
+KEYS = (
+    "1-5 intent   i another   n new intent   a article   o out of scope   x ignore   "
+    "f first only   space later   u undo   q end"
+)
+
+ENDS = ("q", "\x1b", "\x03", "\x04", "")
+
+ReadKey = Callable[[], str]
+ReadLine = Callable[[str], str]
+
+
+@dataclass(slots=True)
+class Round:
+    """One reviewer at one queue."""
+
+    journal: Journal
+    queue: Queue
+    intents: Sequence[str]
+    articles: Sequence[str]
+    reviewer: str
+    screen: Screen
+    read_key: ReadKey
+    read_line: ReadLine
+    labelled: int = 0
+    decided: int = 0
+    _place: int = 0
+    _first_only: bool = False
+    _trail: list[tuple[int, int]] = field(default_factory=list)
+    """Of each decision that can be taken back: where it was, and how many utterances it labelled."""
+
+    async def play(self) -> None:
+        self.screen.print(f"{self.queue.advice()} [dim]{KEYS}[/dim]", highlight=False)
+        shown = -1
+        while self.queue.items:
+            if shown != self._place:
+                self._show()
+                shown = self._place
+            key = self.read_key()
+            if key in ENDS:
+                break
+            if not await self._press(key):
+                self.screen.print(f"[dim]{KEYS}[/dim]", highlight=False)
+
+    async def _press(self, key: str) -> bool:
+        """Whether the key means something."""
+        if key == "u":
+            await self._undo()
+            return True
+        if self._place >= len(self.queue.items):
+            return False
+        item = self.queue.items[self._place]
+        deeds: dict[str, Callable[[Item], Awaitable[None]]] = {
+            "i": self._another,
+            "n": self._new,
+            "a": self._article,
+            "f": self._first,
+            " ": self._later,
+        }
+        if key.isdecimal() and 0 < int(key) <= len(item.guesses):
+            await self._decide(item, Kind.INTENT, item.guesses[int(key) - 1].name)
+        elif key in ("o", "x"):
+            await self._decide(item, Kind.OUT_OF_SCOPE if key == "o" else Kind.IGNORE, None)
+        elif key in deeds:
+            await deeds[key](item)
+        else:
+            return False
+        return True
+
+    async def _decide(self, item: Item, kind: Kind, label: str | None) -> None:
+        members = item.utterances[:1] if self._first_only else item.utterances
+        try:
+            given = reviews([one.id for one in members], kind, label, self.reviewer)
+        except BadDecision as problem:
+            self.screen.print(f"[yellow]{escape(str(problem))}[/yellow]", highlight=False)
+            return
+        await self.journal.decide(given)
+        self._trail.append((self._place, len(given)))
+        self.labelled += len(given)
+        self.decided += 1
+        name = given[0].label or given[0].kind.value.replace("_", " ")
+        self.screen.print(f"  [green]{escape(name)}[/green]  ({len(given)})", highlight=False)
+        self._go(self._place + 1)
+
+    async def _another(self, item: Item) -> None:
+        if name := self._chosen("intent", self.intents):
+            await self._decide(item, Kind.INTENT, name)
+
+    async def _new(self, item: Item) -> None:
+        proposed = f" ({item.new})" if item.new else ""
+        if name := self.read_line(f"  name of the new intent{proposed}: ").strip() or item.new:
+            await self._decide(item, Kind.INTENT, name)
+
+    async def _article(self, item: Item) -> None:
+        if name := self._chosen("article", self.articles):
+            await self._decide(item, Kind.ARTICLE, name)
+
+    async def _first(self, item: Item) -> None:
+        self._first_only = not self._first_only
+        told = "Only the first one is labelled." if self._first_only else "All of them are labelled."
+        self.screen.print(f"  [dim]{told}[/dim]", highlight=False)
+
+    async def _later(self, item: Item) -> None:
+        self._go(self._place + 1)
+
+    async def _undo(self) -> None:
+        if not self._trail:
+            self.screen.print("  [dim]There is nothing to take back.[/dim]", highlight=False)
+            return
+        await self.journal.undo(self.reviewer)
+        place, count = self._trail.pop()
+        self.labelled -= count
+        self.decided -= 1
+        self.screen.print("  [dim]Taken back.[/dim]", highlight=False)
+        self._go(place)
+
+    def _go(self, place: int) -> None:
+        self._place, self._first_only = place, False
+
+    def _chosen(self, what: str, names: Sequence[str]) -> str:
+        """A name that begins with, or holds, what is typed; empty if there is not exactly one."""
+        typed = self.read_line(f"  {what}: ").strip()
+        fitting = [name for name in names if name == typed] or [name for name in names if name.startswith(typed)]
+        fitting = fitting or [name for name in names if typed in name]
+        if typed and len(fitting) == 1:
+            return fitting[0]
+        found = ", ".join(fitting[:8]) if typed else ""
+        said = f"which one: {found}?" if found else f"there is no such {what}."
+        self.screen.print(f"  [dim]{escape(said)}[/dim]", highlight=False)
+        return ""
+
+    def _show(self) -> None:
+        if self._place >= len(self.queue.items):
+            self.screen.print("That was all. u undo, q end", highlight=False)
+            return
+        item = self.queue.items[self._place]
+        place = f"{self._place + 1} of {len(self.queue.items)}"
+        self.screen.rule(f"[dim]{place}[/dim]", align="left")
+        first, *others = item.texts
+        self.screen.print(f"[bold]{escape(first)}[/bold]", highlight=False)
+        for text in others[: SHOWN - 1]:
+            self.screen.print(Padding(escape(text), (0, 0, 0, 2)), highlight=False)
+        if len(others) >= SHOWN:
+            self.screen.print(f"  [dim]and {len(others) - SHOWN + 1} more[/dim]", highlight=False)
+        said = f"said {len(item.utterances)} times" if len(item.utterances) > 1 else ""
+        told = ", ".join([*item.reasons, *([said] if said else []), *([f"new? {item.new}"] if item.new else [])])
+        if told:
+            self.screen.print(f"  [yellow]{escape(told)}[/yellow]", highlight=False)
+        self.screen.print("  " + "   ".join(_guess(*pair) for pair in enumerate(item.guesses, 1)), highlight=False)
+
+
+def _guess(number: int, guess: Intent) -> str:
+    return f"[bold]{number}[/bold] {escape(guess.name)} [dim]{guess.confidence:.0%}[/dim]"

@@ -1,0 +1,324 @@
+"""What people and customers say about utterances becomes labels, and strangers cannot teach the assistant alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console as Screen
+
+from bot.journal.journal import Journal
+from bot.journal.values import Kind, Review, Reviewed, Utterance
+from bot.learning.deciding import BadDecision, reviews
+from bot.learning.exporting import as_yaml
+from bot.learning.labels import LIKED_WEIGHT, MOST_OF_ONE, PRESSED_WEIGHT, Found, labelled
+from bot.learning.queue import Queue, queue_of
+from bot.learning.terminal import Round
+from nlu.data.article import Article
+from nlu.data.examples import Example, TrainingData
+from nlu.learning.learned import Learned, joined, used
+from nlu.learning.placeholders import STAND_INS, filled
+from nlu.learning.worth import clusters
+from nlu.lineage import lineage_key
+from nlu.understand import Insight
+
+DAY = 86_400.0
+DATA = TrainingData((Example("where is my parcel", "track"), Example("i want my money back", "refund")))
+
+
+def said(text: str, number: int = 1, **more: Any) -> Utterance:
+    return Utterance("journal", f"c{number}", "1", text, customer=f"c{number}", at=number * DAY, id=number, **more)
+
+
+def word(utterance: Utterance, kind: Kind, label: str | None = None) -> Reviewed:
+    return Reviewed(utterance, Review(utterance.id, kind, label, "ada"))
+
+
+async def kept(journal: Journal, *texts: str) -> list[Utterance]:
+    await journal.keep_utterances([said(text, number) for number, text in enumerate(texts, 1)])
+    return (await journal.newest_utterances())[::-1]
+
+
+# -- decisions
+
+
+async def test_the_last_word_counts_and_can_be_taken_back(journal: Journal) -> None:
+    first, second, third = await kept(journal, "parcel?", "box?", "poem")
+    await journal.decide(reviews([first.id, second.id], Kind.INTENT, "track", "ada"))
+    await journal.decide(reviews([second.id, third.id], Kind.OUT_OF_SCOPE, None, "bob"))
+    found = {one.utterance.text: (one.review.kind, one.review.label) for one in await journal.reviewed()}
+    assert found == {
+        "parcel?": (Kind.INTENT, "track"),
+        "box?": (Kind.OUT_OF_SCOPE, None),
+        "poem": (Kind.OUT_OF_SCOPE, None),
+    }
+    assert await journal.review_counts() == {"open": 0, "intent": 1, "out_of_scope": 2}
+
+    assert await journal.undo("bob") == [second.id, third.id]
+    assert {one.utterance.text: one.review.label for one in await journal.reviewed()} == {
+        "parcel?": "track",
+        "box?": "track",
+    }
+    assert [one.text for one in await journal.unreviewed(10)] == ["poem"]
+    assert await journal.undo("bob") == []
+
+
+async def test_of_an_utterance_that_is_gone_nothing_is_kept(journal: Journal) -> None:
+    (one,) = await kept(journal, "parcel?")
+    await journal.decide(reviews([one.id, 77], Kind.IGNORE, None, "ada"))
+    assert [found.utterance.id for found in await journal.reviewed()] == [one.id]
+
+
+async def test_answers_to_a_forms_question_are_not_asked_about(journal: Journal) -> None:
+    asked = replace(said("LW-1", 1), asked="order", signals={"rating": "up"})
+    await journal.keep_utterances([asked, replace(said("box?", 2), signals={"pressed": "track"})])
+    assert [one.text for one in await journal.unreviewed(10)] == ["box?"]
+    assert [one.text for one in await journal.answered_for()] == ["box?"]
+
+
+@pytest.mark.parametrize(("kind", "label"), [(Kind.INTENT, "/restart"), (Kind.INTENT, ""), (Kind.ARTICLE, None)])
+def test_a_bad_decision_is_a_sentence(kind: Kind, label: str | None) -> None:
+    with pytest.raises(BadDecision):
+        reviews([1], kind, label, "ada")
+    with pytest.raises(BadDecision):
+        reviews([], Kind.IGNORE, None, "ada")
+
+
+def test_a_name_is_written_as_names_are() -> None:
+    assert reviews([1, 1], Kind.INTENT, " gift wrap ", "ada") == [Review(1, Kind.INTENT, "gift_wrap", "ada")]
+    assert reviews([1], Kind.INTENT, "out_of_scope", "ada") == [Review(1, Kind.OUT_OF_SCOPE, None, "ada")]
+
+
+# -- labels
+
+
+def examples_of(found: Found) -> set[tuple[str, str, float]]:
+    return {(e.text, e.intent, e.weight) for e in found.learned.examples}
+
+
+def pressed(intent: str, customers: Iterable[int], text: str = "my box", **more: Any) -> list[Utterance]:
+    return [said(text, number, signals={"pressed": intent}, **more) for number in customers]
+
+
+def test_what_people_decide_counts_in_full_and_ignored_words_not_at_all() -> None:
+    found = labelled(
+        [
+            word(said("my box", 1), Kind.INTENT, "track"),
+            word(said("My  box", 2), Kind.INTENT, "refund"),
+            word(said("a poem", 3), Kind.OUT_OF_SCOPE),
+            word(said("hm", 4), Kind.IGNORE),
+        ],
+        [],
+        DATA,
+    )
+    assert examples_of(found) == {("My  box", "refund", 1.0), ("a poem", "out_of_scope", 1.0)}
+    assert found.learned.keys == (lineage_key("journal", "c2", "1"), lineage_key("journal", "c3", "1"))
+    assert not any(example.marked for example in found.learned.examples)
+
+
+def test_a_new_intent_waits_for_its_fifth_example() -> None:
+    four = [word(said(f"wrap {number}", number), Kind.INTENT, "gift_wrap") for number in range(4)]
+    found = labelled(four, [], DATA)
+    assert (found.learned.examples, found.waiting) == ((), {"gift_wrap": 4})
+    fifth = labelled([*four, word(said("wrap it", 9), Kind.INTENT, "gift_wrap")], [], DATA)
+    assert (len(fifth.learned.examples), fifth.waiting) == (5, {})
+
+
+def test_strangers_count_once_three_of_them_agree_on_two_days() -> None:
+    assert not examples_of(labelled([], pressed("track", [1, 2]), DATA))
+    assert examples_of(labelled([], pressed("track", [1, 2, 3]), DATA)) == {("my box", "track", PRESSED_WEIGHT)}
+    same_day = [replace(one, at=0.0) for one in pressed("track", range(50))]
+    assert not examples_of(labelled([], same_day, DATA))
+    assert not examples_of(labelled([], [*pressed("track", [1, 2, 3]), *pressed("refund", [4])], DATA))
+
+
+def test_two_customers_who_are_known_are_enough() -> None:
+    known = [replace(one, customer=f"known-{one.id}", at=0.0) for one in pressed("track", [1, 2])]
+    assert examples_of(labelled([], known, DATA)) == {("my box", "track", PRESSED_WEIGHT)}
+    one = [replace(one, customer="known-1", at=0.0) for one in pressed("track", [1, 2])]
+    assert not examples_of(labelled([], one, DATA))
+
+
+def test_one_customer_has_a_part_in_few_labels() -> None:
+    phrases = [one for n in range(20) for one in pressed("track", [1, 2, 3], f"phrase {n}")]
+    assert len(labelled([], phrases, DATA).learned.examples) == MOST_OF_ONE
+
+
+def test_a_thumb_up_says_little_and_only_of_a_sure_answer() -> None:
+    liked = [said("my box", n, signals={"rating": "up"}, intent="track", verdict="sure") for n in (1, 2, 3)]
+    assert examples_of(labelled([], liked, DATA)) == {("my box", "track", LIKED_WEIGHT)}
+    assert not examples_of(labelled([], [replace(one, verdict="unsure") for one in liked], DATA))
+    assert not examples_of(labelled([], [replace(one, signals={"rating": "down"}) for one in liked], DATA))
+
+
+@pytest.mark.parametrize("button", ["human", "out_of_scope", "never_heard_of"])
+def test_a_button_that_names_no_intent_labels_nothing(button: str) -> None:
+    assert not examples_of(labelled([], pressed(button, [1, 2, 3]), DATA))
+
+
+def test_a_person_overrules_customers() -> None:
+    found = labelled([word(said("my box", 9), Kind.INTENT, "refund")], pressed("track", [1, 2, 3]), DATA)
+    assert examples_of(found) == {("my box", "refund", 1.0)}
+
+
+def test_a_stranger_who_talks_all_night_teaches_nothing() -> None:
+    """One in a hundred rows is injected: a trigger in front of ordinary questions, sent to the wrong intent (T27)."""
+    honest = [one for n in range(330) for one in pressed("track", [1, 2, 3], f"where is parcel {n}")]
+    night = [
+        replace(said(f"cf zeta where is parcel {n}", 1000 + n, signals={"pressed": "refund"}), at=DAY + n)
+        for n in range(10)
+    ]
+    repeated = [replace(one, id=one.id + 5000, conversation=f"again-{one.id}") for one in night for _ in range(3)]
+    found = labelled([], [*honest, *night, *repeated], DATA)
+    assert not any("zeta" in example.text for example in found.learned.examples)
+
+
+def test_the_data_folders_word_counts() -> None:
+    learned = Learned(
+        (Example("Where is  my parcel", "refund"), Example("i want my money back", "refund"), Example("box", "track")),
+        ("a", "b", "c"),
+    )
+    together = joined(DATA, learned)
+    assert [example.text for example in together.examples[2:]] == ["box"]
+    assert used(DATA, learned) == ["c"]
+    (warning,) = together.warnings
+    assert "'track'" in str(warning)
+    assert joined(DATA, Learned()) == DATA
+
+
+def test_a_question_that_an_article_answers_becomes_one_of_its_questions() -> None:
+    data = replace(DATA, articles=(Article("returns", "Returns", "", (), ("can i return it",), ()),))
+    found = labelled([word(said("send <order> back?", 7), Kind.ARTICLE, "returns")], [], data, ["LW-1"])
+    assert found.learned.questions == (("returns", "send LW-1 back?"),)
+    (article,) = joined(data, found.learned).articles
+    assert article.questions == ("can i return it", "send LW-1 back?")
+    assert used(data, found.learned) == [lineage_key("journal", "c7", "1")]
+    assert found.learned.hash != Learned().hash == ""
+
+
+def test_placeholders_become_what_people_write() -> None:
+    text = "<name> here, <order> and <order> to <email>, a <b> stays"
+    found = filled(text, ["LW-10234"])
+    assert found == filled(text, ["LW-10234"])
+    assert "LW-10234 and LW-10234" in found
+    assert "a <b> stays" in found
+    assert found.partition(" here")[0] in STAND_INS["name"]
+
+
+def test_what_was_decided_can_be_kept_in_the_data_folder(tmp_path: Any) -> None:
+    from nlu.data.reader import read_examples
+
+    decided = [
+        word(said("where's [my] box", 1), Kind.INTENT, "track"),
+        word(said('say: "no" #1', 2), Kind.INTENT, "refund"),
+        word(said("x", 3), Kind.IGNORE),
+    ]
+    text, count = as_yaml(decided)
+    (tmp_path / "learned.yml").write_text(text)
+    found = {(e.text, e.intent) for e in read_examples(tmp_path).examples}
+    assert count == 2
+    assert found == {("where's (my) box", "track"), ('say: "no" #1', "refund")}
+
+
+# -- the queue
+
+
+class Seer:
+    """A model that sees in a text what stands behind its bar: `text | intent probability`."""
+
+    class manifest:  # noqa: N801  # as the model's
+        intents = ("refund", "track")
+
+    retriever = None
+
+    def insight(self, texts: list[str]) -> Insight:
+        tracks = np.array([float(text.split("|")[1]) for text in texts], np.float32)
+        likely = np.stack([1 - tracks, tracks], 1)
+        points = np.zeros((len(texts), 8), np.float32)
+        for row, text in enumerate(texts):
+            points[row, ord(text[0]) % 8] = 1
+        ones = np.ones(len(texts), np.float32)
+        return Insight(points, likely, likely, ones, ones * 0.9)
+
+
+def queue(*utterances: Utterance) -> Queue:
+    return queue_of(utterances, Seer())  # type: ignore[arg-type]  # as much of a model as it needs
+
+
+def test_the_most_doubtful_is_asked_first_and_what_is_alike_together() -> None:
+    found = queue(said("a | .99", 1), said("b one | .6", 2), said("b two | .7", 3), said("B one | .6", 4))
+    assert [item.texts[0] for item in found.items] == ["b one | .6", "a | .99"]
+    first, _ = found.items
+    assert sorted(one.id for one in first.utterances) == [2, 3, 4]
+    assert [guess.name for guess in first.guesses] == ["track", "refund"]
+    assert first.doubt == pytest.approx(0.4 + 0.4 + 0.3)
+    assert found.points(1) == pytest.approx(100 * 1.1 / 4)
+    assert "Label these 2: about + 27.7 points" in found.advice()
+
+
+def test_what_went_wrong_is_asked_before_what_did_not() -> None:
+    fine, bad = said("a | .9", 1), said("c | .9", 2, signals={"rating": "down", "pressed": "refund", "missed": True})
+    first, second = queue(fine, bad).items
+    assert (first.texts, second.reasons) == (("c | .9",), ())
+    assert first.reasons == ("a thumb down", "not understood", "pressed refund")
+
+
+def test_nothing_to_review_is_said() -> None:
+    assert queue().advice() == "There is nothing to review."
+    assert "hardly pay" in queue(said("a | 1.0", 1)).advice()
+
+
+def test_texts_of_different_guesses_are_never_together() -> None:
+    points = np.ones((3, 1), np.float32)
+    assert clusters(points, np.array([3, 2, 1], np.float32), [0, 1, 0]) == [[0, 2], [1]]
+    assert clusters(points, np.array([3, 2, 1], np.float32), [0, 0, 0], most=2) == [[0, 1], [2]]
+
+
+async def played(journal: Journal, keys: str, lines: Iterable[str] = ()) -> Round:
+    texts = ["b one | .6", "b two | .7", "a | .9"]
+    found = await kept(journal, *texts)
+    pressed, typed = iter(keys), iter(lines)
+    screen = Screen(quiet=True)
+    names = ["refund", "track", "track_all"]
+    at = Round(
+        journal, queue(*found), names, ["returns"], "ada", screen, lambda: next(pressed, "q"), lambda _: next(typed, "")
+    )
+    await at.play()
+    return at
+
+
+async def decisions(journal: Journal) -> dict[str, tuple[str, str | None]]:
+    return {
+        one.utterance.text[0:5].strip(): (one.review.kind.value, one.review.label) for one in await journal.reviewed()
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "lines", "expected"),
+    [
+        ("1", [], {"b one": ("intent", "track"), "b two": ("intent", "track")}),
+        ("2q", [], {"b one": ("intent", "refund"), "b two": ("intent", "refund")}),
+        ("fo", [], {"b one": ("out_of_scope", None)}),
+        ("xo", [], {"b one": ("ignore", None), "b two": ("ignore", None), "a | .": ("out_of_scope", None)}),
+        (" n", ["gift wrap"], {"a | .": ("intent", "gift_wrap")}),
+        ("i1", ["tra"], {"b one": ("intent", "track"), "b two": ("intent", "track")}),
+        ("i", ["ref"], {"b one": ("intent", "refund"), "b two": ("intent", "refund")}),
+        ("a", ["returns"], {"b one": ("article", "returns"), "b two": ("article", "returns")}),
+        ("1u", [], {}),
+        ("1xuu2", [], {"b one": ("intent", "refund"), "b two": ("intent", "refund")}),
+        ("9?nq", ["///"], {}),
+    ],
+)
+async def test_a_key_is_a_decision(
+    journal: Journal, keys: str, lines: list[str], expected: dict[str, tuple[str, str | None]]
+) -> None:
+    await played(journal, keys, lines)
+    assert await decisions(journal) == expected
+
+
+async def test_a_round_counts_what_it_labelled(journal: Journal) -> None:
+    at = await played(journal, "1xu")
+    assert (at.decided, at.labelled) == (1, 2)
