@@ -39,12 +39,14 @@ from bot.help_pages import HelpPages
 from bot.hub import Hub
 from bot.journal.journal import Journal
 from bot.language import Language
+from bot.learning.live import LiveQueue
 from bot.listening import REST_SECONDS, accepting, listen
 from bot.messages import Button, Outbound
 from bot.outbox import Outbox, Patience
 from bot.presence import Presence
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
+from bot.transcripts.keeper import Keeper
 from bot.turn import Turns
 from bot.widget import serve as widget_files
 
@@ -110,6 +112,7 @@ async def serving(
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
         agents = Agents(journal, fanout)
+        queue = LiveQueue(journal, Keeper.of(settings), lambda: language.insightful)
         front = _front(settings, assistant, actions, signer)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
@@ -120,7 +123,7 @@ async def serving(
                 *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),
-                *Console(journal, agents, SignIn(signer, journal), lambda: language.page).routes(),
+                *Console(journal, agents, SignIn(signer, journal), lambda: language.page, queue).routes(),
                 *HelpPages(settings.bot_name, settings.language, language.articles, front.chat).routes(),
                 *front.routes(),
                 *widget_files.routes(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot.console.pages import ModelPage
 from nlu.types import Understander, Understanding
@@ -35,6 +36,11 @@ class Language:
     @property
     def model(self) -> str:
         return self._understander.model if self.loaded.is_set() else ""
+
+    @property
+    def insightful(self) -> Any:
+        """The model itself, where it can say what it sees in texts; None before it is there."""
+        return getattr(self._understander, "now", None) if self.loaded.is_set() else None
 
     async def understand(self, texts: Sequence[str]) -> list[Understanding]:
         await self.loaded.wait()

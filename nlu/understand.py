@@ -281,6 +281,11 @@ class Service:
     def model(self) -> str:
         return self._model.id
 
+    @property
+    def now(self) -> Model:
+        """The one that the next batch is understood with."""
+        return self._model
+
     def use(self, model: Model) -> None:
         """From the next batch on; what is being understood just now ends with the model it began with."""
         self._model = model

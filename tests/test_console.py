@@ -14,12 +14,15 @@ import redis.asyncio as redis
 from bot.app import Service
 from bot.console.sign_in import one_time_code
 from bot.journal.errors import StaleFence
-from tests.service import Widget, running
+from tests.seer import Seer, said
+from tests.service import KeywordUnderstander, Widget, running
 
 
 @pytest_asyncio.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    async with running(tmp_path) as service:
+    understander = KeywordUnderstander()
+    understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
+    async with running(tmp_path, understander) as service:
         yield service
 
 
@@ -171,3 +174,84 @@ async def test_a_conversation_that_is_too_busy_to_be_taken_is_no_failure_of_ours
 async def test_signing_out_ends_it(service: Service, agent: aiohttp.ClientSession) -> None:
     async with agent.post(f"{service.url}/console/leave") as answer:
         assert answer.status == 401
+
+
+# -- the review
+
+
+async def reviewed(service: Service) -> dict[str, tuple[str, str | None]]:
+    return {one.utterance.text: (one.review.kind.value, one.review.label) for one in await service.journal.reviewed()}
+
+
+@pytest_asyncio.fixture
+async def asked(service: Service) -> None:
+    """The service has two questions for a reviewer: `b` twice, and `a`."""
+    await service.journal.keep_utterances([said("b one | .6", 1), said("b <i>two</i> | .7", 2), said("a | .9", 3)])
+
+
+async def posted(service: Service, agent: aiohttp.ClientSession, **form: str) -> tuple[int, str]:
+    async with agent.post(f"{service.url}/console/review", data=form) as answer:
+        return answer.status, await answer.text()
+
+
+@pytest.mark.usefixtures("asked")
+async def test_a_question_is_shown_and_answered_for_the_whole_cluster(
+    service: Service, agent: aiohttp.ClientSession
+) -> None:
+    async with agent.get(f"{service.url}/console/review") as answer:
+        page = await answer.text()
+    assert "b one | .6" in page
+    assert "b &lt;i&gt;two&lt;/i&gt; | .7" in page
+    assert "2 questions left." in page
+
+    status, page = await posted(service, agent, item="1", guess="track")
+    assert (status, "a | .9" in page) == (200, True)
+    assert await reviewed(service) == {"b one | .6": ("intent", "track"), "b <i>two</i> | .7": ("intent", "track")}
+
+    await posted(service, agent, item="1", guess="refund")  # answered already: another tab
+    assert (await reviewed(service))["b one | .6"] == ("intent", "track")
+    await posted(service, agent, deed="undo")
+    assert await reviewed(service) == {}
+    await posted(service, agent, item="1", deed="out_of_scope", first_only="on")
+    assert await reviewed(service) == {"b one | .6": ("out_of_scope", None)}
+
+
+@pytest.mark.usefixtures("asked")
+async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with agent.get(f"{service.url}/console/review"):
+        pass
+    assert "a | .9" in (await posted(service, agent, item="1", deed="later"))[1]
+    _, page = await posted(service, agent, item="3", deed="later")
+    assert "What is left was put off." in page
+    assert "b one | .6" in (await posted(service, agent, deed="again"))[1]
+    assert await reviewed(service) == {}
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"deed": "intent", "intent": "/restart"}, "no name for an intent"),
+        ({"deed": "article", "article": "nowhere"}, "Choose an article"),
+        ({"deed": "dance"}, "out of date"),
+    ],
+)
+async def test_a_decision_that_is_none_is_told(
+    service: Service, agent: aiohttp.ClientSession, form: dict[str, str], problem: str
+) -> None:
+    async with agent.get(f"{service.url}/console/review"):
+        pass
+    status, page = await posted(service, agent, item="1", **form)
+    assert (status, problem in page, "b one | .6" in page) == (422, True, True)
+    assert await reviewed(service) == {}
+
+
+async def test_strangers_review_nothing(service: Service, browser: aiohttp.ClientSession) -> None:
+    for method in ("GET", "POST"):
+        async with browser.request(method, f"{service.url}/console/review") as answer:
+            assert answer.status == 401
+
+
+async def test_without_questions_the_page_says_so(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with agent.get(f"{service.url}/console/review") as answer:
+        assert "There is nothing to review." in await answer.text()

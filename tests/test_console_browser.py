@@ -9,7 +9,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from bot.console.sign_in import one_time_code
-from tests.service import Widget, running
+from tests.seer import Seer, said
+from tests.service import KeywordUnderstander, Widget, running
 
 pytest_plugins = ("tests.widget_browser",)
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -44,4 +45,43 @@ async def test_a_person_signs_in_answers_and_gives_back(browser: Browser, tmp_pa
         assert errors == []
         found = await Axe().run(page)
         assert [violation["id"] for violation in found.response["violations"]] == []
+        await page.close()
+
+
+async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Path) -> None:
+    understander = KeywordUnderstander()
+    understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
+    async with running(tmp_path, understander) as service:
+        texts = ["b one | .6", "b two | .7", "a | .9", "c | .8", "d | .85"]
+        await service.journal.keep_utterances([said(text, number) for number, text in enumerate(texts, 1)])
+        page = await browser.new_page()
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        await page.goto(f"{service.url}/console/enter?code={one_time_code(service.signer)}")
+        await page.get_by_label("Your name").fill("Ada")
+        await page.get_by_role("button", name="Open the console").click()
+        await page.get_by_role("link", name="Review").click()
+        await expect(page.get_by_text("b one | .6")).to_be_visible()
+        found = await Axe().run(page)
+        assert [violation["id"] for violation in found.response["violations"]] == []
+
+        await page.keyboard.press("1")
+        await expect(page.get_by_text("c | .8")).to_be_visible()
+        await page.keyboard.press("i")
+        await page.keyboard.type("gift wrap")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("d | .85")).to_be_visible()
+        await page.keyboard.press("Space")
+        await expect(page.get_by_text("a | .9")).to_be_visible()
+        await page.keyboard.press("o")
+        await expect(page.get_by_text("What is left was put off.")).to_be_visible()
+        await page.keyboard.press("r")
+        await expect(page.get_by_text("d | .85")).to_be_visible()
+        await page.keyboard.press("u")
+        await expect(page.get_by_text("a | .9")).to_be_visible()
+
+        decided = {one.utterance.text: one.review.label for one in await service.journal.reviewed()}
+        assert decided == {"b one | .6": "track", "b two | .7": "track", "c | .8": "gift_wrap"}
+        assert errors == []
         await page.close()

@@ -23,14 +23,9 @@ from nlu.learning.learned import Learned, joined, used
 from nlu.learning.placeholders import STAND_INS, filled
 from nlu.learning.worth import clusters
 from nlu.lineage import lineage_key
-from nlu.understand import Insight
+from tests.seer import DAY, Seer, said
 
-DAY = 86_400.0
 DATA = TrainingData((Example("where is my parcel", "track"), Example("i want my money back", "refund")))
-
-
-def said(text: str, number: int = 1, **more: Any) -> Utterance:
-    return Utterance("journal", f"c{number}", "1", text, customer=f"c{number}", at=number * DAY, id=number, **more)
 
 
 def word(utterance: Utterance, kind: Kind, label: str | None = None) -> Reviewed:
@@ -224,24 +219,6 @@ def test_what_was_decided_can_be_kept_in_the_data_folder(tmp_path: Any) -> None:
 
 
 # -- the queue
-
-
-class Seer:
-    """A model that sees in a text what stands behind its bar: `text | intent probability`."""
-
-    class manifest:  # noqa: N801  # as the model's
-        intents = ("refund", "track")
-
-    retriever = None
-
-    def insight(self, texts: list[str]) -> Insight:
-        tracks = np.array([float(text.split("|")[1]) for text in texts], np.float32)
-        likely = np.stack([1 - tracks, tracks], 1)
-        points = np.zeros((len(texts), 8), np.float32)
-        for row, text in enumerate(texts):
-            points[row, ord(text[0]) % 8] = 1
-        ones = np.ones(len(texts), np.float32)
-        return Insight(points, likely, likely, ones, ones * 0.9)
 
 
 def queue(*utterances: Utterance) -> Queue:

@@ -13,10 +13,12 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
 from bot.agents import Agents
+from bot.console.review import ReviewPages
 from bot.console.sign_in import COOKIE, Agent, SignIn, check_same_site, set_cookie
 from bot.journal.errors import NotFound
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
+from bot.learning.live import LiveQueue
 from bot.messages import Owner
 from bot.widget.serve import read
 from bot.wire import Malformed, clean_text
@@ -68,16 +70,24 @@ class Console:
     agents: Agents
     sign_in: SignIn
     model: Callable[[], ModelPage]
+    queue: LiveQueue
     templates: Environment = field(init=False, default_factory=_templates)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         talk = "/console/conversations/{id}"
+        review = ReviewPages(self.queue, self._page)
+
+        async def reviewed(request: web.Request, agent: Agent) -> web.Response:
+            return await review.act(await _form(request), agent)
+
         return [
             web.get("/console", self._for_agents(self.inbox)),
             web.get("/console/list", self._for_agents(self.list)),
             web.get(talk, self._for_agents(self.conversation)),
             web.get(f"{talk}/transcript", self._for_agents(self.transcript)),
             web.post(f"{talk}/{{deed:take|release|reply}}", self._for_agents(self.act)),
+            web.get("/console/review", self._for_agents(review.page)),
+            web.post("/console/review", self._for_agents(reviewed)),
             web.get("/console/model", self._for_agents(self.model_page)),
             web.get("/console/report", self._for_agents(self.report)),
             web.post("/console/leave", self._for_agents(self.leave)),

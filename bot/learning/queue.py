@@ -56,6 +56,11 @@ class Item:
     """A name for a new intent, where the cluster seems to be about something unknown."""
 
     @property
+    def number(self) -> int:
+        """Names the item."""
+        return self.utterances[0].id
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """The different ones."""
         return tuple(dict.fromkeys(utterance.text for utterance in self.utterances))

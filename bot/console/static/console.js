@@ -21,3 +21,16 @@ for (const part of document.querySelectorAll("[data-live]")) {
 document.querySelector(".reply textarea")?.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.form.requestSubmit();
 });
+
+// The review: a key is a button. Without this script the buttons do the same.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("input:not([type=checkbox]), select, textarea");
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (typing && event.key === "Escape") event.target.blur();
+  if (event.key === " " && event.target.matches("button, a, summary")) return;  // it presses that one
+  const wanted = !typing && document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+  if (!wanted) return;
+  event.preventDefault();
+  if (wanted.matches("select, input:not([type=checkbox])")) wanted.focus();
+  else wanted.click();
+});

@@ -1,0 +1,90 @@
+"""The review in the console: a question a page, and a key for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from bot.console.sign_in import Agent
+from bot.journal.values import Kind
+from bot.learning.deciding import BadDecision
+from bot.learning.live import LiveQueue
+from bot.learning.queue import Item
+from bot.transcripts.heard import SOURCE
+
+SHOWN = 8
+"""Texts of a cluster that are shown."""
+_HERE = "/console/review"
+
+Shown = Callable[..., Awaitable[web.Response]]
+
+
+@dataclass(slots=True)
+class ReviewPages:
+    live: LiveQueue
+    show: Shown
+    """Makes a page of the console: template, agent, tab, values."""
+    _later: dict[str, set[int]] = field(default_factory=dict)
+    """What each reviewer put off."""
+
+    async def page(self, request: web.Request, agent: Agent) -> web.Response:
+        wanted = request.query.get("item", "")
+        return await self._page(agent, wanted=int(wanted) if wanted.isdecimal() else None)
+
+    async def _page(
+        self, agent: Agent, problem: str = "", status: int = 200, wanted: int | None = None
+    ) -> web.Response:
+        later = self._later.setdefault(agent.name, set())
+        item = await self.live.next(later, wanted)
+        values = {
+            "item": item,
+            "shown": SHOWN,
+            "waiting": self.live.waiting(later),
+            "later": len(later),
+            "advice": self.live.queue.advice(),
+            "intents": self.live.intents,
+            "articles": self.live.articles,
+            "talk": _conversation(item),
+            "problem": problem,
+        }
+        return await self.show("review.html", agent, "review", status=status, **values)
+
+    async def act(self, form: Mapping[str, str], agent: Agent) -> web.Response:
+        """What a form of the page asks for. A question that somebody else answered meanwhile is left as it is."""
+        deed, later = "guess" if "guess" in form else form.get("deed", ""), self._later.setdefault(agent.name, set())
+        asked = form.get("item", "")
+        item = self.live.find(int(asked)) if asked.isdecimal() else None
+        if deed == "undo" and (number := await self.live.undo(agent.name)) is not None:
+            return web.Response(status=303, headers={"Location": f"{_HERE}?item={number}"})
+        if deed == "again":
+            later.clear()
+        elif deed == "later" and item is not None:
+            later.add(item.number)
+        elif item is not None and deed != "undo":
+            try:
+                await self._decide(item, deed, form, agent)
+            except BadDecision as bad:
+                return await self._page(agent, str(bad), 422, item.number)
+        return web.Response(status=303, headers={"Location": _HERE})
+
+    async def _decide(self, item: Item, deed: str, form: Mapping[str, str], agent: Agent) -> None:
+        kinds = {
+            "guess": (Kind.INTENT, form.get("guess")),
+            "intent": (Kind.INTENT, form.get("intent")),
+            "article": (Kind.ARTICLE, form.get("article")),
+            "out_of_scope": (Kind.OUT_OF_SCOPE, None),
+            "ignore": (Kind.IGNORE, None),
+        }
+        if deed not in kinds:
+            raise BadDecision("This page is out of date; here is the question again.")
+        kind, label = kinds[deed]
+        if kind is Kind.ARTICLE and label not in self.live.articles:
+            raise BadDecision("Choose an article of the knowledge base.")
+        await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
+
+
+def _conversation(item: Item | None) -> str:
+    """Where it was said, if it was here."""
+    return item.utterances[0].conversation if item is not None and item.utterances[0].source == SOURCE else ""
