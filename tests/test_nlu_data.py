@@ -79,6 +79,23 @@ def test_a_held_out_path_is_refused_for_training(tmp_path: Path, inside: str) ->
         read_training_data(tmp_path / "test" / inside)
 
 
+def test_a_held_out_folder_is_refused_from_within_and_under_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, TWO_INTENTS, "test/nlu.yml")
+    (tmp_path / "more").symlink_to(tmp_path / "test")
+    monkeypatch.chdir(tmp_path / "test")
+    for path in (Path(), tmp_path / "more"):
+        with pytest.raises(DataError, match="never trained on"):
+            read_training_data(path)
+
+
+def test_one_example_is_told_in_the_singular(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("text,intent\nhello,greet\n", "utf-8")
+    with pytest.raises(DataError, match="there is 1 example of 1 intent"):
+        read_training_data(tmp_path / "one.csv")
+
+
 @pytest.mark.parametrize(
     ("marked", "text", "annotations"),
     [

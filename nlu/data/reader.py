@@ -28,15 +28,17 @@ FEWEST = 2
 
 def read_training_data(path: Path) -> TrainingData:
     """Everything training may learn from. Raises DataError; what it can live with is in `warnings`."""
+    whole = path.resolve()
     for name in UNTAUGHT:
-        if name in (path.name, path.resolve().parent.name):
+        if name in (path.name, whole.name, whole.parent.name):
             raise DataError(path, None, f"a folder named '{name}' is never trained on.", "Give the folder above it.")
     data = read_examples(path, lambda file: not {*UNTAUGHT} & {*file.relative_to(path).parts})
     if len(data.intents) < 2:
         raise DataError(
             path,
             None,
-            f"there are {_counted(len(data.examples), 'example')} of {_counted(len(data.intents), 'intent')}.",
+            f"there {'is' if len(data.examples) == 1 else 'are'} {_counted(len(data.examples), 'example')} of "
+            f"{_counted(len(data.intents), 'intent')}.",
             "Training needs at least two intents with a few examples each.",
         )
     return data
