@@ -39,6 +39,9 @@ class Remembered:
         columns = np.array(pairs, np.int64).reshape(-1, 2)
         return cls(columns[:, 0], columns[:, 1])
 
+    def __contains__(self, text: str) -> bool:
+        return self.find(text) != UNKNOWN
+
     def find(self, text: str) -> int:
         """The text's class, or UNKNOWN."""
         if (key := _key(text)) is None:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from nlu.data.reader import data_hash, read_training_data
 from nlu.evaluation.measure import evaluate, read_texts
+from nlu.evaluation.report import write_report
 from nlu.registry import Manifest, ModelError, Registry
 from nlu.source import DataError
 from nlu.training.options import Step, TrainingOptions
@@ -364,6 +365,17 @@ def test_a_mistake_is_counted_and_named(model: Model, tmp_path: Path) -> None:
     recall = {score.intent: score.recall for score in found.by_intent}
     assert recall == {"greet": 1.0, "order_status": 0.0, "never_trained": 0.0}
     assert found.macro_f1 == pytest.approx((2 * 1 / (1 + 3)) / 3)
+
+
+def test_an_evaluation_says_how_many_texts_were_learnt(model: Model, trained: Trained, tmp_path: Path) -> None:
+    taught = read_training_data(trained.data).examples[0]
+    lines = f'text,intent\n"{taught.text.upper()}!",{taught.intent}\ngood day to all of you at the desk,greet\n'
+    (tmp_path / "lines.csv").write_text(lines, "utf-8")
+    found = evaluate(model, read_texts(tmp_path / "lines.csv"))
+    assert found.learnt == 1
+    assert "Trained on, word for word: 1 of the labelled texts." in found.to_text()
+    write_report(tmp_path / "report", found, 0.03)
+    assert found.flattered in (tmp_path / "report" / "index.html").read_text("utf-8")
 
 
 def test_an_empty_evaluation_is_refused(model: Model, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from nlu.evaluation.knowledge import ranks_of
 from nlu.evaluation.measure import Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
-from nlu.remembered import UNKNOWN
 from nlu.types import ERROR_BUDGET, Understanding, Verdict
 from nlu.understand import Model
 
@@ -124,7 +123,7 @@ def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
 
 def _unseen(examples: Sequence[Example], models: Iterable[Model]) -> tuple[list[Example], list[Example]]:
     """And those that a model was trained on, word for word."""
-    known = [any(model.remembered.find(example.text) != UNKNOWN for model in models) for example in examples]
+    known = [any(example.text in model.remembered for model in models) for example in examples]
     parts: tuple[list[Example], list[Example]] = [], []
     for example, leaked in zip(examples, known, strict=True):
         parts[leaked].append(example)

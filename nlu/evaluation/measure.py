@@ -82,6 +82,7 @@ def evaluate(
         intervals={**found.intervals, **several_intervals(several)},
         costs=tuple(_cost(model, budget, pairs) for budget in sorted(budgets)) if inside else (),
         noise=tuple(_noisy(model, inside, share) for share in noise) if inside else (),
+        learnt=sum(example.text in model.remembered for example in texts.examples),
     )
 
 

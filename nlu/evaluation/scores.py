@@ -138,6 +138,8 @@ class Evaluation:
     """95 % intervals of what `scores` gives, by name."""
     strangers: int = 0
     """Out-of-scope texts."""
+    learnt: int = 0
+    """Texts that the model was trained on, word for word: they make every figure look better than it is."""
 
     @property
     def lacking(self) -> str:
@@ -148,6 +150,13 @@ class Evaluation:
             f"All {self.strangers} labelled texts are out of scope: accuracy, budgets and telling them from the others "
             "need in-scope texts, too."
         )
+
+    @property
+    def flattered(self) -> str:
+        """Empty if the model saw none of the texts."""
+        if not self.learnt:
+            return ""
+        return f"Trained on, word for word: {self.learnt} of the labelled texts. The figures flatter the model."
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -168,6 +177,8 @@ class Evaluation:
         yield f"model {self.model}"
         if self.lacking:
             yield self.lacking
+        if self.flattered:
+            yield self.flattered
         if (found := self.intents) is not None:
             yield f"intents     {found.texts} texts: accuracy {self._share('accuracy')}"
             yield f"            macro-F1 {self._share('macro_f1')}, calibration error {found.calibration_error:.3f}"
