@@ -257,6 +257,22 @@ def collect(as_json: AsJson = False) -> None:
 
 
 @cli.command()
+def erase(
+    customer: Annotated[
+        str, typer.Option("--customer", help="A conversation's id, or the id or address of a signed-in customer.")
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a customer and all that they said; exit code 1 if nobody is known by that name."""
+    from bot.erasing import erase as erasing
+
+    erasing.show(customer, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+@cli.command()
 def console() -> None:
     """Print a new one-time sign-in link for the console."""
     from bot.console.sign_in import one_time_link

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import orjson
 
 from bot.dialogue.slots import CUSTOMER
+from bot.text import storable
 from bot.tokens import BadToken, Signer
 
-__all__ = ["CUSTOMER", "conversation_of", "vouch", "vouched"]
+__all__ = ["CUSTOMER", "conversation_of", "is_called", "plain", "vouch", "vouched"]
 
 PURPOSE = "customer"
 
@@ -34,3 +35,13 @@ def vouched(signer: Signer, token: str, now: float) -> dict[str, str]:
 def conversation_of(signer: Signer, channel: str, customer: str) -> str:
     """The one conversation of a customer whom the shop knows by that id; nobody else can tell its name."""
     return f"{channel}-{signer.digest('conversation', customer)[:32]}"
+
+
+def is_called(claims: Mapping[str, str], name: str) -> bool:
+    """Whether the customer goes by that id or address."""
+    return any(plain(claims.get(claim)) == plain(name) for claim in ("id", "email"))
+
+
+def plain(name: object) -> str | None:
+    """As names are compared."""
+    return storable(name).strip().casefold() if isinstance(name, str) else None

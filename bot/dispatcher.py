@@ -14,7 +14,7 @@ from bot.admission import Admission, Busy
 from bot.dialogue.tracker import Tracker
 from bot.fanout import LEFT, Fanout
 from bot.hub import Follower, Signal
-from bot.journal.errors import AlreadyProcessed, JournalError, OutOfOrder, StaleFence, Unavailable
+from bot.journal.errors import AlreadyProcessed, JournalError, NotFound, OutOfOrder, StaleFence, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Accepted, Waiting
 from bot.line import Line
@@ -165,6 +165,8 @@ class Dispatcher:
             return await self._take_turns(conversation_id, worker)
         except (StaleFence, OutOfOrder):  # an agent or another server came between: everything is read anew
             again = True
+        except NotFound:  # it was erased
+            return False
         except Unavailable as away:
             log.warning("a conversation waits for the database: %s", away)
             await asyncio.sleep(away.retry_after)

@@ -32,6 +32,7 @@ DYING_SECONDS = 5.0
 WATCH_SECONDS = 0.2
 MAX_MEMORY = "256mb"
 LONGEST_TEMPORARY = 60
+SOCKET = "valkey.sock"
 
 # Run by a fresh interpreter between us and the server: code between fork and exec is not safe in a threaded process.
 # 1 is PR_SET_PDEATHSIG, which survives exec; if the parent died before it was set, nobody would ever tell.
@@ -59,7 +60,7 @@ async def embedded_valkey(home: Path) -> AsyncIterator[str]:
     folder = _writable(home / "redis")
     sockets = _socket_folder(folder)
     lock = await _lock(home / "redis.lock")
-    server = _Server(binary, folder, sockets / "valkey.sock", lock)
+    server = _Server(binary, folder, sockets / SOCKET, lock)
     try:
         await server.start()
         watch = asyncio.create_task(server.watch(), name="embedded-valkey")
@@ -73,6 +74,18 @@ async def embedded_valkey(home: Path) -> AsyncIterator[str]:
     finally:
         os.close(lock)
         shutil.rmtree(sockets, ignore_errors=True)
+
+
+@asynccontextmanager
+async def reached_valkey(home: Path) -> AsyncIterator[str]:
+    """The URL of the server that a running Frontdesk started for this home, else of one started for the moment.
+    Raises EmbeddedError."""
+    running = _socket_folder(_writable(home / "redis")) / SOCKET
+    if await _answers(running):
+        yield f"unix://{running}"
+        return
+    async with embedded_valkey(home) as url:
+        yield url
 
 
 def find_binary() -> Path:
@@ -163,6 +176,21 @@ def _alive(process: str) -> bool:
     return True
 
 
+async def _answers(socket: Path) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    try:
+        writer.write(b"PING\r\n")
+        async with asyncio.timeout(1):
+            return await reader.readline() == b"+PONG\r\n"
+    except (OSError, TimeoutError):
+        return False
+    finally:
+        writer.close()
+
+
 class _Server:
     def __init__(self, binary: Path, folder: Path, socket: Path, lock: int) -> None:
         self.socket = socket
@@ -173,7 +201,7 @@ class _Server:
         self.socket.unlink(missing_ok=True)
         self._process = process = self._spawn()
         until = monotonic() + START_SECONDS
-        while not await self._answers():
+        while not await _answers(self.socket):
             if process.poll() is not None or monotonic() > until:
                 await self.stop()
                 raise EmbeddedError(
@@ -205,20 +233,6 @@ class _Server:
             start_new_session=True,  # Ctrl-C is for us: the server goes last
             pass_fds=[self._lock],
         )
-
-    async def _answers(self) -> bool:
-        try:
-            reader, writer = await asyncio.open_unix_connection(self.socket)
-        except OSError:
-            return False
-        try:
-            writer.write(b"PING\r\n")
-            async with asyncio.timeout(1):
-                return await reader.readline() == b"+PONG\r\n"
-        except (OSError, TimeoutError):
-            return False
-        finally:
-            writer.close()
 
     async def watch(self) -> None:
         """Whatever kills it: it comes back with what it had written."""

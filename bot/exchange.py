@@ -27,6 +27,8 @@ LATE_ROUNDS = 4
 """Rounds of the event loop after that: if the loop itself was late, the answer may be there and not yet read."""
 PING_SECONDS = 2.0
 PROBE_SECONDS = 0.25
+REWRITE_SECONDS = 30.0
+REWRITE_PAUSE = 0.05
 
 AWAY = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, TimeoutError)
 FAILED = (redis.exceptions.RedisError, OSError, TimeoutError)
@@ -111,6 +113,20 @@ class Exchange:
                 f"Redis does not answer at {self._where} ({str(error) or 'in time'}): start it, correct REDIS_URL, "
                 "or unset REDIS_URL to use the embedded server."
             ) from None
+
+    async def rewrite(self) -> None:
+        """Has the server write its append-only file anew. Raises SessionsError if it does not."""
+        try:
+            async with asyncio.timeout(REWRITE_SECONDS):
+                await self._client.bgrewriteaof()
+                while await self._rewriting():  # noqa: ASYNC110  Redis does not say when it is done
+                    await asyncio.sleep(REWRITE_PAUSE)
+        except (redis.exceptions.RedisError, OSError) as error:
+            raise SessionsError(f"Redis did not write its file anew ({str(error) or 'in time'}): try again.") from None
+
+    async def _rewriting(self) -> bool:
+        state = await self._client.info("persistence")
+        return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
 
     def lose(self, why: str) -> None:
         """Redis is taken for dead until the probe finds it."""

@@ -16,6 +16,9 @@ QUEUE_MOVED: Signal = {"type": "queue"}
 LEFT: Signal = {"type": "left"}
 """A server goes away and leaves messages without an answer. For servers."""
 
+ERASED: Signal = {"type": "erased"}
+"""The conversation is gone: whoever follows it begins anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fanout:

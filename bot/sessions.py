@@ -294,6 +294,17 @@ class Sessions:
         """The same, and nobody waits for it."""
         self._redis.script(lua, self._key(name, kind), *arguments)
 
+    # Erasure
+
+    async def forget(self, conversation_id: str) -> int:
+        """Removes what is kept of the conversation; returns how much. The lease stays its owner's."""
+        gone = await self._redis.command("DEL", self._key(conversation_id, "snapshot"))
+        return 0 if gone is ABSENT else int(gone)
+
+    async def rewrite(self) -> None:
+        """Returns when the server's file holds nothing but what there is. Raises SessionsError."""
+        await self._redis.rewrite()
+
     # Names
 
     @property

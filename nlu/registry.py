@@ -8,12 +8,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nlu import erased
+from nlu.erased import Erased
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
@@ -23,6 +25,7 @@ _HISTORY = ".history"
 """A line for each promotion: when, and which model."""
 _DECISIONS = ".decisions"
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
+ERASED = "<erased>"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 
 
@@ -136,6 +139,15 @@ def _replace(path: Path, text: str) -> None:
     Path(name).replace(path)
 
 
+def _without(value: Any, texts: Collection[str]) -> Any:
+    """JSON in which these strings are not told."""
+    if isinstance(value, dict):
+        return {name: _without(one, texts) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without(one, texts) for one in value]
+    return ERASED if isinstance(value, str) and value in texts else value
+
+
 class Registry:
     """The models below `home/models`, and which of them is served."""
 
@@ -226,9 +238,10 @@ class Registry:
         return before
 
     def prune(self, keep: int) -> Sequence[str]:
-        """Removes all models but the newest, the current one and the one before it. Returns their ids."""
+        """Removes all models but the newest, the current one and the one before it, and those that learnt from what
+        was erased, unless one is current. Returns their ids."""
         models = [manifest.id for manifest in self.list()]
-        kept = {self.current_id(), self._before(), *models[:keep]}
+        kept = {self._before(), *models[:keep]} - set(self.stained()) | {self.current_id()}
         gone = [model for model in models if model not in kept]
         for model in gone:
             shutil.rmtree(self.folder / model)
@@ -254,6 +267,21 @@ class Registry:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def forget(self, keys: Iterable[str], texts: Collection[str], at: datetime) -> None:
+        """Notes the lineage keys of erased utterances, and takes their texts out of what the gate said."""
+        if not self.folder.is_dir():
+            return
+        _replace(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
+        for path in (self.folder / _DECISIONS).glob("*.json"):
+            said = json.loads(path.read_text("utf-8"))
+            if (silent := _without(said, texts)) != said:
+                _replace(path, json.dumps(silent, ensure_ascii=False) + "\n")
+
+    def stained(self) -> Sequence[str]:
+        """The models that learnt from utterances which were erased since, the newest first: they need a successor."""
+        gone = Erased.of(self.folder)
+        return [one.id for one in self.list() if gone.learnt_by(self.folder / one.id, one.created)]
 
     def held(self, model: str) -> bool:
         return bool(self.decision(model).get("held"))

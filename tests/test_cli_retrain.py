@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot import models
 from bot.config import Settings
-from nlu.registry import Registry
+from nlu.data.reader import data_hash
+from nlu.lineage import write_lineage
+from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.source import DataError
 from tests.command import EXAMPLES, Frontdesk, environment, write_project
+from tests.test_nlu_registry import model
 
 AROUND = ("{} please", "{} thanks", "well, {}", "I ask you: {}")
 HELD_OUT = {name: [way.format(text) for text in texts for way in AROUND] for name, texts in EXAMPLES.items()}
@@ -83,3 +88,22 @@ def test_a_retrain_is_promoted_or_held_and_a_person_has_the_last_word(frontdesk:
     shown = frontdesk("models", "diff", good, told["model"]).out
     assert shown.startswith(f"{good} -> {told['model']}\nThe data differ.\n")
     assert f"Removed: {bad}" in frontdesk("models", "prune", "--keep", "1").out
+
+
+def test_a_model_that_learnt_from_what_was_erased_gets_a_successor(
+    frontdesk: Frontdesk, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the data are what they were."""
+    registry = Registry(Settings.read().home)
+    directory = model(tmp_path / "made", "m1", data_hash=data_hash(project))
+    write_lineage(directory, ["0123456789abcdef"])
+    write_manifest(directory, read_manifest(directory))
+    registry.add(directory)
+    assert "nothing to learn" in frontdesk("retrain").out
+
+    def trained(*_: object, **__: object) -> None:
+        raise DataError(project, None, "It would train.", "")
+
+    monkeypatch.setattr(models, "train", trained)
+    registry.forget(["0123456789abcdef"], [], datetime.now(UTC))
+    assert "It would train." in frontdesk("retrain").err

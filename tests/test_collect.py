@@ -17,7 +17,7 @@ import pytest
 from bot.dialogue.assistant import Assistant
 from bot.journal import collected
 from bot.journal.journal import Journal
-from bot.journal.values import Note, Utterance
+from bot.journal.values import Mark, Note, Utterance
 from bot.messages import Event, Inbound, Outbound, Owner, Turn
 from bot.tokens import Signer
 from bot.transcripts import collect as collecting
@@ -249,7 +249,7 @@ async def test_who_comes_too_late_keeps_nothing(talk: Talk) -> None:
     await collect(talk.journal)
     late = Utterance("journal", "c1", "9", "late")
 
-    assert await talk.journal.take_turns(0, 9, [late], []) is None
+    assert await talk.journal.take_turns(Mark(0, 0), 9, [late], []) is None
     assert len(await kept(talk.journal)) == 1
 
 

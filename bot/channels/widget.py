@@ -21,7 +21,7 @@ from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Pres
 from bot.customers import CUSTOMER, conversation_of, vouched
 from bot.dispatcher import Dispatcher
 from bot.doors import Doors
-from bot.fanout import QUEUE_MOVED, Fanout
+from bot.fanout import ERASED, QUEUE_MOVED, Fanout
 from bot.hub import Follower, TooSlow
 from bot.journal.errors import IdConflict, Unavailable
 from bot.journal.journal import Journal
@@ -343,6 +343,9 @@ class _Connection:
             _let_go(self.transport)
 
     async def _pass_on(self, signal: Json) -> None:
+        if signal == ERASED:
+            await self._leave(WSCloseCode.SERVICE_RESTART)
+            raise _Closed
         if signal == QUEUE_MOVED:
             before, self.position = self.position, await self.door.journal.queue_position(self.conversation_id)
             if self.position not in (0, before):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, select, update
 from bot.journal import utterances
 from bot.journal.rows import Row
 from bot.journal.tables import about, entries, turns
-from bot.journal.values import Note, PastTurn, Thumb, Utterance
+from bot.journal.values import Mark, Note, PastTurn, Thumb, Utterance
 from bot.messages import Event, Owner
 
 LAG_SECONDS = 30.0
@@ -27,9 +27,8 @@ def _past() -> Select[tuple[object, ...]]:
     return select(turns, *said).join_from(turns, entries, message, isouter=True)
 
 
-def mark(connection: Connection) -> int:
-    """The last turn that was taken."""
-    return int(connection.execute(select(about.c.collected)).scalar_one())
+def mark(connection: Connection) -> Mark:
+    return Mark(*connection.execute(select(about.c.collected, about.c.fence)).one())
 
 
 def turns_after(connection: Connection, last: int, limit: int, now: float) -> list[PastTurn]:
@@ -49,10 +48,13 @@ def turns_before(connection: Connection, conversation_id: str, turn_id: int, lim
     return [_turn(row) for row in rows][::-1]
 
 
-def take(connection: Connection, last: int, upto: int, found: Sequence[Utterance], notes: Sequence[Note]) -> int | None:
-    """Keeps what the turns after `last` up to `upto` told; returns how many utterances are new. None if another
-    process took turns meanwhile: then nothing was kept."""
-    moved = update(about).where(about.c.collected == last).values(collected=upto)
+def take(
+    connection: Connection, mark: Mark, upto: int, found: Sequence[Utterance], notes: Sequence[Note]
+) -> int | None:
+    """Keeps what the turns after the mark up to `upto` told; returns how many utterances are new. None if another
+    process took turns or erased some since the mark was read: then nothing was kept."""
+    same = (about.c.collected == mark.turn, about.c.fence == mark.fence)
+    moved = update(about).where(*same).values(collected=upto)
     if connection.execute(moved).rowcount == 0:
         return None
     added = utterances.keep(connection, found)

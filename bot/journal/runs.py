@@ -37,6 +37,7 @@ STANDING = (
     )
     .join(entries, entries.c.conversation_id == conversations.c.id)
     .where(conversations.c.id == bindparam("conversation"), entries.c.seq == bindparam("number"))
+    .with_for_update(read=True, key_share=True, of=conversations)  # it is not erased meanwhile
 )
 START = insert(action_runs)
 FINISH = (

@@ -80,6 +80,11 @@ def _reviews(connection: Connection) -> None:
         connection.execute(text(f"CREATE {what}"))
 
 
+def _erasures(connection: Connection) -> None:
+    """Version 6: the journal knows a fence that no erased conversation had."""
+    _add(connection, "frontdesk", "fence BIGINT NOT NULL DEFAULT '0'")
+
+
 def _number(connection: Connection) -> str:
     return "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
 
@@ -88,7 +93,7 @@ def _add(connection: Connection, table: str, column: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances, _reviews)
+STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances, _reviews, _erasures)
 """`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process

@@ -33,6 +33,8 @@ CHECKPOINT_IDLE, CHECKPOINT_BUSY = 200, 2000
 """Jobs after which the log is folded into the file: when nothing waits, and at any rate."""
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
+SCRUB_PATIENCE = 30.0
+"""Seconds to wait for a moment in which nobody reads."""
 
 SENTENCES = {
     sqlite3.SQLITE_FULL: "The disk is full: make room where the database is.",
@@ -133,6 +135,14 @@ class SqliteStore:
             self._connections.append(self._local.connection)
         connection: Connection = self._local.connection
         return connection
+
+    async def scrub(self) -> bool:
+        """Takes as long as the file is large; until then nobody can write, and who waits too long is told so."""
+        try:
+            await to_thread(_scrub, self._path)
+        except sqlite3.Error as error:
+            raise explained(error) from None
+        return True
 
     async def close(self) -> None:
         if self._closed:
@@ -256,10 +266,27 @@ class _Writer:
         except (sqlite3.Error, Unavailable) as error:
             logger.warning("The database's log was not folded into its file: %s", explained(error))
 
+    def scrub(self) -> None:
+        """Old bytes stay in pages, in free ones and in the log: the file is written anew, and the log emptied."""
+        with self._alone():
+            self._raw.execute("VACUUM")
+            until = monotonic() + SCRUB_PATIENCE
+            while self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:  # somebody reads
+                if monotonic() > until:
+                    raise Unavailable(SENTENCES[sqlite3.SQLITE_BUSY])
+
     def close(self) -> None:
         with suppress(Unavailable), self._alone():
             _close(self._connection)
         os.close(self._lock)
+
+
+def _scrub(path: Path) -> None:
+    writer = _Writer(path)
+    try:
+        writer.scrub()
+    finally:
+        writer.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

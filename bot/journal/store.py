@@ -25,6 +25,9 @@ class Store(Protocol):
 
     async def read(self, job: Job[T]) -> T: ...
 
+    async def scrub(self) -> bool:
+        """Leaves no bytes of removed rows on the disk; False where that is not ours to do."""
+
     async def close(self) -> None: ...
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from bot.text import dumps, loads, storable
 
-VERSION = 5
+VERSION = 6
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -54,6 +54,7 @@ about = Table(
     Column("version", Integer, nullable=False),
     Column("name", Text, nullable=False),  # of this journal; a cache filled from another one is not ours
     Column("collected", BigInteger, nullable=False, server_default="0"),  # the last turn that is in `utterances`
+    Column("fence", BigInteger, nullable=False, server_default="0"),  # beyond those of all erased conversations
 )
 
 conversations = Table(

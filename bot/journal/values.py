@@ -9,6 +9,9 @@ from typing import Any
 
 from bot.messages import Author, Entry, Event, Inbound, Json, Outbound, Owner, State
 
+OURS = "journal"
+"""The source of utterances that were said here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
@@ -283,6 +286,36 @@ class Review:
 class Reviewed:
     utterance: Utterance
     review: Review
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far the journal was read for learning."""
+
+    turn: int
+    """The last one that was taken."""
+    fence: int
+    """Another one means that something was erased: what was read before may be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """A customer, by all that the journal knows of them."""
+
+    conversations: tuple[str, ...]
+    customers: tuple[str, ...] = ()
+    """The digests under which their utterances are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What there is, or was, of a customer."""
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """By table."""
+    utterances: tuple[UtteranceKey, ...] = ()
+    texts: frozenset[str] = frozenset()
+    """Of the utterances."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,11 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     data = read_training_data(wish.data)
     found = to_learn(settings, data)
     screen.print(found.to_text(), markup=False, highlight=False)
-    if current is not None and not wish.force and _knows(registry.manifest(current.name), data, found):
+    stained = current is not None and current.name in registry.stained()
+    if stained:
+        screen.print("The current model learnt from what was erased since: it gets a successor.")
+    force = wish.force or stained
+    if current is not None and not force and _knows(registry.manifest(current.name), data, found):
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
     how = replace(models.options(settings), seed=wish.seed)
     made = models.train(wish.data, registry, how, screen, learned=found.learned, promote=current is None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ def models_list(as_json: AsJson = False) -> None:
     registry = Registry(Settings.read().home)
     rows = registry.list()
     if as_json:
-        print_json([{**manifest.to_json(), "held": registry.held(manifest.id)} for manifest in rows])
+        print_json([_model_json(registry, manifest) for manifest in rows])
     elif rows:
         _print_models(registry, rows)
     else:
@@ -36,14 +36,21 @@ def models_list(as_json: AsJson = False) -> None:
             _tell_if_refused(registry, current)
 
 
+def _model_json(registry: Registry, manifest: Manifest) -> dict[str, Any]:
+    held, stained = registry.held(manifest.id), manifest.id in registry.stained()
+    return {**manifest.to_json(), "held": held, "learnt_from_erased": stained}
+
+
 def _print_models(registry: Registry, rows: list[Manifest]) -> None:
     wide, current = max(len(manifest.id) for manifest in rows), registry.current_id()
+    stained = registry.stained()
     for manifest in rows:
         score = manifest.scores.get("test_accuracy")
         shown = "not scored" if score is None else f"{score:.1%}"
         made = manifest.created[:16].replace("T", " ")
         mark = "*" if manifest.id == current else "-" if registry.held(manifest.id) else " "
-        print(f"{mark} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}")
+        learnt = "  learnt from what was erased: retrain" if manifest.id in stained else ""
+        print(f"{mark} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
 
 
 def _tell_if_refused(registry: Registry, current: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import typer
 
@@ -54,17 +54,21 @@ class Collection:
     _repeats: Repeats = field(default_factory=Repeats)
 
     async def collect(self) -> None:
-        last = await self.journal.collected()
-        while turns := await self.journal.turns_after(last, BATCH):
+        mark = await self.journal.collected()
+        while turns := await self.journal.turns_after(mark.turn, BATCH):
             batch = _Batch()
             for turn in turns:
                 self._read(turn, await self._thread(turn), batch)
-            added = await self.journal.take_turns(last, turns[-1].id, batch.found, batch.notes)
-            if added is None:  # another process collects; what it left is left to it
-                break
+            added = await self.journal.take_turns(mark, turns[-1].id, batch.found, batch.notes)
+            if added is None:
+                before, mark = mark, await self.journal.collected()
+                if mark.fence == before.fence:  # another process collects; what it left is left to it
+                    break
+                self._threads.clear()  # something was erased: what is left is read anew
+                continue
             self.turns += len(turns)
             self._count(batch, added)
-            last = turns[-1].id
+            mark = replace(mark, turn=turns[-1].id)
         await self._note_thumbs()
 
     async def _thread(self, turn: PastTurn) -> Thread:

@@ -8,10 +8,10 @@ from typing import Any
 
 from bot.dialogue.slots import REQUESTED
 from bot.dialogue.tracker import CLARIFY
-from bot.journal.values import Note, PastTurn, UtteranceKey
+from bot.journal.values import OURS, Note, PastTurn, UtteranceKey
 from bot.messages import Event, Owner
 
-SOURCE = "journal"
+SOURCE = OURS
 PRESSED = "a pressed button"
 _ASKED_BACK = frozenset({CLARIFY, "action_default_ask_affirmation"})
 _OVER = frozenset({"session_started", "restart"})

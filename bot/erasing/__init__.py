@@ -1,0 +1,1 @@
+"""What a customer said is removed: because they asked for it, or because it is old."""

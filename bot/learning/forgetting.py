@@ -1,0 +1,27 @@
+"""Models that learnt from what a customer said, when that is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+
+from bot.journal.values import UtteranceKey
+from nlu.lineage import lineage_key, read_lineage
+from nlu.registry import Registry
+
+
+def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[str], at: datetime) -> list[str]:
+    """Marks the models that learnt from the utterances for retraining, takes the texts out of what the gate said of
+    models, and returns those models, the newest first."""
+    registry = Registry(home)
+    keys = {lineage_key(*utterance) for utterance in utterances}
+    if keys:
+        registry.forget(keys, texts, at)
+    return learnt_from(home, utterances)
+
+
+def learnt_from(home: Path, utterances: Collection[UtteranceKey]) -> list[str]:
+    registry = Registry(home)
+    keys = {lineage_key(*utterance) for utterance in utterances}
+    return [one.id for one in registry.list() if keys & read_lineage(registry.directory(one.id))]
