@@ -207,6 +207,12 @@ def evaluate(
 def parse(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; else lines or JSONL from standard input.")] = None,
     model: Model = None,
+    *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show which words decided, and the nearest training examples.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option("--data", help="With --explain: the data with the examples.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain: JSON, as without.")] = False,
 ) -> None:
     """Understand texts: lines, or JSONL with `text`, in; Rasa's parse JSON, one a line, out."""
     from bot.models import for_texts
@@ -215,9 +221,15 @@ def parse(
     parser = for_texts(directory_of(settings, model), settings)
     typed = sys.stdin is not None and sys.stdin.isatty()
     given = (text.encode("utf-8", "replace").decode() for text in texts) if texts else _texts_of(sys.stdin)
-    for batch in _batches(given, size=1 if typed else 64):
-        for understanding in parser.understand_now(batch):
-            typer.echo(orjson.dumps(understanding.to_rasa()))
+    batches = (parser.understand_now(batch) for batch in _batches(given, size=1 if typed else 64))
+    if explain:
+        from bot.explaining import explained
+
+        lines = explained(parser, settings, data or settings.data, batches, as_json=as_json)
+    else:
+        lines = (orjson.dumps(found.to_rasa()).decode() for batch in batches for found in batch)
+    for line in lines:
+        typer.echo(line)
 
 
 @cli.command()

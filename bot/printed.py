@@ -18,8 +18,13 @@ def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
 
 
+def in_line(text: str) -> str:
+    """Without what would steer the terminal or begin a line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def short(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = in_line(text)
     return line if len(line) <= TEXT_CHARS else f"{line[: TEXT_CHARS - 3]}..."
 
 

@@ -114,15 +114,21 @@ class Model:
         frozen = probabilities(start, self.judge.temperature)
         return Insight(points, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
 
+    def likely(self, signals: Sequence[Signals]) -> Floats:
+        """Calibrated probabilities, n x trained intents, by the network alone: examples are not remembered."""
+        scores, start, points = (
+            np.stack([getattr(one, name) for one in signals]) for name in ("intents", "start", "point")
+        )
+        return self.judge.likely(scores, start, points)
+
     def _read(self, texts: Sequence[str]) -> list[_Read]:
         if not texts:
             return []
         split = self.reader.read(texts)
         signals = self.engine.run([tokens.ids for tokens in split])
-        scores = np.stack([one.intents for one in signals])
-        start, points = (np.stack([getattr(one, name) for one in signals]) for name in ("start", "point"))
-        likely = self.judge.likely(scores, start, points)
-        in_scope = self.scope.score(np.stack([one.embedding for one in signals]), scores)
+        likely = self.likely(signals)
+        scores, embeddings = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "embedding"))
+        in_scope = self.scope.score(embeddings, scores)
         self._remember(texts, likely, in_scope)
         return [self._judged(*read) for read in zip(texts, split, signals, likely, in_scope.tolist(), strict=True)]
 

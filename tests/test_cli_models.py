@@ -152,6 +152,36 @@ def test_parse_takes_texts_as_words_of_the_command(frontdesk: Frontdesk, registr
     assert [json.loads(line)["intent"]["name"] for line in ended.out.splitlines()] == ["greet", "ask_hours"]
 
 
+def test_parse_explains_which_words_decided_and_what_is_nearest(
+    frontdesk: Frontdesk, registry: Registry, project: Path, tmp_path: Path
+) -> None:
+    lines = frontdesk("parse", "--explain", "has my \x1b[2J parcel shipped").out.splitlines()
+    assert lines[0] == "has my [2J parcel shipped"
+    assert lines[1].startswith("  ask_order ")
+    assert any("█" in line for line in lines)
+    assert any(f"{project / 'nlu' / 'nlu.yml'}:" in line and "has my order shipped" in line for line in lines)
+
+    (line,) = frontdesk("parse", "--explain", "--json", "hello bot").out.splitlines()
+    why = json.loads(line)["explanation"]
+    assert (why["intent"], why["example"]) == ("greet", True)
+    assert {word["text"] for word in why["words"]} == {"hello", "bot"}
+    assert (why["nearest"][0]["text"], why["nearest"][0]["distance"]) == ("hello bot", pytest.approx(0, abs=0.001))
+
+
+def test_parse_explains_by_other_data_and_says_so(frontdesk: Frontdesk, registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text(
+        "text,intent\ncheerio,greet\nhello,greet\nopening times,ask_hours\nopen,ask_hours\n"
+    )
+    ended = frontdesk("parse", "--explain", "--data", "other.csv", "cheerio")
+    assert "other.csv is not what 20260102-000000-newer was trained on" in ended.err
+    assert "0.000  greet      cheerio  other.csv:2  (not taught)" in ended.out
+    missing = frontdesk("parse", "--explain", "--data", "nowhere", "hello")
+    assert (missing.code, missing.err) == (
+        0,
+        "No nearest examples are shown. nowhere: there is no such file or folder. Check the path.\n",
+    )
+
+
 def test_who_stops_reading_is_told_nothing(trained: tuple[Path, Ended], tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)

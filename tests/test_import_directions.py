@@ -17,6 +17,7 @@ WIRING = {
     "bot/several.py",
     "bot/checks.py",
     "bot/evaluating.py",
+    "bot/explaining.py",
     "bot/following.py",
 }
 LEARNING = "bot/learning/"
