@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -58,6 +57,5 @@ async def _taken(registry: Registry, wanted: str, here: tuple[Settings, Language
         return False
     service.use(model)
     language.use(service, page)
-    await asyncio.to_thread(gc.collect)  # what loading left in cycles: 20 MB a model until Python looks by itself
     logger.info("%s serves now", wanted)
     return True

@@ -17,6 +17,8 @@ from nlu.types import Intent, Verdict, family
 Floats = NDArray[np.float32]
 
 MOST_CANDIDATES = 3
+DOUBTED = 0.4
+"""Probability at most of a meaning that the text itself takes back."""
 RANKED = 10
 """Intents in a ranking: what Rasa reports."""
 
@@ -99,6 +101,13 @@ def candidates(ranked: tuple[Intent, ...]) -> tuple[Intent, ...]:
     first = ranked[:MOST_CANDIDATES]
     worth = offered(np.array([intent.confidence for intent in first], np.float32))
     return tuple(intent for intent, asked in zip(first, worth, strict=True) if asked)
+
+
+def doubted(ranked: tuple[Intent, ...]) -> tuple[Intent, ...]:
+    """The meanings to offer where the text takes back what its first meaning asks for: that one is less likely than
+    not."""
+    first, *others = ranked[:MOST_CANDIDATES]
+    return (Intent(first.name, min(first.confidence, DOUBTED)), *others)
 
 
 def verdict(ranked: tuple[Intent, ...], scope: float, thresholds: Thresholds) -> tuple[Verdict, tuple[Intent, ...]]:

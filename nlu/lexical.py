@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import bm25s
 import numpy as np
 import Stemmer
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import bm25s
 
 Floats = NDArray[np.float32]
 MOST_CHARACTERS = 2000
@@ -52,8 +56,7 @@ class Lexical:
         held = Counter(token for counts in self._found for token in counts)
         self._weights = {token: _weight(len(texts), count) for token, count in held.items()}
         self._missing = _weight(len(texts), 0)
-        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it takes DEBUG for itself, whatever the settings say
-        self._index = bm25s.BM25(method="lucene", k1=_K1, b=_B)
+        self._index = _empty_index()
         if held:
             self._index.index([list(counts.elements()) for counts in self._found], show_progress=False)
 
@@ -86,3 +89,12 @@ class Lexical:
 def _weight(texts: int, count: int) -> float:
     """The inverse document frequency as Lucene has it, which is what a token's score cannot exceed."""
     return math.log(1 + (texts - count + 0.5) / (count + 0.5))
+
+
+def _empty_index() -> bm25s.BM25:
+    # It tries JAX where that is installed, and JAX takes three quarters of a GPU's memory, which the models need.
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it takes DEBUG for itself, whatever the settings say
+    return bm25s.BM25(method="lucene", k1=_K1, b=_B)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -97,15 +97,37 @@ def _place(edits: Edits, place: int, *, of_end: bool) -> int:
     return place - end + to_end
 
 
+@dataclass(frozen=True, slots=True)
+class _Lexicon:
+    words: list[str]
+    own: frozenset[str]
+    known: Known
+
+    def closest(self, written: str) -> str:
+        """Empty if the word is right, or nothing is close enough."""
+        word = written.casefold()
+        if not self.words or self.right(word) or self.known(written) or _WITHOUT_SPACES.search(word):
+            return ""
+        if word in _CONTRACTED:
+            return _CONTRACTED[word]
+        if (calmer := _REPEATED.sub(r"\1", word)) != word and self.right(calmer):
+            return calmer
+        most = 2 if len(word) >= LONG else 1
+        close = process.extract(word, self.words, scorer=OSA.distance, score_cutoff=most, limit=_CANDIDATES)
+        return next((found for found, _, _ in close if _may_be(word, found)), "")
+
+    def right(self, word: str) -> bool:
+        return word in self.own or self.known(word)
+
+
 class Speller:
     """Knows the words of the examples, and which others the base model knows."""
 
     def __init__(self, words: Sequence[str], known: Known) -> None:
         """`words`: the most frequent first; they win where several are as close."""
         self.words = list(words)
-        self._own = frozenset(words)
-        self._known = known
-        self._closest = lru_cache(_REMEMBERED)(self._look_up)
+        # The cache must not hold the speller that holds it: a model that is replaced would stay until somebody looks.
+        self._closest = lru_cache(_REMEMBERED)(_Lexicon(self.words, frozenset(words), known).closest)
 
     def corrected(self, text: str) -> Corrected:
         """Names, as their capitals inside a sentence tell, stay as they are."""
@@ -123,22 +145,6 @@ class Speller:
             length += len(better)
             last = match.end()
         return Corrected("".join([*parts, text[last:]]), tuple(edits)) if edits else Corrected(text)
-
-    def _look_up(self, written: str) -> str:
-        """Empty if the word is right, or nothing is close enough."""
-        word = written.casefold()
-        if not self.words or self._right(word) or self._known(written) or _WITHOUT_SPACES.search(word):
-            return ""
-        if word in _CONTRACTED:
-            return _CONTRACTED[word]
-        if (calmer := _REPEATED.sub(r"\1", word)) != word and self._right(calmer):
-            return calmer
-        most = 2 if len(word) >= LONG else 1
-        close = process.extract(word, self.words, scorer=OSA.distance, score_cutoff=most, limit=_CANDIDATES)
-        return next((found for found, _, _ in close if _may_be(word, found)), "")
-
-    def _right(self, word: str) -> bool:
-        return word in self._own or self._known(word)
 
 
 def _plain(word: str) -> str:
@@ -162,7 +168,13 @@ def _as_written(better: str, word: str) -> str:
 def dictionary(languages: Iterable[str]) -> Known:
     """pyspellchecker's: of a dozen languages; others have no words."""
     covered = sorted(set(languages) & set(SpellChecker.languages()))
-    return SpellChecker(language=covered).__contains__ if covered else lambda word: False
+    return _read_dictionary(*covered) if covered else lambda word: False
+
+
+@cache
+def _read_dictionary(*languages: str) -> Known:
+    """Read once, for all models: it takes 20 MB and a fifth of a second for each language."""
+    return SpellChecker(language=list(languages)).__contains__
 
 
 def words_of(text: str) -> list[str]:

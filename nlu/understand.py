@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +23,9 @@ from nlu.engine.batcher import Batcher
 from nlu.engine.network import Network
 from nlu.engine.torch_engine import DeviceError, Signals, TorchEngine, choose_device, set_threads
 from nlu.entities import EntityReader, Matcher
-from nlu.intents import Judge, Thresholds, probabilities, ranking, response_keys, verdict
+from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, response_keys, verdict
 from nlu.languages import Languages
+from nlu.negation import Negation
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, ModelError, check_directory
 from nlu.remembered import CERTAINTY, Remembered
@@ -65,7 +67,8 @@ class Insight:
     """What a model sees in n texts, for whoever wants to know where it is unsure. All are n rows."""
 
     points: Floats
-    """Unit vectors, as the fine-tuned network sees the texts."""
+    """Unit vectors: the texts as the fine-tuned network and as the frozen one sees them, side by side. Texts that are
+    close in both ask the same more often than those that are close in one."""
     likely: Floats
     """Calibrated probability of every trained intent."""
     frozen: Floats
@@ -88,6 +91,7 @@ class Model:
     entities: EntityReader
     retriever: Retriever | None
     families: Families
+    negation: Negation
     languages: Languages
 
     @property
@@ -112,7 +116,8 @@ class Model:
         likely, in_scope = self.judge.likely(scores, start, points), self.scope.score(embeddings, scores)
         self._remember(texts, likely, in_scope)
         frozen = probabilities(start, self.judge.temperature)
-        return Insight(points, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
+        both = np.concatenate([points, embeddings], 1) * np.float32(0.5**0.5)
+        return Insight(both, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
 
     def likely(self, signals: Sequence[Signals]) -> Floats:
         """Calibrated probabilities, n x trained intents, by the network alone: examples are not remembered."""
@@ -145,7 +150,10 @@ class Model:
     def _judged(self, text: str, tokens: Tokens, signals: Signals, likely: Floats, scope: float) -> _Read:
         ranked = ranking(self.manifest.intents, likely)
         scope = scope if tokens.words else 0.0
-        return _Read(text, tokens, signals, likely, ranked, scope, *verdict(ranked, scope, self.thresholds))
+        decided, offered = verdict(ranked, scope, self.thresholds)
+        if decided is Verdict.SURE and self.negation.takes_back(text, ranked[0].name):
+            decided, offered = Verdict.AMBIGUOUS, doubted(ranked)
+        return _Read(text, tokens, signals, likely, ranked, scope, decided, offered)
 
     def _understood(self, read: Sequence[_Read]) -> list[Understanding]:
         return [self._understanding(*pair) for pair in zip(read, self._passages(read), strict=True)]
@@ -248,14 +256,19 @@ def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget
         entities=_entities(directory, manifest),
         retriever=_retriever(directory),
         families=Families.of(manifest.intents),
+        negation=Negation.from_json(_words(directory)["telling"]),
         languages=Languages.of(manifest.languages),
     )
 
 
 def _reader(directory: Path, most: int, languages: Sequence[str]) -> TextReader:
     tokenizer = prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
-    words = json.loads((directory / "words.json").read_text("utf-8"))["words"]
-    return TextReader(tokenizer, Speller(words, known_to(tokenizer, languages)))
+    return TextReader(tokenizer, Speller(_words(directory)["words"], known_to(tokenizer, languages)))
+
+
+def _words(directory: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((directory / "words.json").read_text("utf-8"))
+    return found
 
 
 def _entities(directory: Path, manifest: Manifest) -> EntityReader:

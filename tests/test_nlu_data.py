@@ -283,3 +283,13 @@ def test_only_folders_named_kb_hold_articles(tmp_path: Path) -> None:
     write(tmp_path, "# About this folder\ntext\n", "README.md")
     write(tmp_path, ARTICLE, "kb/shipping-cost.md")
     assert [article.id for article in read_training_data(tmp_path).articles] == ["shipping-cost"]
+
+
+def test_a_file_deep_in_a_projects_held_out_folder_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, TWO_INTENTS, "project/test/by_hand/2026/nlu.yml")
+    deep = tmp_path / "project" / "test" / "by_hand" / "2026" / "nlu.yml"
+    assert read_training_data(deep).examples, "a folder named `test` may hold a whole project"
+    (tmp_path / "project" / "nlu").mkdir()
+    for path in (deep, deep.parent):
+        with pytest.raises(DataError, match="never trained on"):
+            read_training_data(path)

@@ -17,7 +17,7 @@ OUT_OF_SCOPE = ("out_of_scope", "oos")
 OUTLIER = -1
 """Their class, where intents are numbers."""
 
-FORMAT = 11
+FORMAT = 12
 """Part of the data's hash: raise it when training makes another model of the same data."""
 
 

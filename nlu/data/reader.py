@@ -30,7 +30,7 @@ def read_training_data(path: Path) -> TrainingData:
     """Everything training may learn from. Raises DataError; what it can live with is in `warnings`."""
     whole = path.resolve()
     for name in UNTAUGHT:
-        if name in (path.name, whole.name, whole.parent.name):
+        if name in (path.name, whole.name, whole.parent.name) or _in_project(whole, name):
             raise DataError(path, None, f"a folder named '{name}' is never trained on.", "Give the folder above it.")
     data = read_examples(path, lambda file: not {*UNTAUGHT} & {*file.relative_to(path).parts})
     if len(data.intents) < 2:
@@ -42,6 +42,12 @@ def read_training_data(path: Path) -> TrainingData:
             "Training needs at least two intents with a few examples each.",
         )
     return data
+
+
+def _in_project(place: Path, name: str) -> bool:
+    """Whether it lies, however deep, in a folder of that name beside training data. A project may lie in one too."""
+    above = (folder.parent for folder in place.parents if folder.name == name)
+    return any((folder / "domain.yml").is_file() or (folder / "nlu").is_dir() for folder in above)
 
 
 def _counted(number: int, noun: str) -> str:

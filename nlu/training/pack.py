@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
 from nlu.entities import Label
+from nlu.negation import Negation
 from nlu.neighbours import Neighbours
 from nlu.registry import Manifest, write_manifest
 from nlu.remembered import Remembered
@@ -34,6 +35,7 @@ class Trained:
     values: dict[tuple[str, str], str]
     """Entity and case-folded text to the value that an annotation gave."""
     touching: frozenset[Label]
+    negation: Negation
     shelved: Shelved | None
 
 
@@ -44,7 +46,9 @@ def pack(directory: Path, trained: Trained) -> None:
     values = [[entity, surface, value] for (entity, surface), value in sorted(trained.values.items())]
     touching = sorted(trained.touching, key=str)
     _write_json(directory / "entities.json", {**trained.patterns.to_json(), "values": values, "touching": touching})
-    _write_json(directory / "words.json", {"words": trained.reader.speller.words})
+    _write_json(
+        directory / "words.json", {"words": trained.reader.speller.words, "telling": trained.negation.to_json()}
+    )
     _write_json(directory / "config.json", trained.network.encoder.shape.to_json())
     if trained.shelved is not None:
         _write_knowledge(directory, trained.shelved)

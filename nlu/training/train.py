@@ -28,6 +28,7 @@ from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
 from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import write_lineage
+from nlu.negation import Negation
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.remembered import Remembered
 from nlu.retriever import Asked, passage_texts, question_texts
@@ -198,9 +199,10 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     )
     patterns = with_synonyms(data.patterns, data.examples)
     values, touching = values_of(data.examples, data.patterns), touching_in(data.examples)
+    negation = Negation.of(data.examples)
     remembered = Remembered.of([e.text for e in data.examples], prepared.intents[list(prepared.examples)].tolist())
     calibrated = (near, remembered, calibration.scope)
-    return Trained(manifest, network, text_reader, *calibrated, patterns, values, touching, shelved), story
+    return Trained(manifest, network, text_reader, *calibrated, patterns, values, touching, negation, shelved), story
 
 
 def _held_out(
