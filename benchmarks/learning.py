@@ -78,7 +78,7 @@ class Simulation:
         if self.asked.random:
             chosen = [[row] for row in range(count)]
         else:
-            chosen = clusters(seen.points, worth, seen.likely.argmax(1).tolist(), self.asked.alike)[:count]
+            chosen = clusters(seen.together, worth, seen.likely.argmax(1).tolist(), self.asked.alike)[:count]
         for rows in chosen:
             told = self.open[rows[0]].intent
             for row in rows if self.asked.clusters else rows[:1]:

@@ -46,7 +46,6 @@ from bot.outbox import Outbox, Patience
 from bot.presence import Presence
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
-from bot.transcripts.keeper import Keeper
 from bot.turn import Turns
 from bot.widget import serve as widget_files
 
@@ -112,7 +111,7 @@ async def serving(
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
         agents = Agents(journal, fanout)
-        queue = LiveQueue(journal, Keeper.of(settings), lambda: language.insightful)
+        queue = LiveQueue(journal, settings, lambda: language.insightful)
         front = _front(settings, assistant, actions, signer)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(

@@ -23,6 +23,9 @@ SETTINGS_FILE = Path("frontdesk.toml")
 
 _WORDS = {"extra_forbidden": f"there is no such setting, correct the name in {SETTINGS_FILE}"}
 
+EXPLAINED = "explained"
+"""The folder of the home in which is kept where models see the training examples."""
+
 
 class SettingsError(Mendable):
     """A setting that cannot be used, in one sentence."""

@@ -9,7 +9,7 @@ import orjson
 from rich.console import Console as Screen
 from rich.progress import Progress
 
-from bot.config import Settings
+from bot.config import EXPLAINED, Settings
 from bot.printed import in_line, short
 from nlu.data.reader import read_training_data
 from nlu.explain import Explanation, Word, explain
@@ -53,7 +53,7 @@ def _nearest(model: Model, settings: Settings, data: Path, screen: Screen) -> Ne
         def tell(done: int, of: int) -> None:
             bar.update(task, completed=done, total=of, visible=True)
 
-        return nearest(model, examples, settings.home / "explained", tell)
+        return nearest(model, examples, settings.home / EXPLAINED, tell)
 
 
 def _shown(found: Understanding, why: Explanation) -> Iterator[str]:

@@ -67,8 +67,9 @@ class Insight:
     """What a model sees in n texts, for whoever wants to know where it is unsure. All are n rows."""
 
     points: Floats
-    """Unit vectors: the texts as the fine-tuned network and as the frozen one sees them, side by side. Texts that are
-    close in both ask the same more often than those that are close in one."""
+    """Unit vectors, as the fine-tuned network sees the texts."""
+    embeddings: Floats
+    """The same of the frozen one."""
     likely: Floats
     """Calibrated probability of every trained intent."""
     frozen: Floats
@@ -77,6 +78,11 @@ class Insight:
     """How surely they are in scope, 0 to 1."""
     nearest: Floats
     """Cosine similarity of the closest training example."""
+
+    @property
+    def together(self) -> Floats:
+        """Unit vectors of both: who is close in both asks the same more often than who is close in one."""
+        return np.concatenate([self.points, self.embeddings], 1) * np.float32(0.5**0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +122,7 @@ class Model:
         likely, in_scope = self.judge.likely(scores, start, points), self.scope.score(embeddings, scores)
         self._remember(texts, likely, in_scope)
         frozen = probabilities(start, self.judge.temperature)
-        both = np.concatenate([points, embeddings], 1) * np.float32(0.5**0.5)
-        return Insight(both, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
+        return Insight(points, embeddings, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
 
     def likely(self, signals: Sequence[Signals]) -> Floats:
         """Calibrated probabilities, n x trained intents, by the network alone: examples are not remembered."""

@@ -32,4 +32,4 @@ class Seer:
         for row, text in enumerate(texts):
             points[row, ord(text[0]) % 8] = 1
         ones = np.ones(len(texts), np.float32)
-        return Insight(points, likely, likely, ones, ones * 0.9)
+        return Insight(points, points, likely, likely, ones, ones * 0.9)

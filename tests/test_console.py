@@ -22,7 +22,7 @@ from tests.service import KeywordUnderstander, Widget, running
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     understander = KeywordUnderstander()
     understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
-    async with running(tmp_path, understander) as service:
+    async with running(tmp_path, understander, data=tmp_path / "no data") as service:
         yield service
 
 

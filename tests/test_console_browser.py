@@ -51,7 +51,7 @@ async def test_a_person_signs_in_answers_and_gives_back(browser: Browser, tmp_pa
 async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Path) -> None:
     understander = KeywordUnderstander()
     understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
-    async with running(tmp_path, understander) as service:
+    async with running(tmp_path, understander, data=tmp_path / "no data") as service:
         texts = ["b one | .6", "b two | .7", "a | .9", "c | .8", "d | .85"]
         await service.journal.keep_utterances([said(text, number) for number, text in enumerate(texts, 1)])
         page = await browser.new_page()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from nlu.learning.learned import Learned, joined, used
 from nlu.learning.placeholders import STAND_INS, filled
 from nlu.learning.worth import clusters
 from nlu.lineage import lineage_key
+from nlu.nearest import Nearest
 from tests.seer import DAY, Seer, said
 
 DATA = TrainingData((Example("where is my parcel", "track"), Example("i want my money back", "refund")))
@@ -241,6 +243,15 @@ def test_what_went_wrong_is_asked_before_what_did_not() -> None:
     first, second = queue(fine, bad).items
     assert (first.texts, second.reasons) == (("c | .9",), ())
     assert first.reasons == ("a thumb down", "not understood", "pressed refund")
+
+
+def test_the_nearest_examples_stand_beside_the_question() -> None:
+    examples = [Example("b known", "track", (), Path("nlu.yml"), 7), Example("a known", "refund")]
+    points = Seer().insight([f"{example.text} | .5" for example in examples]).points
+    found = queue_of([said("b one | .6", 1)], Seer(), Nearest(examples, points, [True, False]))  # type: ignore[arg-type]
+    (first, second) = found.items[0].nearest
+    assert (first.text, first.intent, first.distance, first.line) == ("b known", "track", 0.0, 7)
+    assert (second.text, second.distance) == ("a known", 1.0)
 
 
 def test_nothing_to_review_is_said() -> None:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bot.config import Settings
 from bot.journal.journal import Journal
-from bot.journal.values import Kind
+from bot.journal.values import Kind, Utterance
 from bot.learning.deciding import reviews
-from bot.learning.queue import Item, Queue, queue_of
+from bot.learning.queue import Item, Queue, known_to, queue_of
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 
@@ -26,7 +27,7 @@ NEWEST = 1000
 @dataclass(slots=True)
 class LiveQueue:
     journal: Journal
-    keeper: Keeper
+    settings: Settings
     model: Callable[[], Model | None]
     clock: Callable[[], float] = time.monotonic
     queue: Queue = field(default_factory=Queue)
@@ -71,10 +72,13 @@ class LiveQueue:
         model = self.model()
         if model is None:
             return
-        await Collection(self.journal, self.keeper).collect()
+        await Collection(self.journal, Keeper.of(self.settings)).collect()
         utterances = await self.journal.unreviewed(NEWEST)
-        self.queue = await asyncio.to_thread(queue_of, utterances, model)
+        self.queue = await asyncio.to_thread(self._queue, utterances, model)
         named = {one.review.label for one in await self.journal.reviewed() if one.review.kind is Kind.INTENT}
         self.intents = sorted({*model.manifest.intents, *(name for name in named if name)})
         self.articles = sorted({article.id for article in model.retriever.articles}) if model.retriever else ()
         self._made, self._gone = self.clock(), set()
+
+    def _queue(self, utterances: Sequence[Utterance], model: Model) -> Queue:
+        return queue_of(utterances, model, known_to(model, self.settings))

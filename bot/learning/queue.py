@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
-from nlu.data.reader import same_text
+from nlu.data.reader import read_training_data, same_text
 from nlu.learning.worth import Worth, clusters
+from nlu.source import DataError
 from nlu.types import Intent, Verdict
 
 if TYPE_CHECKING:
+    from nlu.nearest import Near, Nearest
     from nlu.understand import Insight, Model  # torch takes seconds to import
 
 NEWEST = 5000
@@ -26,7 +30,7 @@ ROUND = 12
 PAYING = 0.2
 """Percentage points that a round must promise."""
 _AT_ONCE = 64
-_GUESSES = 5
+_GUESSES, _NEAREST = 5, 3
 _STRANGE, _APART = 0.5, 0.2
 """Novelty and disagreement from which they are worth a word."""
 SIGNALS: Mapping[str, tuple[float, str]] = {
@@ -52,6 +56,8 @@ class Item:
     worth: float
     doubt: float = 0.0
     """How many of its utterances the model is likely to understand wrongly."""
+    nearest: tuple[Near, ...] = ()
+    """The training examples closest to the first."""
     new: str = ""
     """A name for a new intent, where the cluster seems to be about something unknown."""
 
@@ -72,6 +78,7 @@ class Item:
             "said": len(self.utterances),
             "guesses": [{"name": guess.name, "confidence": round(guess.confidence, 4)} for guess in self.guesses],
             "because": list(self.reasons),
+            "nearest": [near.to_json() for near in self.nearest],
             "worth": round(self.worth, 3),
             **({"new": self.new} if self.new else {}),
         }
@@ -99,12 +106,21 @@ class Queue:
         return f"Label these {asked}: about + {points:.1f} points on the messages that wait."
 
 
-async def open_queue(journal: Journal, model: Model) -> Queue:
-    return queue_of(await journal.unreviewed(NEWEST), model)
+async def open_queue(journal: Journal, model: Model, settings: Settings) -> Queue:
+    return queue_of(await journal.unreviewed(NEWEST), model, known_to(model, settings))
 
 
-def queue_of(utterances: Sequence[Utterance], model: Model) -> Queue:
-    """In the order of what a decision is worth."""
+def known_to(model: Model, settings: Settings) -> Nearest | None:
+    """The data folder's examples as the model sees them; None if the folder cannot be read just now."""
+    from nlu.nearest import nearest
+
+    with suppress(DataError, OSError):
+        return nearest(model, read_training_data(settings.data), settings.home / EXPLAINED, lambda *_: None)
+    return None
+
+
+def queue_of(utterances: Sequence[Utterance], model: Model, known: Nearest | None = None) -> Queue:
+    """In the order of what a decision is worth; with the nearest of the `known` examples."""
     same = _same_words(utterances)
     if not same:
         return Queue()
@@ -114,9 +130,10 @@ def queue_of(utterances: Sequence[Utterance], model: Model) -> Queue:
     signalled = np.array([sum(weight for weight, _ in _signals(group)) for group in same])
     frequent = 1 + np.log([len(group) for group in same])
     total = ((worth.total + signalled) * frequent).astype(np.float32)
-    rows = clusters(seen.points, total, seen.likely.argmax(1).tolist())
+    rows = clusters(seen.together, total, seen.likely.argmax(1).tolist())
     background = Counter(word for one in firsts for word in set(_words(one.text)))
-    judged = _Judged(same, seen, worth, total, model.manifest.intents, background)
+    nearest = known.find(seen.points) if known is not None else [()] * len(same)
+    judged = _Judged(same, seen, worth, total, model.manifest.intents, nearest, background)
     return Queue(tuple(judged.item(cluster) for cluster in rows), len(utterances))
 
 
@@ -151,6 +168,7 @@ class _Judged:
     worth: Worth
     total: Any
     names: Sequence[str]
+    nearest: Sequence[tuple[Near, ...]]
     background: Counter[str] = field(default_factory=Counter)
 
     def item(self, rows: Sequence[int]) -> Item:
@@ -164,6 +182,7 @@ class _Judged:
             reasons=self._reasons(first, members),
             worth=float(self.total[first]),
             doubt=float(sum((1 - self.seen.likely[row].max()) * len(self.same[row]) for row in rows)),
+            nearest=self.nearest[first][:_NEAREST],
             new=self._new_name(rows),
         )
 

@@ -94,7 +94,7 @@ def _with_queue(settings: Settings, work: Callable[[Journal, Model, Queue], Awai
     async def run(journal: Journal) -> T:
         with screen.status("Reading what customers said"):
             await Collection(journal, Keeper.of(settings)).collect()
-            queue = await open_queue(journal, model)
+            queue = await open_queue(journal, model, settings)
         return await work(journal, model, queue)
 
     return with_journal(run, _UNSURE)

@@ -164,6 +164,8 @@ class Round:
         told = ", ".join([*item.reasons, *([said] if said else []), *([f"new? {item.new}"] if item.new else [])])
         if told:
             self.screen.print(f"  [yellow]{escape(told)}[/yellow]", highlight=False)
+        for near in item.nearest:
+            self.screen.print(f"  [dim]like {escape(near.intent)}: {escape(near.text)}[/dim]", highlight=False)
         self.screen.print("  " + "   ".join(_guess(*pair) for pair in enumerate(item.guesses, 1)), highlight=False)
 
 
