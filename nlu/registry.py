@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
+
 from nlu import erased
 from nlu.erased import Erased
 from nlu.source import Mendable
@@ -246,6 +248,7 @@ class Registry:
         for model in gone:
             shutil.rmtree(self.folder / model)
             (self.folder / _DECISIONS / f"{model}.json").unlink(missing_ok=True)
+            self.page(model).unlink(missing_ok=True)
         return gone
 
     def _before(self) -> str | None:
@@ -269,7 +272,8 @@ class Registry:
         return found if isinstance(found, dict) else {}
 
     def forget(self, keys: Iterable[str], texts: Collection[str], at: datetime) -> None:
-        """Notes the lineage keys of erased utterances, and takes their texts out of what the gate said."""
+        """Notes the lineage keys of erased utterances, takes their texts out of what the gate said, and removes the
+        pages that may show them."""
         if not self.folder.is_dir():
             return
         _replace(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
@@ -277,11 +281,24 @@ class Registry:
             said = json.loads(path.read_text("utf-8"))
             if (silent := _without(said, texts)) != said:
                 _replace(path, json.dumps(silent, ensure_ascii=False) + "\n")
+        self._remove_pages([str(escape(text)) for text in texts])
+
+    def _remove_pages(self, texts: Collection[str]) -> None:
+        """Those of models that learnt from what was erased, perhaps in other words, and those that quote a text."""
+        learnt = set(self.stained())
+        for page in (self.folder / _DECISIONS).glob("*.html"):
+            shown = page.read_text("utf-8")
+            if page.stem in learnt or any(text in shown for text in texts):
+                page.unlink()
 
     def stained(self) -> Sequence[str]:
         """The models that learnt from utterances which were erased since, the newest first: they need a successor."""
         gone = Erased.of(self.folder)
         return [one.id for one in self.list() if gone.learnt_by(self.folder / one.id, one.created)]
+
+    def page(self, model: str) -> Path:
+        """Where the page lies that shows what the model changed, if there is one."""
+        return self.folder / _DECISIONS / f"{model}.html"
 
     def held(self, model: str) -> bool:
         return bool(self.decision(model).get("held"))

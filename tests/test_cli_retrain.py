@@ -69,6 +69,10 @@ def test_a_retrain_is_promoted_or_held_and_a_person_has_the_last_word(frontdesk:
     assert worse.out.startswith(f"{bad} against {good}: held\n  accuracy: ")
     assert worse.out.endswith(f"Where you know better, promote it with `frontdesk models promote {bad}`.\n")
     assert "No turns are replayed" in worse.err
+    page = Path(json.loads(frontdesk("models", "show", bad).out)["page"])
+    assert f"What it changes: {page}\n" in worse.out
+    assert "<h1>Held</h1>" in page.read_text()
+    assert (page.parent / f"../{bad}/report/index.html").is_file(), "that is where the page's link leads"
     assert registry.current_id() == good == models.chosen(Settings.read()), "a start does not serve what is held"
     assert f"- {bad}" in frontdesk("models", "list").out
 
@@ -84,10 +88,12 @@ def test_a_retrain_is_promoted_or_held_and_a_person_has_the_last_word(frontdesk:
     assert (again.code, told["decision"]["held"]) == (0, False)
     assert registry.current_id() == good
     assert frontdesk("models", "gate", told["model"]).code == 0
-    assert frontdesk("models", "gate", bad, "--json").code == 1
+    assert frontdesk("models", "gate", bad, "--against", good, "--html", "sub/bad.html", "--json").code == 1
+    assert "<h1>Held</h1>" in Path("sub/bad.html").read_text()
     shown = frontdesk("models", "diff", good, told["model"]).out
     assert shown.startswith(f"{good} -> {told['model']}\nThe data differ.\n")
     assert f"Removed: {bad}" in frontdesk("models", "prune", "--keep", "1").out
+    assert not page.exists()
 
 
 def test_a_model_that_learnt_from_what_was_erased_gets_a_successor(

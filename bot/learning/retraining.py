@@ -12,6 +12,7 @@ from bot import models
 from bot.config import Settings
 from bot.desk import DeskError, with_journal
 from bot.journal.journal import Journal
+from bot.learning.change import write_page
 from bot.learning.labels import Found, to_learn
 from nlu.data.examples import TrainingData
 from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
@@ -39,6 +40,8 @@ class Retrained:
     made: Manifest | None
     decision: Decision | None
     outcome: str
+    page: Path | None = None
+    """Shows what the new model changes."""
 
     @property
     def held(self) -> bool:
@@ -46,10 +49,12 @@ class Retrained:
 
     def to_json(self) -> dict[str, Any]:
         decision = self.decision.to_json() if self.decision else None
-        return {"model": self.made.id if self.made else None, "decision": decision, "outcome": self.outcome}
+        page = {"page": str(self.page)} if self.page else {}
+        return {"model": self.made.id if self.made else None, "decision": decision, "outcome": self.outcome, **page}
 
     def to_text(self) -> str:
-        return f"{self.decision.to_text()}\n\n{self.outcome}" if self.decision else self.outcome
+        seen = f"What it changes: {self.page}\n" if self.page else ""
+        return f"{self.decision.to_text()}\n\n{seen}{self.outcome}" if self.decision else self.outcome
 
 
 def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
@@ -70,8 +75,11 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
-    decision = decided(settings, (current, registry.directory(made.id)), wish.data, wish.turns, screen)
-    return Retrained(made, decision, _settled(registry, made.id, decision, by_hand=wish.by_hand))
+    pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
+    decision = decided(settings, pair, wish.data, wish.turns, screen)
+    outcome = _settled(registry, made.id, decision, by_hand=wish.by_hand)
+    page = write_page(registry.page(made.id), registry, pair, examples, decision)
+    return Retrained(made, decision, outcome, page)
 
 
 def _knows(model: Manifest, data: TrainingData, found: Found) -> bool:

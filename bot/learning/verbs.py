@@ -62,11 +62,14 @@ def _tell_if_refused(registry: Registry, current: str) -> None:
 
 @models_cli.command("show")
 def models_show(model: Name) -> None:
-    """A model's manifest, and what the gate said of it."""
+    """A model's manifest, what the gate said of it, and where the pages about it lie."""
     settings = Settings.read()
-    manifest = read_manifest(directory_of(settings, model))
-    decision = Registry(settings.home).decision(manifest.id)
-    print_json({**manifest.to_json(), **({"decision": decision} if decision else {})})
+    directory, registry = directory_of(settings, model), Registry(settings.home)
+    manifest = read_manifest(directory)
+    decision = registry.decision(manifest.id)
+    pages = {"report": directory / "report" / "index.html", "page": registry.page(manifest.id)}
+    found = {name: str(path) for name, path in pages.items() if path.is_file()}
+    print_json({**manifest.to_json(), **({"decision": decision} if decision else {}), **found})
 
 
 @models_cli.command("diff")
@@ -91,17 +94,22 @@ def models_gate(
     ] = None,
     turns: Annotated[int, typer.Option(min=0, help="Ask both so many of the customers' last messages.")] = 1000,
     *,
+    html: Annotated[Path | None, typer.Option(help="Write a page into this file that shows what would change.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether a model may take another one's place; changes nothing. Exit code 1 if it would be held."""
     from rich.console import Console
 
     from bot.learning import retraining
+    from bot.learning.change import examples_of, write_page
 
     settings = Settings.read()
     pair = directory_of(settings, against), directory_of(settings, model)
     screen = Console(stderr=True, soft_wrap=True)
     decision = retraining.decided(settings, pair, data or settings.data, turns, screen)
+    if html is not None:
+        write_page(html, Registry(settings.home), pair, examples_of(data or settings.data), decision)
+        print(f"What it changes: {html}", file=sys.stderr)
     if as_json:
         print_json(decision.to_json())
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -64,6 +64,18 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Both:
+    """The same examples as the two models understood them."""
+
+    before: Pairs = ()
+    after: Pairs = ()
+
+    @classmethod
+    def of(cls, before: Model, after: Model, examples: Sequence[Example]) -> Self:
+        return cls(understood(before, examples), understood(after, examples))
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     before: str
     after: str
@@ -72,6 +84,9 @@ class Decision:
     notes: tuple[str, ...]
     comparison: Comparison | None
     replay: Replay | None
+    held_out: Both = Both()
+    """Without those that a model was trained on."""
+    canaries: Both = Both()
 
     @property
     def held(self) -> bool:
@@ -105,7 +120,8 @@ class Decision:
 
 def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
     examples, leaked = _unseen(evidence.held_out.examples, (before, after))
-    old, new = understood(before, examples), understood(after, examples)
+    held_out, canaries = (Both.of(before, after, asked) for asked in (examples, evidence.canaries.examples))
+    old, new = held_out.before, held_out.after
     replay = replayed(before, after, evidence.turns) if evidence.turns else None
     reasons = [
         *_leaks(leaked, len(evidence.held_out.examples)),
@@ -113,12 +129,13 @@ def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
         *_worse_answers(old, new),
         *_sacrificed(old, new),
         *_doubting(old, new),
-        *_canaries(before, after, evidence.canaries),
+        *_canaries(canaries, evidence.canaries.questions, _article_steps(before, after, evidence.canaries.questions)),
         *_articles(before, after, evidence.held_out.questions),
         *(_turned_away(replay) if replay is not None else ()),
     ]
     notes = [f"{len(leaked)} held-out texts are left out: a model was trained on them."] if leaked else []
-    return Decision(before.id, after.id, tuple(reasons), tuple(notes), compare(old, new), replay)
+    comparison = compare(old, new)
+    return Decision(before.id, after.id, tuple(reasons), tuple(notes), comparison, replay, held_out, canaries)
 
 
 def _unseen(examples: Sequence[Example], models: Iterable[Model]) -> tuple[list[Example], list[Example]]:
@@ -251,14 +268,13 @@ def _surprise(example: Example, found: Understanding) -> float:
     return float(-np.log(max(chance, _FLOOR)))
 
 
-def _canaries(before: Model, after: Model, canaries: Texts) -> Iterator[Reason]:
-    """One is enough: they are what must not break."""
-    of_intents = zip(understood(before, canaries.examples), understood(after, canaries.examples), strict=True)
+def _canaries(canaries: Both, questions: Sequence[tuple[str, str]], articles: Steps) -> Iterator[Reason]:
+    """One is enough: they are what must not break. `articles`: whether the questions found theirs."""
+    of_intents = zip(canaries.before, canaries.after, strict=True)
     broken = [pair[0].text for pair, now in of_intents if _kept(*pair) and not _kept(*now)]
-    steps = _article_steps(before, after, canaries.questions)
-    broken += [canaries.questions[at][0] for at in steps.lost]
+    broken += [questions[at][0] for at in articles.lost]
     if broken:
-        sentence = f"{len(broken)} of {len(canaries.examples) + steps.texts} were answered and are not any more."
+        sentence = f"{len(broken)} of {len(canaries.before) + articles.texts} were answered and are not any more."
         yield Reason("canaries", sentence, tuple(broken))
 
 
@@ -290,7 +306,8 @@ def _turned_away(replay: Replay) -> Iterator[Reason]:
         yield Reason("replay", _counted(replay.steps, "were served by the bot and would go to a person"))
     drained = replay.drained()
     if drained:
-        sentence = f"{len(drained)} intents would serve less than half as many turns."
+        intents = "1 intent" if len(drained) == 1 else f"{len(drained)} intents"
+        sentence = f"{intents} would serve less than half as many turns."
         yield Reason("replay, by intent", sentence, tuple(str(flow) for flow in drained[:_MOST_SHOWN]))
 
 

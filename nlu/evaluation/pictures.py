@@ -96,6 +96,20 @@ def robustness(noise: Sequence[Noisy], theme: str) -> bytes:
     return _png(figure)
 
 
+def progress(models: Sequence[tuple[str, float, bool]], theme: str) -> bytes:
+    """Accuracy, model by model: what stands below it, the share, and whether the model was held (a hollow dot)."""
+    ink, ground, accent = INKS[theme]
+    figure, axes = _figure(6.4, 2.8, theme)
+    shares = [100 * share for _, share, _ in models]
+    axes.plot(range(len(models)), shares, color=accent, linewidth=1, zorder=1)
+    fills = [ground if held else accent for _, _, held in models]
+    axes.scatter(range(len(models)), shares, s=36, color=fills, edgecolors=accent, zorder=2)
+    axes.set_xticks(range(len(models)), [name for name, _, _ in models], rotation=30, ha="right", fontsize=8)
+    axes.margins(x=0.05, y=0.25)
+    axes.set_ylabel("held-out accuracy, %", color=ink)
+    return _png(figure)
+
+
 def _figure(width: float, height: float, theme: str) -> tuple[Figure, Axes]:
     ink, ground, _ = INKS[theme]
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=ground)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from nlu.evaluation.compare import Comparison
@@ -47,18 +48,25 @@ def write_page(folder: Path, found: Evaluation, costs: Sequence[Cost], template:
     pictures = {name: {theme: draw(theme) for theme in THEMES} for name, draw in _pictures(found, costs).items()}
     for name, themes in pictures.items():
         (folder / f"{name}.png").write_bytes(themes["light"])
-    page = _template(template).render(
+    page = rendered(
+        template,
+        pictures,
         found=found,
         costs=costs,
-        confusions=_confusions(found.intents) if found.intents else [],
+        confusions=confusions(found.intents) if found.intents else [],
         weakest=sorted(found.intents.by_intent, key=lambda score: score.f1) if found.intents else [],
-        pictures={
-            name: {theme: base64.b64encode(png).decode() for theme, png in themes.items()}
-            for name, themes in pictures.items()
-        },
         **context,
     )
     (folder / "index.html").write_text(page, "utf-8")
+
+
+def rendered(template: Path, pictures: Mapping[str, Mapping[str, bytes]], **context: Any) -> str:
+    """A page that needs nothing else. `pictures`: PNGs by name and theme."""
+    encoded = {
+        name: {theme: base64.b64encode(png).decode() for theme, png in themes.items()}
+        for name, themes in pictures.items()
+    }
+    return str(_template(template).render(pictures=encoded, **context))
 
 
 def _pictures(found: Evaluation, costs: Sequence[Cost]) -> dict[str, Any]:
@@ -82,7 +90,13 @@ def _template(template: Path) -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "between": _between, "points": _points}
+    environment.filters |= {
+        "percent": _percent,
+        "between": _between,
+        "points": _points,
+        "named": _named,
+        "chance": _chance,
+    }
     return environment.get_template(template.name)
 
 
@@ -98,6 +112,15 @@ def _points(interval: Interval) -> str:
     return f"[{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]"
 
 
+def _chance(p: float) -> str:
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def _named(name: str) -> Markup:
+    """A long name may go on in the next line behind its underscores."""
+    return Markup("<code>{}</code>").format(Markup("_<wbr>").join(name.split("_")))
+
+
 def _matrix(scores: IntentScores) -> tuple[list[str], NDArray[np.int64]]:
     wrong = Counter((mistake.intent, mistake.found) for mistake in scores.mistakes)
     right = {score.intent: round(score.recall * score.examples) for score in scores.by_intent}
@@ -110,7 +133,7 @@ def _matrix(scores: IntentScores) -> tuple[list[str], NDArray[np.int64]]:
     return names, counts
 
 
-def _confusions(scores: IntentScores) -> list[Confusion]:
+def confusions(scores: IntentScores) -> list[Confusion]:
     texts: dict[tuple[str, str], list[str]] = defaultdict(list)
     for mistake in scores.mistakes:
         texts[mistake.intent, mistake.found].append(mistake.text)

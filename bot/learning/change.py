@@ -1,0 +1,31 @@
+"""Writes the page that shows what a new model changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nlu.data.examples import Example
+from nlu.data.reader import read_training_data
+from nlu.evaluation.change import Models, write_change
+from nlu.evaluation.gate import Decision
+from nlu.registry import Registry
+from nlu.source import DataError
+
+
+def write_page(
+    file: Path, registry: Registry, pair: tuple[Path, Path], examples: Sequence[Example], decision: Decision
+) -> Path:
+    """`pair`: the directories of the two models, the old one's first. Returns `file`."""
+    last = [(manifest, registry.held(manifest.id)) for manifest in registry.list()]
+    promoted = registry.current_id() == decision.after
+    write_change(file, decision, Models(*pair, last), examples, promoted=promoted)
+    return file
+
+
+def examples_of(data: Path) -> Sequence[Example]:
+    """None where the folder has nothing to train on: it was named for its held-out texts."""
+    try:
+        return read_training_data(data).examples
+    except DataError:
+        return ()
