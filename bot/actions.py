@@ -9,6 +9,7 @@ import math
 import sys
 import threading
 from contextlib import suppress
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
@@ -61,7 +62,7 @@ class InProcess:
         self._places = asyncio.Semaphore(at_once)
 
     async def run(self, call: ActionCall, *, conversation_id: str, seq: int, message_id: str) -> Outcome:
-        key = idempotency_key(conversation_id, seq, call.n)
+        key = idempotency_key(conversation_id, message_id, seq, call.n)
         body = orjson.dumps(request(call, conversation_id, message_id, key))
         begun = False
         try:
@@ -134,7 +135,7 @@ class OverHttp:
         self._session: ClientSession | None = None
 
     async def run(self, call: ActionCall, *, conversation_id: str, seq: int, message_id: str) -> Outcome:
-        key = idempotency_key(conversation_id, seq, call.n)
+        key = idempotency_key(conversation_id, message_id, seq, call.n)
         body = orjson.dumps(request(call, conversation_id, message_id, key))
         try:
             with self._breaker.guard():
@@ -215,9 +216,14 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def idempotency_key(conversation_id: str, seq: int, n: int) -> str:
-    """Names one action of one turn: the turn repeated after a crash asks under the same key."""
-    return f"{conversation_id}:{seq}:{n}"
+def idempotency_key(conversation_id: str, message_id: str, seq: int, n: int) -> str:
+    """Names one action of one turn: the turn repeated after a crash asks under the same key.
+
+    Others store it, so it does not tell who it is about; and a conversation that was erased and begins anew, with the
+    same numbers, has other messages.
+    """
+    name = sha256(orjson.dumps([conversation_id, message_id])).hexdigest()[:32]
+    return f"{name}:{seq}:{n}"
 
 
 def request(call: ActionCall, conversation_id: str, message_id: str, key: str) -> Json:

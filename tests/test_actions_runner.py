@@ -18,7 +18,7 @@ import rasa_sdk
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from bot.actions import LARGEST_ANSWER, ActionRunner, ActionsUnavailable, InProcess, OverHttp
+from bot.actions import LARGEST_ANSWER, ActionRunner, ActionsUnavailable, InProcess, OverHttp, idempotency_key
 from bot.dialogue.run import ActionCall, ActionFailure, ActionResult
 
 PACKAGE = "trial_actions"
@@ -180,7 +180,7 @@ async def test_an_action_gets_tracker_domain_and_key_and_answers_with_messages_a
     assert result.responses[0]["custom"] == {"n": 1}
     assert (result.responses[1]["response"], result.responses[1]["name"]) == ("utter_more", "Mara")
     slots = {event.data["name"]: event.data["value"] for event in result.events}
-    assert slots["key"] == {"page": "/lamps", "idempotency_key": "c1:4:2", "message_id": "m9"}
+    assert slots["key"] == {"page": "/lamps", "idempotency_key": idempotency_key("c1", "m9", 4, 2), "message_id": "m9"}
     assert slots["domain"] == {"f": {}}
     assert slots["who"] == "c1"
 
@@ -334,7 +334,18 @@ async def test_a_call_looks_as_an_action_server_expects_it() -> None:
     assert seen["sender_id"] == seen["tracker"]["sender_id"] == "c1"
     assert seen["version"] == rasa_sdk.__version__
     assert seen["domain"] == {"forms": {"f": {}}}
-    assert seen["key"] == seen["tracker"]["latest_message"]["metadata"]["idempotency_key"] == "c1:4:1"
+    assert (
+        seen["key"]
+        == seen["tracker"]["latest_message"]["metadata"]["idempotency_key"]
+        == idempotency_key("c1", "m9", 4, 1)
+    )
+
+
+def test_a_key_tells_nobody_whose_it_is_and_is_another_in_a_conversation_that_begins_anew() -> None:
+    key = idempotency_key("web-ada", "m1", 4, 1)
+    assert key == idempotency_key("web-ada", "m1", 4, 1)
+    assert "ada" not in key
+    assert key != idempotency_key("web-ada", "m2", 4, 1)
 
 
 @pytest.mark.parametrize(

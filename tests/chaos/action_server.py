@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.chaos.processes import PROCESSES
-from tests.chaos.stub import leave_trace, mark
+from tests.chaos.stub import leave_trace, mark, trace_name
 
 MODES = ("error", "half", "twice", "hang")
 HANG_SECONDS = 10.0
@@ -46,7 +46,8 @@ def _act(call: dict[str, object], effects: Path) -> bytes:
     tracker = call["tracker"]
     assert isinstance(tracker, dict)
     about = tracker["latest_message"]["metadata"]
-    leave_trace(str(effects), str(call["next_action"]).removeprefix("action_"), about["idempotency_key"])
+    name = trace_name(str(call["sender_id"]), about["idempotency_key"])
+    leave_trace(str(effects), str(call["next_action"]).removeprefix("action_"), name)
     count = int(tracker["slots"].get("count") or 0) + 1
     text = f"{mark(str(call['sender_id']), about['message_id'])} {count}"
     events = [{"event": "slot", "timestamp": None, "name": "count", "value": count}]

@@ -99,6 +99,11 @@ class StubModel:
         return Understanding(text, intent, (intent,), Verdict.SURE, model=self.model)
 
 
+def trace_name(conversation: str, key: str) -> str:
+    """An action's key tells message and call; whose it is, we know."""
+    return f"{conversation}:{key.partition(':')[2]}"
+
+
 def leave_trace(path: str, kind: str, key: str) -> None:
     """The outside world's memory: one line for each time that an action really ran."""
     line = json.dumps({"kind": kind, "key": key, "pid": os.getpid()}) + "\n"
@@ -117,7 +122,7 @@ class _Counting(Action):  # type: ignore[misc]  # rasa-sdk is not typed
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
         about = tracker.latest_message["metadata"]
-        leave_trace(os.environ[EFFECTS], self.kind, about["idempotency_key"])
+        leave_trace(os.environ[EFFECTS], self.kind, trace_name(tracker.sender_id, about["idempotency_key"]))
         count = int(tracker.get_slot("count") or 0) + 1
         dispatcher.utter_message(text=f"{mark(tracker.sender_id, about['message_id'])} {count}")
         return [SlotSet("count", count)]
