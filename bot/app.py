@@ -31,6 +31,7 @@ from bot.dialogue.responses import render, with_button
 from bot.dispatcher import Bounds, Dispatcher
 from bot.doors import DoorPolicy, Doors
 from bot.embedded import embedded_valkey
+from bot.erasing.retention import Periods, Retention
 from bot.errors import answer_failures
 from bot.fanout import Fanout
 from bot.front_page import FrontPage
@@ -107,6 +108,7 @@ async def serving(
         dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
         await stack.enter_async_context(sessions)  # from here on it hears of news, and the dispatcher is told
         presence = await stack.enter_async_context(Presence(sessions))
+        await stack.enter_async_context(Retention(journal, fanout, Periods.of(settings), settings.home))
         doors = Doors(_policy(settings), sessions, presence)
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)

@@ -285,6 +285,14 @@ def erase(
 
 
 @cli.command()
+def retention(as_json: AsJson = False) -> None:
+    """Show for how long data are kept, and what is too old; a running service removes that by itself."""
+    from bot.erasing import retention as retaining
+
+    retaining.show(as_json=as_json)
+
+
+@cli.command()
 def console() -> None:
     """Print a new one-time sign-in link for the console."""
     from bot.console.sign_in import one_time_link

@@ -135,6 +135,16 @@ class Settings(BaseSettings):
         24.0, gt=0, description="Hours for which a reply that a provider does not take is offered again."
     )
     deliveries_at_once: int = Field(20, ge=1, description="Calls to messaging providers under way at once.")
+    keep_conversations: int = Field(
+        0, ge=0, description="Days after its last message for which a conversation is kept; `0`: for ever."
+    )
+    keep_utterances: int = Field(
+        0, ge=0, description="Days for which what customers said is kept for learning; `0`: for ever."
+    )
+    keep_dead_letters: int = Field(
+        0, ge=0, description="Days for which a person may still decide about what was given up; `0`: for ever."
+    )
+    keep_receipts: int = Field(0, ge=0, description="Days for which receipts of erasures are kept; `0`: for ever.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     log_format: Literal["text", "json"] = Field("text", description="How log lines look.")
 

@@ -82,7 +82,7 @@ class Erasure:
             forget(home, before.utterances, before.texts, at)
             gone = await self.journal.erase(theirs)
             models = forget(home, gone.utterances, gone.texts, at)
-            snapshots = await self._out_of_redis(sessions, [*theirs.conversations, customer])
+            snapshots = await self._out_of_redis(sessions, theirs.conversations)
         rewritten, embedded = await self.journal.scrub(), self.settings.redis_url is None
         return Receipt(at, digest, gone.rows, snapshots, tuple(models), rewritten, embedded)
 

@@ -8,6 +8,7 @@ from bot.customers import plain
 from bot.journal.erasure import SignedIn
 from bot.journal.journal import Journal
 from bot.journal.values import Whose
+from bot.text import storable
 from bot.transcripts.keeper import Keeper
 
 
@@ -21,7 +22,8 @@ async def whose(journal: Journal, keeper: Keeper, name: str) -> Whose:
     ids, addresses = _claimed(found, "id"), _claimed(found, "email")
     for other in sorted((ids | addresses) - {plain(name)}):
         found += [one for one in await journal.signed_in(other) if _is(one, ids, addresses)]
-    conversations = {*await journal.named(name), *(one.conversation_id for one in found)}
+    # The name itself too: of a conversation that is gone utterances may be left.
+    conversations = {storable(name), *await journal.named(name), *(one.conversation_id for one in found)}
     customers = {keeper.customer(known) for known in (name, *ids, *addresses)}
     return Whose(tuple(sorted(conversations)), tuple(sorted(customers)))
 

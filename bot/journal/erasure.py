@@ -6,11 +6,24 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, Text, delete, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from bot.customers import CUSTOMER, is_called
 from bot.journal.tables import about, action_runs, conversations, deliveries, entries, reviews, turns, utterances
-from bot.journal.values import OURS, Traces, Whose
+from bot.journal.values import APART, OURS, Traces, Whose
 from bot.messages import Json
 from bot.text import dumps, storable
 
@@ -70,42 +83,53 @@ def traces(connection: Connection, whose: Whose) -> Traces:
 
 
 def erase(connection: Connection, whose: Whose) -> Traces:
-    """In one transaction. The journal's own row comes first: whoever collects does so before or after."""
-
-    def remove(table: Table, which: ColumnElement[bool]) -> int:
-        return connection.execute(delete(table).where(which)).rowcount
-
-    _shut_out(connection, whose.conversations)
-    gone = _through(connection, whose, remove)
-    _lower_mark(connection)
+    """In one transaction."""
+    shut_out(connection, conversations.c.id.in_(whose.conversations))
+    gone = _through(connection, whose, lambda table, which: connection.execute(delete(table).where(which)).rowcount)
+    lower_mark(connection)
     return gone
 
 
-def _shut_out(connection: Connection, names: Sequence[str]) -> None:
-    """A conversation that begins anew under one of the names has a fence that nobody at work on the old one has."""
+def shut_out(connection: Connection, which: ColumnElement[bool], limit: int | None = None) -> list[str]:
+    """Locks the conversations, so that nobody writes to them, and returns their ids. One that begins anew under one of
+    them has a fence that nobody at work on the old one has.
+
+    The journal's own row comes first: whoever collects does so before or after.
+    """
     highest = connection.execute(select(about.c.fence).with_for_update()).scalar_one()
-    for some in _lists(names):
-        locked = select(conversations.c.fence).where(conversations.c.id.in_(some)).with_for_update()
-        highest = max([highest, *connection.execute(locked).scalars()])
-    connection.execute(update(about).values(fence=highest + 1))
+    locked = (
+        select(conversations.c.id, conversations.c.fence).where(which).order_by(conversations.c.last_at).limit(limit)
+    )
+    found = connection.execute(locked.with_for_update()).all()
+    if found:
+        connection.execute(update(about).values(fence=max(highest, *(row.fence for row in found)) + 1))
+    return [row.id for row in found]
 
 
 def _through(connection: Connection, whose: Whose, change: Change) -> Traces:
-    """Conversations first: what a turn was just writing to one is there when its other rows are looked for."""
-    rows: dict[str, int] = {}
-
-    def apply(table: Table, column: ColumnElement[Any], values: Collection[Any]) -> None:
-        rows[str(table.name)] = sum(change(table, column.in_(some)) for some in _lists(values))
-
-    apply(conversations, conversations.c.id, whose.conversations)
-    for table in OF_CONVERSATION:
-        apply(table, table.c.conversation_id, whose.conversations)
+    rows = cleared(whose.conversations, change)
     said = _utterances(connection, whose)
-    apply(utterances, utterances.c.id, said)
-    for table in OF_UTTERANCE:
-        apply(table, table.c.utterance_id, said)
+    rows |= forgotten(said, change)
     told = list(said.values())
     return Traces(rows, tuple(tuple(row[:3]) for row in told), frozenset(row.text for row in told))
+
+
+def cleared(names: Collection[str], change: Change) -> dict[str, int]:
+    """Conversations first: what a turn was just writing to one is there when its other rows are looked for."""
+    columns = [conversations.c.id, *(table.c.conversation_id for table in OF_CONVERSATION)]
+    return _changed(columns, names, change)
+
+
+def forgotten(ids: Collection[int], change: Change) -> dict[str, int]:
+    """Utterances, and what people decided about them."""
+    return _changed([utterances.c.id, *(table.c.utterance_id for table in OF_UTTERANCE)], ids, change)
+
+
+def _changed(columns: Sequence[Column[Any]], values: Collection[Any], change: Change) -> dict[str, int]:
+    return {
+        str(column.table.name): sum(change(column.table, column.in_(some)) for some in _lists(values))
+        for column in columns
+    }
 
 
 def _lists(values: Collection[Any]) -> Iterator[list[Any]]:
@@ -115,19 +139,21 @@ def _lists(values: Collection[Any]) -> Iterator[list[Any]]:
 
 def _utterances(connection: Connection, whose: Whose) -> dict[int, Any]:
     columns = (utterances.c.source, utterances.c.conversation, utterances.c.message, utterances.c.text, utterances.c.id)
-    found: dict[int, Any] = {}
-    of_customer, of_conversation = utterances.c.customer, utterances.c.conversation
-    for which, names in (
-        ((of_customer,), whose.customers),
-        ((of_conversation, utterances.c.source == OURS), whose.conversations),
-    ):
-        for some in _lists(names):
-            query = select(*columns).where(which[0].in_(some), *which[1:])
-            found |= {row.id: row for row in connection.execute(query)}
-    return found
+    found = (connection.execute(select(*columns).where(which)) for which in _said_by(whose))
+    return {row.id: row for rows in found for row in rows}
 
 
-def _lower_mark(connection: Connection) -> None:
+def _said_by(whose: Whose) -> Iterator[ColumnElement[bool]]:
+    said_here, where = utterances.c.source == OURS, utterances.c.conversation
+    for some in _lists(whose.customers):
+        yield utterances.c.customer.in_(some)
+    for some in _lists(whose.conversations):
+        yield and_(said_here, where.in_(some))
+    for name in whose.conversations:
+        yield and_(said_here, where.startswith(name + APART, autoescape=True))
+
+
+def lower_mark(connection: Connection) -> None:
     """SQLite gives the numbers of the last turns again once these are gone: what comes has to be collected too."""
     if connection.dialect.name == "sqlite":
         last = connection.execute(select(func.coalesce(func.max(turns.c.id), 0))).scalar_one()

@@ -11,7 +11,20 @@ from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 from sqlalchemy import Connection
 
-from bot.journal import collected, dead, deliveries, erasure, inbox, links, outcome, queries, reviews, runs, utterances
+from bot.journal import (
+    collected,
+    dead,
+    deliveries,
+    erasure,
+    inbox,
+    links,
+    outcome,
+    queries,
+    retention,
+    reviews,
+    runs,
+    utterances,
+)
 from bot.journal.dead import Revival
 from bot.journal.deliveries import Claimant
 from bot.journal.erasure import SignedIn
@@ -31,6 +44,7 @@ from bot.journal.values import (
     DeadLetter,
     Delivery,
     DeliveryState,
+    Expired,
     Hold,
     Mark,
     Note,
@@ -363,6 +377,31 @@ class Journal:
     async def scrub(self) -> bool:
         """Overwrites what was removed, on disk; False where that is the database server's to do."""
         return await self._store.scrub()
+
+    # Retention
+
+    async def expired(self, conversations: float, utterances: float, dead_letters: float) -> Expired:
+        """What is older than so many seconds each; infinity keeps all."""
+        now = self._clock()
+        return Expired(
+            await self._read(retention.count_conversations, now - conversations),
+            await self._read(retention.count_utterances, now - utterances),
+            await self._read(retention.count_dead_letters, now - dead_letters),
+        )
+
+    async def expire_conversations(self, seconds: float, limit: int) -> list[str]:
+        """Removes some whose last entry is older, with all but their utterances; returns their ids. Those that a
+        person has or is waited for, and those in which something waits, stay."""
+        return await self._write(retention.expire_conversations, self._clock() - seconds, limit)
+
+    async def expire_utterances(self, seconds: float, limit: int) -> int:
+        """Removes some that were said longer ago, with what people decided about them; returns how many."""
+        return await self._write(retention.expire_utterances, self._clock() - seconds, limit)
+
+    async def expire_dead_letters(self, seconds: float) -> int:
+        """Drops those that were given up longer ago; returns how many."""
+        now = self._clock()
+        return await self._write(retention.expire_dead_letters, now - seconds, now)
 
     # Dead letters
 

@@ -11,6 +11,8 @@ from bot.messages import Author, Entry, Event, Inbound, Json, Outbound, Owner, S
 
 OURS = "journal"
 """The source of utterances that were said here."""
+APART = "@"
+"""Between id and epoch of a conversation that is gone, where its utterances are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,16 @@ class Traces:
     utterances: tuple[UtteranceKey, ...] = ()
     texts: frozenset[str] = frozenset()
     """Of the utterances."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What is older than it may be kept: how much of each kind."""
+
+    conversations: int = 0
+    utterances: int = 0
+    dead_letters: int = 0
+    """Messages and replies that were given up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-from bot.journal.values import UtteranceKey
+from bot.journal.values import APART, UtteranceKey
 from nlu.lineage import lineage_key, read_lineage
 from nlu.registry import Registry
 
@@ -15,7 +15,7 @@ def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[s
     """Marks the models that learnt from the utterances for retraining, takes the texts out of what the gate said of
     models, and returns those models, the newest first."""
     registry = Registry(home)
-    keys = {lineage_key(*utterance) for utterance in utterances}
+    keys = _keys(utterances)
     if keys:
         registry.forget(keys, texts, at)
     return learnt_from(home, utterances)
@@ -23,5 +23,11 @@ def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[s
 
 def learnt_from(home: Path, utterances: Collection[UtteranceKey]) -> list[str]:
     registry = Registry(home)
-    keys = {lineage_key(*utterance) for utterance in utterances}
+    keys = _keys(utterances)
     return [one.id for one in registry.list() if keys & read_lineage(registry.directory(one.id))]
+
+
+def _keys(utterances: Collection[UtteranceKey]) -> set[str]:
+    """An utterance whose conversation is gone has had two names: models know it by either."""
+    before = ((source, conversation.rpartition(APART)[0], message) for source, conversation, message in utterances)
+    return {lineage_key(*utterance) for utterance in (*utterances, *before)}
