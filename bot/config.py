@@ -108,6 +108,12 @@ class Settings(BaseSettings):
         r"\bLW[-\s]?\d{5}\b",
         description="Expression of your order numbers: what fits it is redacted before a text is kept for learning.",
     )
+    retrain_at: str = Field(
+        "", description="When the service retrains by itself: `03:00` each day, `sun 03:00` each week; empty: never."
+    )
+    retrain_by_hand: bool = Field(
+        False, description="Whether a person promotes what the service retrained by itself, also if the gate passes it."
+    )
     language: str = Field("en", description="Language of the help pages, for browsers and screen readers.")
     bot_name: str = Field("Larkwood Home", description="Name shown in the widget's header.")
     message_chars: int = Field(4000, ge=1, description="Longest message accepted, in characters.")
@@ -154,6 +160,15 @@ class Settings(BaseSettings):
         if url is not None and "://" not in url:
             raise ValueError("must be a URL such as postgresql://user:password@host/database")
         return url
+
+    @field_validator("retrain_at")
+    @classmethod
+    def _time(cls, text: str) -> str:
+        from bot.learning.schedule import When
+
+        if text:
+            When.read(text)
+        return text
 
     @field_validator("action_endpoint")
     @classmethod

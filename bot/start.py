@@ -21,11 +21,13 @@ from bot.demo import is_demo
 from bot.dialogue.assistant import Assistant
 from bot.following import following
 from bot.language import Language
+from bot.learning.schedule import scheduled
 from bot.tokens import Signer
 from nlu.types import Understander
 
 if TYPE_CHECKING:
     from nlu.understand import Model
+    from nlu.understand import Service as Served
 
 STOPPING = "Stopping: turns under way are finished, widgets are told to come back."
 
@@ -78,9 +80,15 @@ def follower(settings: Settings) -> Follow:
         from nlu.understand import Service as Served
 
         assert isinstance(understander, Served)
-        return following(settings, language, understander)
+        return _learning(settings, language, understander)
 
     return follow
+
+
+@asynccontextmanager
+async def _learning(settings: Settings, language: Language, service: Served) -> AsyncIterator[None]:
+    async with following(settings, language, service), scheduled(settings):
+        yield
 
 
 async def _serve(start: Start, screen: Screen) -> None:

@@ -1,0 +1,92 @@
+"""The service retrains by itself at a set time, once for all servers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bot.config import Settings
+from bot.learning import schedule
+from bot.learning.schedule import When, command, due
+
+THURSDAY = datetime(2026, 11, 26, 12, 0)
+AT = datetime(2026, 11, 27, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "following"),
+    [
+        ("12:00", datetime(2026, 11, 27, 12, 0)),
+        ("12:01", datetime(2026, 11, 26, 12, 1)),
+        ("3:00", datetime(2026, 11, 27, 3, 0)),
+        ("sun 03:00", datetime(2026, 11, 29, 3, 0)),
+        ("Thu 11:59", datetime(2026, 12, 3, 11, 59)),
+        ("thu 23:59", datetime(2026, 11, 26, 23, 59)),
+    ],
+)
+def test_the_next_time(text: str, following: datetime) -> None:
+    assert When.read(text).after(THURSDAY) == following
+
+
+@pytest.mark.parametrize("text", ["24:00", "noon", "son 03:00", "3", "03:60"])
+def test_a_time_that_is_none_is_refused_at_the_start(text: str) -> None:
+    with pytest.raises(ValidationError, match="must be a time"):
+        Settings(retrain_at=text)
+
+
+def test_a_person_may_keep_the_last_word() -> None:
+    assert command(Settings())[-1] == "retrain"
+    assert list(command(Settings(retrain_by_hand=True)))[-2:] == ["retrain", "--by-hand"]
+
+
+def says(text: str, code: int = 0) -> list[str]:
+    return [sys.executable, "-c", f"print({text!r}); raise SystemExit({code})"]
+
+
+async def test_of_several_servers_one_retrains(tmp_path: Path) -> None:
+    ran = await asyncio.gather(*(due(tmp_path, AT, lambda: says("trained")) for _ in range(4)))
+    assert sorted(ran) == [False, False, False, True]
+    assert (tmp_path / "logs" / "retrain-20261127-0300.log").read_text() == "trained\n"
+    assert await due(tmp_path, AT.replace(day=28), lambda: says("again"))
+    assert [path.name for path in (tmp_path / "logs").glob("scheduled-*")] == ["scheduled-20261128-0300"]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(0, "ended;"), (1, "ended and its model is held"), (2, "failed (exit code 2)")]
+)
+async def test_how_it_ended_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture, code: int, told: str) -> None:
+    with caplog.at_level("INFO"):
+        await due(tmp_path, AT, lambda: says("x", code))
+    assert told in caplog.text
+
+
+async def test_who_stops_the_service_stops_the_training(tmp_path: Path) -> None:
+    slow = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(600)"]
+    task = asyncio.create_task(due(tmp_path, AT, lambda: slow))
+    log = tmp_path / "logs" / "retrain-20261127-0300.log"
+    while not log.exists() or "begun" not in log.read_text():
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_clock_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second before three, with a command that leaves a file."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]  # a plain one will do
+            return AT.replace(day=26, hour=2, minute=59, second=59, microsecond=900_000)
+
+    monkeypatch.setattr(schedule, "datetime", Clock)
+    monkeypatch.setattr(schedule, "command", lambda settings: says("trained"))
+    log = tmp_path / "logs" / "retrain-20261126-0300.log"
+    async with schedule.scheduled(Settings(home=tmp_path, retrain_at="03:00")):
+        while not log.exists() or log.read_text() != "trained\n":
+            await asyncio.sleep(0.02)
