@@ -21,8 +21,9 @@ def write_lineage(directory: Path, keys: Iterable[str]) -> None:
 
 
 def read_lineage(directory: Path) -> frozenset[str]:
-    """Empty of a model that learnt from no utterance, and of a directory without the file."""
+    """Empty of a model that learnt from no utterance, and of a directory without the file, or whose file is damaged:
+    such a model is refused."""
     try:
         return frozenset(json.loads((directory / LINEAGE).read_text("utf-8"))["utterances"])
-    except FileNotFoundError:
+    except (OSError, ValueError, TypeError, KeyError):
         return frozenset()

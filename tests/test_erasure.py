@@ -169,7 +169,7 @@ async def test_a_customer_is_found_by_id_and_by_address_in_all_conversations(jou
     }
 
 
-@pytest.mark.parametrize("name", ['o"neil\\', "Zoë", "100%", "_"])
+@pytest.mark.parametrize("name", ['o"neil\\', "Zoë", "Иван", "100%", "_"])
 async def test_a_customer_may_be_called_anything(journal: Journal, name: str) -> None:
     await said(journal, "one", "hello", id=name)
     await said(journal, "two", "hello", id="100x")

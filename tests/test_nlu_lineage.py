@@ -17,3 +17,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_model_without_lineage_learnt_from_nobody(tmp_path: Path) -> None:
     assert read_lineage(tmp_path) == frozenset()
+
+
+def test_a_damaged_lineage_keeps_nobody_from_looking_at_the_other_models(tmp_path: Path) -> None:
+    for damaged in ("", "[1]", "{}"):
+        (tmp_path / LINEAGE).write_text(damaged)
+        assert read_lineage(tmp_path) == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ OF_CONVERSATION: tuple[Table, ...] = (entries, turns, deliveries, action_runs)
 """Go with the conversation that `conversation_id` names."""
 OF_UTTERANCE: tuple[Table, ...] = (reviews,)
 """Go with the utterance that `utterance_id` names."""
+_ASCII = re.compile(r"[\x20-\x7e]+")
 _AT_ONCE = 500
 """Values in one list: databases have limits."""
 
@@ -69,8 +71,8 @@ def _vouched(connection: Connection, name: str) -> Iterator[SignedIn]:
 def _holds(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """A sieve for JSON that may name the customer; databases know the lower case of ASCII alone."""
     words = func.lower(type_coerce(column, Text))
-    wanted = dumps(name.strip()).lower() if name.isascii() else f'"{CUSTOMER}":'
-    return words.contains(wanted, autoescape=True)
+    longest = max(_ASCII.findall(dumps(name.strip())), key=len)
+    return and_(words.contains(f'"{CUSTOMER}":'), words.contains(longest.lower(), autoescape=True))
 
 
 def traces(connection: Connection, whose: Whose) -> Traces:
