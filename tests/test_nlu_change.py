@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
 from safetensors.numpy import save_file
 
+from bot.learning.change import beside_decision
 from nlu.data.examples import OUTLIER, Example
 from nlu.evaluation.change import Models, write_change
 from nlu.evaluation.compare import compare
@@ -17,7 +20,7 @@ from nlu.evaluation.lessons import Taught, lessons
 from nlu.evaluation.replay import Change, Flow, Replay
 from nlu.evaluation.signs import Steps
 from nlu.lineage import write_lineage
-from nlu.registry import read_manifest, write_manifest
+from nlu.registry import Registry, read_manifest, write_manifest
 from nlu.remembered import Remembered
 from nlu.types import Intent, Understanding, Verdict
 from tests.test_nlu_registry import model
@@ -109,6 +112,14 @@ def test_customers_words_are_text_on_a_page_whatever_they_are(tmp_path: Path) ->
         "taught, canary, lost, replayed, confused"
     )
     assert "<img src=x" not in shown
+
+
+def test_a_page_that_cannot_be_written_does_not_undo_the_decision(tmp_path: Path) -> None:
+    both = taught(tmp_path, "old", BEFORE), taught(tmp_path, "new", AFTER)
+    registry, said = Registry(tmp_path / "home"), StringIO()
+    registry.page("new").mkdir(parents=True)
+    assert beside_decision(registry, both, [], decision(), Console(file=said)) is None
+    assert said.getvalue().startswith("No page was written: ")
 
 
 def test_a_page_without_anything_to_compare_has_no_empty_tables(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from bot import models
 from bot.config import Settings
 from bot.desk import DeskError, with_journal
 from bot.journal.journal import Journal
-from bot.learning.change import write_page
+from bot.learning.change import beside_decision
 from bot.learning.labels import Found, to_learn
 from nlu.data.examples import TrainingData
 from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
@@ -78,8 +78,7 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
     decision = decided(settings, pair, wish.data, wish.turns, screen)
     outcome = _settled(registry, made.id, decision, by_hand=wish.by_hand)
-    page = write_page(registry.page(made.id), registry, pair, examples, decision)
-    return Retrained(made, decision, outcome, page)
+    return Retrained(made, decision, outcome, beside_decision(registry, pair, examples, decision, screen))
 
 
 def _knows(model: Manifest, data: TrainingData, found: Found) -> bool:
