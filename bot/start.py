@@ -178,7 +178,7 @@ async def alone(settings: Settings) -> AsyncIterator[str]:
     screen = Screen(stderr=True, soft_wrap=True)
     assistant = Assistant.load(settings.data)
     await check_stores(settings)
-    directory, model = models.ready(settings, screen)
+    directory, model = await asyncio.to_thread(models.ready, settings, screen)
     from nlu.understand import serve
 
     async with serve(model) as understander:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bot import models
 from bot.config import Settings
 from bot.journal.journal import Journal
+from bot.start import alone
+from nlu.learning.learned import Learned
 from nlu.lineage import lineage_key, read_lineage
 from nlu.registry import Registry
 from tests.command import Frontdesk, environment, write_project
@@ -84,3 +87,28 @@ def test_a_script_is_told_what_is_wrong(frontdesk: Frontdesk) -> None:
     assert frontdesk("review", "decide", 1, "--intent", "/greet").code != 0
     assert frontdesk("review", "undo").out == "There is nothing to take back.\n"
     assert "needs a terminal" in frontdesk("review").err
+
+
+async def test_a_conversation_in_the_terminal_begins_with_what_was_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is there, and no model: what is to be learnt is looked up within a running event loop."""
+
+    class Trained(Exception):
+        """Training was asked for."""
+
+    def train(*_: object, learned: Learned, **__: object) -> None:
+        assert learned == Learned()
+        raise Trained
+
+    project = write_project(tmp_path / "project")
+    for name, value in environment(tmp_path / "home", FRONTDESK_DATA=project).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    settings.home.mkdir()
+    async with await Journal.open(str(settings.home / "frontdesk.db")):
+        pass
+    monkeypatch.setattr(models, "train", train)
+    with pytest.raises(Trained):
+        async with alone(settings):
+            pass
