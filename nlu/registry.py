@@ -8,7 +8,9 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,8 @@ _CURRENT = "current"
 _HISTORY = ".history"
 """A line for each promotion: when, and which model."""
 _DECISIONS = ".decisions"
+LONGEST_TRAINING = 2 * 24 * 3600.0
+"""Seconds after which an unfinished model is taken for one that nobody works on."""
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
 ERASED = "<erased>"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
@@ -239,6 +243,20 @@ class Registry:
             self.decide(current, {**self.decision(current), "held": True, "why": f"rolled back to {before}"})
         return before
 
+    def is_sound(self, model: str) -> bool:
+        try:
+            check_directory(self.directory(model))
+        except ModelError:
+            return False
+        return True
+
+    def tidy(self) -> None:
+        """Removes what trainings that were killed left behind."""
+        for left in self.folder.glob(".new-*"):
+            with suppress(OSError):  # another process may tidy, too
+                if time.time() - left.stat().st_mtime > LONGEST_TRAINING:
+                    shutil.rmtree(left)
+
     def prune(self, keep: int) -> Sequence[str]:
         """Removes all models but the newest, the current one and the one before it, and those that learnt from what
         was erased, unless one is current. Returns their ids."""
@@ -254,7 +272,7 @@ class Registry:
     def _before(self) -> str | None:
         """The model that was current before, and is still there and not held."""
         current = self.current_id()
-        known = (model for model in reversed(self._promoted()) if model != current and not self.held(model))
+        known = (model for model in reversed(self.promoted()) if model != current and not self.held(model))
         return next((model for model in known if (self.folder / model).is_dir()), None)
 
     def decide(self, model: str, decision: Mapping[str, Any]) -> None:
@@ -303,7 +321,8 @@ class Registry:
     def held(self, model: str) -> bool:
         return bool(self.decision(model).get("held"))
 
-    def _promoted(self) -> Sequence[str]:
+    def promoted(self) -> Sequence[str]:
+        """Every model that was ever current, the last one last."""
         try:
             lines = (self.folder / _HISTORY).read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError):

@@ -12,6 +12,7 @@ import pytest
 
 from bot import models
 from bot.config import Settings
+from bot.learning import retraining
 from nlu.data.reader import data_hash
 from nlu.lineage import write_lineage
 from nlu.registry import Registry, read_manifest, write_manifest
@@ -113,3 +114,33 @@ def test_a_model_that_learnt_from_what_was_erased_gets_a_successor(
     monkeypatch.setattr(models, "train", trained)
     registry.forget(["0123456789abcdef"], [], datetime.now(UTC))
     assert "It would train." in frontdesk("retrain").err
+
+
+def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(
+    frontdesk: Frontdesk, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(Settings.read().home)
+    frontdesk("retrain")
+    first = registry.current_id()
+    with (project / "nlu" / "nlu.yml").open("a") as file:
+        file.write("- intent: ask_hours\n  examples: |\n    - open on mondays?\n")
+    with monkeypatch.context() as patch:
+
+        def stopped(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(retraining, "gate", stopped)
+        assert frontdesk("retrain").code != 0
+    made = registry.list()[0].id
+    assert registry.current_id() == first != made
+
+    left = registry.folder / ".new-killed"
+    left.mkdir()
+    os.utime(left, (1, 1))
+    again = frontdesk("retrain", "--turns", 0)
+    assert "goes on there" in again.err
+    assert [one.id for one in registry.list()] == [made, first]
+    assert registry.decision(made)
+    assert not left.exists()
+    after = frontdesk("retrain", "--turns", 0)
+    assert "goes on there" not in after.err

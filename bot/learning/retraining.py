@@ -14,6 +14,7 @@ from bot.desk import DeskError, with_journal
 from bot.journal.journal import Journal
 from bot.learning.change import beside_decision
 from bot.learning.labels import Found, to_learn
+from nlu.base_model import BUILT_IN
 from nlu.data.examples import TrainingData
 from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
@@ -70,8 +71,13 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     force = wish.force or stained
     if current is not None and not force and _knows(registry.manifest(current.name), data, found):
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
-    how = replace(models.options(settings), seed=wish.seed)
-    made = models.train(wish.data, registry, how, screen, learned=found.learned, promote=current is None)
+    registry.tidy()
+    made = None if wish.force else _unjudged(registry, data, found, (wish.seed, settings.base_model or BUILT_IN))
+    if made is not None:
+        screen.print("The last retraining ended before the gate: it goes on there.")
+    else:
+        how = replace(models.options(settings), seed=wish.seed)
+        made = models.train(wish.data, registry, how, screen, learned=found.learned, promote=current is None)
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
@@ -79,6 +85,15 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     decision = decided(settings, pair, wish.data, wish.turns, screen)
     outcome = _settled(registry, made.id, decision, by_hand=wish.by_hand)
     return Retrained(made, decision, outcome, beside_decision(registry, pair, examples, decision, screen))
+
+
+def _unjudged(registry: Registry, data: TrainingData, found: Found, how: tuple[int, str]) -> Manifest | None:
+    """The newest model, if it is of these data and nobody decided on it: what made it was stopped before."""
+    newest = next(iter(registry.list()), None)
+    if newest is None or (newest.seed, newest.base_model) != how or not _knows(newest, data, found):
+        return None
+    open_yet = newest.id not in registry.promoted() and not registry.decision(newest.id)
+    return newest if open_yet and registry.is_sound(newest.id) else None
 
 
 def _knows(model: Manifest, data: TrainingData, found: Found) -> bool:
