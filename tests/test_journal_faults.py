@@ -324,3 +324,18 @@ async def test_only_what_may_be_lost_is_written_without_sync(tmp_path: Path, mon
 
     levels = [line.rpartition(" ")[2] for line in statements if line.startswith("PRAGMA synchronous")]
     assert levels == ["FULL", "NORMAL", "FULL", "NORMAL", "FULL"]
+
+
+async def test_who_opens_the_database_twice_keeps_its_log_when_another_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    count = "SELECT count(*) FROM conversations"
+    look = f"import sqlite3; c = sqlite3.connect({str(path)!r}); print(c.execute({count!r}).fetchone()); c.close()"
+    async with await Journal.open(path) as journal:
+        async with await Journal.open(path) as second:
+            await second.begin("c1", "web")
+        for number in (1, 2):
+            await journal.begin(f"c{number}", "web")
+            seen = await asyncio.to_thread(
+                subprocess.run, [sys.executable, "-c", look], capture_output=True, check=True
+            )
+            assert seen.stdout.split() == [f"({number},)".encode()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -89,7 +90,7 @@ class SqliteStore:
         """Blocks for a moment. Raises CannotOpen."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _make(path)
             store = cls(path)
         except OSError as error:
             raise CannotOpen(
@@ -279,6 +280,16 @@ class _Writer:
         with suppress(Unavailable), self._alone():
             _close(self._connection)
         os.close(self._lock)
+
+
+def _make(path: Path) -> None:
+    """A file that is there is not opened: to close it would drop the locks of all of this process's connections, and
+    another process that ends would take the log away under them. Raises OSError."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
 
 
 def _scrub(path: Path) -> None:
