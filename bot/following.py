@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -38,19 +42,29 @@ async def following(settings: Settings, language: Language, service: Service) ->
 async def _follow(settings: Settings, language: Language, service: Service) -> None:
     registry = Registry(settings.home)
     refused: str | None = None
-    while True:
-        wanted = await asyncio.to_thread(registry.current_id)
-        if wanted not in (None, refused, service.model):
-            refused = None if await _taken(registry, wanted, (settings, language, service)) else wanted
-        await asyncio.sleep(SECONDS)
+    # Always the same thread: what each one allocates and frees again would stay with it.
+    with ThreadPoolExecutor(1, "model", _give_way) as loader:
+        while True:
+            wanted = await asyncio.to_thread(registry.current_id)
+            if wanted not in (None, refused, service.model):
+                refused = None if await _taken(registry, wanted, (settings, language, service), loader) else wanted
+            await asyncio.sleep(SECONDS)
 
 
-async def _taken(registry: Registry, wanted: str, here: tuple[Settings, Language, Service]) -> bool:
+def _give_way() -> None:
+    """Turns come before the loading of a model."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process's priority
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+async def _taken(
+    registry: Registry, wanted: str, here: tuple[Settings, Language, Service], loader: ThreadPoolExecutor
+) -> bool:
     """Whether the model could be taken up; else the old one goes on, also if the new one's files vanish meanwhile."""
     settings, language, service = here
     try:
         directory = registry.directory(wanted)
-        model = await asyncio.to_thread(models.for_serving, directory, settings)
+        model = await asyncio.get_running_loop().run_in_executor(loader, models.for_serving, directory, settings)
         page = models.page(directory)
     except (Mendable, OSError) as problem:
         logger.error("%s goes on serving. %s", service.model, problem)
