@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import models
+from bot import logs, models
 from bot.config import Settings
 from bot.journal.journal import Journal
 from bot.start import alone
@@ -109,6 +109,7 @@ async def test_a_conversation_in_the_terminal_begins_with_what_was_learnt(
     async with await Journal.open(str(settings.home / "frontdesk.db")):
         pass
     monkeypatch.setattr(models, "train", train)
+    monkeypatch.setattr(logs, "set_up", lambda *_: None)  # it would stay as it is for the tests that follow
     with pytest.raises(Trained):
         async with alone(settings):
             pass
