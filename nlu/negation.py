@@ -20,7 +20,7 @@ FEWEST, SHARE = 2, 0.05
 """Examples of an intent that have a telling word, at least: so many, and that share of them."""
 TELLING = 0.1
 """Share of a word's examples that are the intent's, at least."""
-_NEVER = r"(?:do not|don['’]?t|did not|didn['’]?t|never|not)"
+_NEVER = r"(?:don['’]?t|didn['’]?t|never|not)"
 _NOT = re.compile(
     rf"""
     (?:^|[.,;:!?]\s*|\b(?:please|pls|but|and|also|then|so|no|ok|okay|nein|bitte)\s+)       # an order: don't cancel it

@@ -24,6 +24,8 @@ EXAMPLES = [
         ("i dont want to cancel my order", {"cancel"}),
         ("Do not cancel LW-10251", {"cancel"}),
         ("hi, please don’t delete my account", {"delet"}),
+        ("I do not want to cancel it", {"cancel"}),
+        ("I did not ask for a refund", {"refund"}),
         ("no need to cancel", {"cancel"}),
         ("please don't send a refund", {"refund"}),
         ("I never asked for a return", {"return"}),
