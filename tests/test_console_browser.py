@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
+from bot.app import Service
 from bot.console.sign_in import one_time_code
 from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, Widget, running
@@ -16,19 +17,24 @@ pytest_plugins = ("tests.widget_browser",)
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
+async def signed_in(browser: Browser, service: Service) -> tuple[Page, list[str]]:
+    """Ada's console, and the errors that its pages make."""
+    page = await browser.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(f"{service.url}/console/enter?code={one_time_code(service.signer)}")
+    await page.get_by_label("Your name").fill("Ada")
+    await page.get_by_role("button", name="Open the console").click()
+    return page, errors
+
+
 async def test_a_person_signs_in_answers_and_gives_back(browser: Browser, tmp_path: Path) -> None:
     async with running(tmp_path) as service, Widget.open(service.url) as widget:
         await widget.say("<b>help</b> me")
         await widget.command("human")
         await widget.until("owner")
-        page = await browser.new_page()
-        errors: list[str] = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-
-        await page.goto(f"{service.url}/console/enter?code={one_time_code(service.signer)}")
-        await page.get_by_label("Your name").fill("Ada")
-        await page.get_by_role("button", name="Open the console").click()
+        page, errors = await signed_in(browser, service)
         await page.get_by_role("link", name="customer request").click()
         await expect(page.get_by_role("log")).to_contain_text("<b>help</b> me")
 
@@ -54,13 +60,7 @@ async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Pa
     async with running(tmp_path, understander, data=tmp_path / "no data") as service:
         texts = ["b one | .6", "b two | .7", "a | .9", "c | .8", "d | .85"]
         await service.journal.keep_utterances([said(text, number) for number, text in enumerate(texts, 1)])
-        page = await browser.new_page()
-        errors: list[str] = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        await page.goto(f"{service.url}/console/enter?code={one_time_code(service.signer)}")
-        await page.get_by_label("Your name").fill("Ada")
-        await page.get_by_role("button", name="Open the console").click()
+        page, errors = await signed_in(browser, service)
         await page.get_by_role("link", name="Review").click()
         await expect(page.get_by_text("b one | .6")).to_be_visible()
         found = await Axe().run(page)
