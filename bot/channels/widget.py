@@ -16,8 +16,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot import metrics
 from bot.admission import Busy
-from bot.channels import frames
+from bot.channels import frames, presses
 from bot.channels.frames import Control, Frame, Hello, Look, Message, Ping, Press, Rate, Refused, Say
+from bot.channels.presses import button_of, is_over
 from bot.customers import CUSTOMER, conversation_of, vouched
 from bot.dispatcher import Dispatcher
 from bot.doors import Doors
@@ -41,7 +42,6 @@ _HEARTBEAT_SECONDS = 30  # a client that keeps the protocol pings before we woul
 _HELLO_SECONDS = 10
 _PAGE = 200
 _CATCH_UP = 40  # entries in hand at once for somebody who may read slowly
-_ANSWERS = ("/affirm", "/deny")
 _FRAMES_PER_MESSAGE = 6  # pings, thumbs and looks into the past beside each message
 
 
@@ -282,24 +282,14 @@ class _Connection:
         )
 
     async def _button(self, press: Press) -> Button:
-        entry = await self.door.journal.entry(self.conversation_id, press.seq)
-        if entry is None or entry.author is Author.USER:
+        named = presses.Press(press.seq, press.button, press.card)
+        journal = self.door.journal
+        button = button_of(await journal.entry(self.conversation_id, press.seq), named)
+        if button is None:
             raise Refused("unknown_button", "That button is not there.", about=press.id)
-        try:
-            holder = entry.message if press.card is None else entry.message.cards[press.card]
-            button = holder.buttons[press.button]
-        except IndexError:
-            raise Refused("unknown_button", "That button is not there.", about=press.id) from None
-        if button.payload.startswith(_ANSWERS) and await self._is_over(press):
+        if await is_over(journal, self.conversation_id, named, button, press.id):
             raise Refused("unknown_button", "That question is over.", about=press.id)
         return button
-
-    async def _is_over(self, press: Press) -> bool:
-        """Whether the customer has written since: a yes to an old question must not answer a new one. A press that is
-        sent again finds itself, and may be what was written first."""
-        later = await self.door.journal.entries(self.conversation_id, after=press.seq, limit=_PAGE)
-        written = {entry.message_id for entry in later if entry.author is Author.USER}
-        return bool(written) and press.id not in written
 
     async def _rate(self, rate: Rate) -> None:
         entry = await self.door.journal.entry(self.conversation_id, rate.seq)
