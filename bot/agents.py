@@ -24,8 +24,10 @@ class Agents:
         taken = {"owner": Owner.AGENT.value, "metadata": {"by": name}}
         await self._change(conversation_id, notice, Owner.AGENT, Event("pause", time.time(), taken))
 
-    async def release(self, conversation_id: str, name: str) -> None:
-        notice = Outbound(text=f"{name} has left. You are talking to the assistant again.", author=Author.SYSTEM)
+    async def release(self, conversation_id: str, name: str | None) -> None:
+        """Gives it back to the bot. `name` is None where people who are not known here had it."""
+        left = f"{name} has left. " if name else ""
+        notice = Outbound(text=f"{left}You are talking to the assistant again.", author=Author.SYSTEM)
         await self._change(conversation_id, notice, Owner.BOT, Event("resume", time.time(), {"metadata": {"by": name}}))
 
     async def reply(self, conversation_id: str, name: str, text: str) -> None:

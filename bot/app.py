@@ -44,6 +44,7 @@ from bot.learning.live import LiveQueue
 from bot.listening import REST_SECONDS, accepting, listen
 from bot.messages import Button, Outbound
 from bot.outbox import Outbox, Patience
+from bot.pacing import Pacing
 from bot.presence import Presence
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
@@ -100,7 +101,7 @@ async def serving(
         connectors = set_up(settings)
         calls = Caller(settings.delivery_timeout)
         stack.push_async_callback(calls.close)
-        outbox = Outbox(journal, calls, connectors, _patience(settings))
+        outbox = Outbox(journal, calls, connectors, _patience(settings), pacing=Pacing(sessions.allow))
         outbox.start()
         stack.push_async_callback(outbox.close, GRACE_SECONDS)
         turns = Turns(assistant, language, actions, journal, settings.turn_timeout)
@@ -120,7 +121,7 @@ async def serving(
             [
                 *widget.routes(),
                 *RestDoor(dispatcher, doors, _rest_limits(settings)).routes(),
-                *WebhookDoor(dispatcher, connectors).routes(),
+                *WebhookDoor(dispatcher, journal, fanout, connectors, calls.call, settings.message_chars).routes(),
                 *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),

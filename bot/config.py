@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,14 +14,18 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from bot.secrets import read_secrets
+from bot.channels.settings import ChannelSettings
+from bot.channels.signed import SignedSettings
 from nlu.source import Mendable
 from nlu.types import ERROR_BUDGET
 
 SETTINGS_FILE = Path("frontdesk.toml")
 
 
-_WORDS = {"extra_forbidden": f"there is no such setting, correct the name in {SETTINGS_FILE}"}
+_WORDS = {
+    "extra_forbidden": f"there is no such setting, correct the name in {SETTINGS_FILE}",
+    "missing": "is missing: set it, or nothing of its channel",
+}
 
 EXPLAINED = "explained"
 """The folder of the home in which is kept where models see the training examples."""
@@ -40,7 +44,12 @@ class Settings(BaseSettings):
     """Environment variables win over `frontdesk.toml` in the working directory, which wins over the defaults."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FRONTDESK_", frozen=True, toml_file=SETTINGS_FILE, extra="forbid", env_ignore_empty=True
+        env_prefix="FRONTDESK_",
+        frozen=True,
+        toml_file=SETTINGS_FILE,
+        extra="forbid",
+        env_ignore_empty=True,
+        env_nested_delimiter="__",
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every interface.")
@@ -130,12 +139,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Messages that may wait for an answer; what cannot be answered soon is refused as busy.",
     )
-    webhook_url: str | None = Field(
-        None, description="Where replies to signed webhooks are sent, `https://...`; unset: the channel is off."
+    public_url: str = Field(
+        "",
+        description="Where the service is for the world, `https://chat.example.com`; some channels sign that address.",
     )
-    webhook_secrets: tuple[SecretStr, ...] = Field(
-        (), description="Secrets of signed webhooks, `whsec_...`, as a JSON list; more than one while they change."
-    )
+    signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
     delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")
     delivery_hours: float = Field(
         24.0, gt=0, description="Hours for which a reply that a provider does not take is offered again."
@@ -186,26 +194,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a regular expression such as ORD-[0-9]{{6}} ({error})") from None
         return expression
 
-    @field_validator("webhook_url")
+    @field_validator("public_url")
     @classmethod
-    def _webhook(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/]", url):
-            raise ValueError("must be a URL such as https://example.com/replies")
-        return url
-
-    @field_validator("webhook_secrets")
-    @classmethod
-    def _secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        read_secrets(secret.get_secret_value() for secret in secrets)
-        return secrets
-
-    @model_validator(mode="after")
-    def _both(self) -> Self:
-        if bool(self.webhook_url) != bool(self.webhook_secrets):
-            raise ValueError(
-                "signed webhooks need FRONTDESK_WEBHOOK_URL and FRONTDESK_WEBHOOK_SECRETS: set both or neither"
-            )
-        return self
+    def _public(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", url):
+            raise ValueError("must be a URL such as https://chat.example.com")
+        return url.rstrip("/")
 
     @classmethod
     def settings_customise_sources(
@@ -238,6 +232,12 @@ def address(host: str, port: int) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
+def channels() -> dict[str, type[ChannelSettings]]:
+    """The settings of channels, by the channels' names."""
+    kinds = ((name, kind) for name, field in Settings.model_fields.items() for kind in get_args(field.annotation))
+    return {name: kind for name, kind in kinds if isinstance(kind, type) and issubclass(kind, ChannelSettings)}
+
+
 def environment_name(field: str) -> str:
     """The environment variable of a setting."""
     alias = Settings.model_fields[field].validation_alias
@@ -245,9 +245,13 @@ def environment_name(field: str) -> str:
 
 
 def _sentence(place: tuple[int | str, ...], message: str) -> str:
-    name = _shown(str(place[0])) if place else "the settings"
+    name = "__".join([_shown(str(place[0])), *map(_nested, place[1:])]) if place else "the settings"
     message = message.removeprefix("Value error, ")
     return f"{name}: {message[0].lower()}{message[1:]}"
+
+
+def _nested(part: int | str) -> str:
+    return str(part).upper()
 
 
 def _shown(name: str) -> str:

@@ -17,11 +17,14 @@ from typing import Protocol
 from uuid import uuid4
 
 from bot import metrics
-from bot.channels.connector import Call, Connector, Fate, Outcome, Verdict
+from bot.channels.connector import Connector, Signing
+from bot.channels.verdict import Call, Fate, Outcome, Verdict
+from bot.grants import Grants, NoToken
 from bot.journal.deliveries import Claimant
 from bot.journal.errors import Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Delivery, DeliveryState, Settled
+from bot.pacing import Pacing
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +34,12 @@ COUNT_SECONDS = 10.0
 MARGIN_SECONDS = 20.0
 """A claim outlives its calls' deadline by so much: time to store what came of it."""
 FACTOR, LONGEST_PAUSE = 3.0, 900.0
+REFUSED_SECONDS = 60.0
+"""For how long an account that its provider refuses is left alone."""
 
 
 class Calls(Protocol):
-    async def call(self, call: Call, headers: dict[str, str]) -> Outcome: ...
+    async def call(self, call: Call) -> Outcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,13 @@ class Outbox:
         calls: Calls,
         connectors: Mapping[str, Connector],
         patience: Patience,
+        *,
+        pacing: Pacing,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal, self._calls, self._connectors = journal, calls, connectors
-        self._patience, self._clock = patience, clock
+        self._patience, self._pacing, self._clock = patience, pacing, clock
+        self._grants = Grants(calls.call, clock)
         self._claimant = Claimant(
             uuid4().hex, tuple(connectors), patience.seconds + MARGIN_SECONDS, max(patience.age, LONGEST_PAUSE * 2)
         )
@@ -121,11 +129,12 @@ class Outbox:
         if self._unsure:
             await self._journal.unclaim(self._claimant, tuple(self._under_way))
             self._unsure = False
-        if not await self._journal.any_due(self._claimant):
+        claimant = replace(self._claimant, channels=self._pacing.open(self._connectors))
+        if not claimant.channels or not await self._journal.any_due(claimant):
             return
         until = self._clock() + self._claimant.seconds
         self._unsure = True  # until the answer is here: a claim whose answer is lost would wait for nothing
-        claimed = await self._journal.claim(self._claimant, free)
+        claimed = await self._journal.claim(claimant, free)
         self._unsure = False
         for delivery in claimed:
             task = asyncio.create_task(self._deliver(delivery, until), name=f"delivery {delivery.id}")
@@ -150,30 +159,45 @@ class Outbox:
             self.wake()
 
     async def _attempt(self, delivery: Delivery, until: float) -> None:
-        connector = self._connectors[delivery.channel]
-        if delivery.doubt and not connector.capabilities.deduplicates:
-            error = "The server stopped while it sent this; it may have arrived."
-            await self._settle(delivery, until, _left(delivery, DeliveryState.UNKNOWN, error))
-            return
         try:
-            calls = connector.render(delivery.address, delivery.entry)
+            calls = self._rendered(delivery)[delivery.parts :]
+        except _Closed:
+            await self._settle(delivery, until, _left(delivery, DeliveryState.GIVEN_UP, _CLOSED))
         except Exception:
             log.exception("delivery %s cannot be rendered", delivery.id)
             error = "It cannot be put into the channel's form; the log says why."
             await self._settle(delivery, until, _left(delivery, DeliveryState.GIVEN_UP, error))
-            return
-        await self._send(delivery, until, calls[delivery.parts :])
+        else:
+            if delivery.doubt and calls and not calls[0].repeatable:
+                error = "The server stopped while it sent this; it may have arrived."
+                await self._settle(delivery, until, _left(delivery, DeliveryState.UNKNOWN, error))
+            else:
+                await self._send(delivery, until, calls)
+
+    def _rendered(self, delivery: Delivery) -> tuple[Call, ...]:
+        """Raises _Closed where the channel takes nothing any more."""
+        connector = self._connectors[delivery.channel]
+        window, heard_at = connector.capabilities.window, delivery.heard_at
+        if window is None or heard_at is None or self._clock() - heard_at < window:
+            return connector.render(delivery)
+        if calls := connector.render_late(delivery):
+            return calls
+        raise _Closed
 
     async def _send(self, delivery: Delivery, until: float, calls: tuple[Call, ...]) -> None:
         """The calls that are left. Each one that arrived is stored before the next one leaves."""
         for left in range(len(calls), 0, -1):
-            verdict = await self._call(delivery, calls[-left], until)
+            call = calls[-left]
+            if wait := await self._wait(delivery):
+                await self._settle(delivery, until, self._later(delivery, wait))
+                return
+            verdict = await self._call(delivery, call, until)
             if verdict is None:
                 late = replace(_left(delivery, DeliveryState.WAITING, delivery.error), due_at=self._clock())
                 await self._settle(delivery, until, late)
                 return
             if verdict.fate is not Fate.ARRIVED:
-                await self._settle(delivery, until, self._after(delivery, verdict))
+                await self._settle(delivery, until, self._after(delivery, call, verdict))
                 return
             ids = (*delivery.provider_ids, *([verdict.provider_id] if verdict.provider_id else []))
             delivery = replace(delivery, parts=delivery.parts + 1, provider_ids=ids, doubt=False, error=None)
@@ -182,31 +206,65 @@ class Outbox:
             until = self._clock() + self._claimant.seconds
         await self._settle(delivery, until, _left(delivery, DeliveryState.DELIVERED, None))
 
+    async def _wait(self, delivery: Delivery) -> float:
+        capabilities = self._connectors[delivery.channel].capabilities
+        return await self._pacing.wait(delivery.channel, capabilities, delivery.entry.conversation_id)
+
+    def _later(self, delivery: Delivery, seconds: float) -> Settled:
+        """Its turn has not come: the channel is used as fast as it may be."""
+        asyncio.get_running_loop().call_later(seconds, self.wake)
+        left = _left(delivery, DeliveryState.WAITING, delivery.error)
+        return replace(left, due_at=self._clock() + seconds, tried=False)
+
     async def _call(self, delivery: Delivery, call: Call, until: float) -> Verdict | None:
         """None if the claim has all but run out (the process was stopped, say): somebody else may be sending."""
+        for last in (False, True):
+            if self._clock() > until - self._patience.seconds:
+                return None
+            verdict = await self._once(delivery, call)
+            if verdict.fate is not Fate.EXPIRED or last:
+                return verdict
+        return None
+
+    async def _once(self, delivery: Delivery, call: Call) -> Verdict:
         connector = self._connectors[delivery.channel]
-        key = f"{delivery.epoch}-{delivery.entry.seq}-{delivery.parts}"
-        now = self._clock()
-        if now > until - self._patience.seconds:
-            return None
+        try:
+            token = await self._grants.token(connector)
+        except NoToken as none:
+            fate = Fate.REFUSED if none.refused else Fate.RETRY
+            return Verdict(fate, f"The provider gave no token; `frontdesk channels check {connector.name}` says why.")
         try:
             with metrics.CALL_SECONDS.labels(delivery.channel).time():
-                outcome = await self._calls.call(call, connector.sign(call, key, now))
-            return connector.classify(outcome)
+                signed = connector.sign(call, Signing(delivery.key, self._clock(), token))
+                outcome = await self._calls.call(signed)
+            verdict = connector.classify(call, outcome)
         except Exception:
             log.exception("delivery %s: the channel failed", delivery.id)
             return Verdict(Fate.AMBIGUOUS, "The channel failed while it was sent; the log says why.")
+        if verdict.fate is Fate.EXPIRED:
+            self._grants.expired(connector, token)
+        return verdict
 
-    def _after(self, delivery: Delivery, verdict: Verdict) -> Settled:
+    def _after(self, delivery: Delivery, call: Call, verdict: Verdict) -> Settled:
         """What follows a call that failed: another one, or a dead letter."""
         doubt = delivery.doubt or verdict.fate is Fate.AMBIGUOUS
-        harmless = self._connectors[delivery.channel].capabilities.deduplicates
-        again = verdict.fate is Fate.RETRY or (verdict.fate is Fate.AMBIGUOUS and harmless)
+        again = verdict.fate in _LATER or (verdict.fate is Fate.AMBIGUOUS and call.repeatable)
         now, end = self._clock(), delivery.offered_at + self._patience.age
         if again and now < end:
-            due = min(end, now + self._patience.pause(delivery.attempts, verdict.after))
-            return replace(_left(delivery, DeliveryState.WAITING, verdict.error), due_at=due, doubt=doubt)
-        return _left(delivery, DeliveryState.UNKNOWN if doubt else DeliveryState.GIVEN_UP, verdict.error)
+            pause = self._patience.pause(delivery.attempts, verdict.after)
+            self._hold(delivery.channel, verdict, pause)
+            left = _left(delivery, DeliveryState.WAITING, verdict.error)
+            return replace(left, due_at=min(end, now + pause), doubt=doubt)
+        state = DeliveryState.UNKNOWN if doubt else DeliveryState.GIVEN_UP
+        return replace(_left(delivery, state, verdict.error), key=delivery.key)
+
+    def _hold(self, channel: str, verdict: Verdict, pause: float) -> None:
+        """What one call met, the account's others would meet too."""
+        if verdict.fate in (Fate.REFUSED, Fate.EXPIRED):
+            log.error("channel %s: its provider refuses the account: %s", channel, verdict.error)
+            self._pacing.hold(channel, REFUSED_SECONDS)
+        elif verdict.account:
+            self._pacing.hold(channel, pause)
 
     async def _settle(self, delivery: Delivery, until: float, settled: Settled) -> bool:
         """Stores what came of it, however often the database has to be asked while the claim lasts."""
@@ -223,14 +281,22 @@ class Outbox:
         return ours
 
     def _tell(self, delivery: Delivery, settled: Settled) -> None:
-        if settled.state is DeliveryState.WAITING and settled.due_at is None:
-            return  # a part of it
+        if settled.state is DeliveryState.WAITING and (settled.due_at is None or not settled.tried):
+            return  # a part of it, or nothing yet
         outcome = "retry" if settled.state is DeliveryState.WAITING else settled.state.value
         metrics.DELIVERIES.labels(delivery.channel, outcome).inc()
         if settled.state is DeliveryState.DELIVERED:
             metrics.DELIVERY_SECONDS.labels(delivery.channel).observe(max(0.0, self._clock() - delivery.offered_at))
         elif settled.state is not DeliveryState.WAITING:
             log.error("delivery %s on %s is a dead letter: %s", delivery.id, delivery.channel, settled.error)
+
+
+_LATER = (Fate.RETRY, Fate.EXPIRED, Fate.REFUSED)
+_CLOSED = "The customer wrote too long ago: the channel takes no answer any more."
+
+
+class _Closed(Exception):
+    """The channel takes nothing for this customer until they write again."""
 
 
 def _left(delivery: Delivery, state: DeliveryState, error: str | None) -> Settled:

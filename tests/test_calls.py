@@ -11,13 +11,13 @@ import pytest
 from aiohttp import web
 
 from bot.channels.calls import LARGEST_ANSWER, Caller
-from bot.channels.connector import Answer, Call, Fate, Outcome, Silence, Verdict, retry_after, usual_verdict
+from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, retry_after, usual_verdict
 
 
 async def called(url: str, seconds: float = 5.0) -> Outcome:
     caller = Caller(seconds)
     try:
-        return await caller.call(Call(url, b"{}"), {"webhook-id": "m1"})
+        return await caller.call(Call(url, b"{}", {"webhook-id": "m1"}))
     finally:
         await caller.close()
 
@@ -130,7 +130,7 @@ async def test_no_connection_is_kept() -> None:
     caller = Caller(5)
     async with serving(note) as url:
         for _ in range(3):
-            await caller.call(Call(url, b""), {})
+            await caller.call(Call(url))
         await caller.close()
     assert len(ports) == 3
 

@@ -284,7 +284,7 @@ async def test_what_a_person_sends_again_arrives(tmp_path: Path) -> None:
     path = tmp_path / "frontdesk.db"
     async with await Journal.open(path) as journal:
         await three_deliveries(journal)
-    async with Receiver.open() as receiver, running(tmp_path, webhook_url=receiver.url, webhook_secrets=[SECRET]):
+    async with Receiver.open() as receiver, running(tmp_path, signed={"url": receiver.url, "secrets": [SECRET]}):
         env = environment(tmp_path)
         assert (await asyncio.to_thread(ran, "outbox", "retry", "1", "3", env=env)).code == 0
         await receiver.until(lambda: set(receiver.seen) == {"c0", "c2"})

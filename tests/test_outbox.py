@@ -19,18 +19,32 @@ from hypothesis import strategies as st
 
 from bot import outbox as module
 from bot.channels.calls import Caller
-from bot.channels.connector import Answer, Call, Capabilities, Fate, Outcome, Verdict
-from bot.channels.signed import Limits, Signed
+from bot.channels.capabilities import Capabilities, Pace
+from bot.channels.connector import Connector, Signing, Token, with_headers
+from bot.channels.received import Received, Request
+from bot.channels.settings import Limits
+from bot.channels.signed import Signed
+from bot.channels.verdict import Answer, Call, Fate, Outcome, Verdict
 from bot.journal.errors import Unavailable
 from bot.journal.journal import Journal
-from bot.journal.values import Delivery, DeliveryState
-from bot.messages import Entry, Inbound, Json, Outbound, Owner, Turn
+from bot.journal.values import Arrival, Delivery, DeliveryState, Receipt
+from bot.messages import Inbound, Outbound, Owner, Turn
 from bot.outbox import LONGEST_PAUSE, Outbox, Patience
+from bot.pacing import Pacing
+from bot.rates import Buckets
 from bot.secrets import read_secrets
 from tests.receiver import SECRET, Receiver
 
 PATIENCE = Patience(at_once=8, seconds=5.0, age=3600, first_pause=0.01)
-FORGETFUL = Capabilities(deduplicates=False)
+
+
+PLAIN = Capabilities(4000)
+
+
+async def allow(key: str, rate: float, burst: float, _buckets: Buckets = Buckets()) -> float:  # noqa: B008  one for all
+    return _buckets.allow(key, rate, burst)
+
+
 DEAD = (DeliveryState.GIVEN_UP, DeliveryState.UNKNOWN)
 
 
@@ -39,9 +53,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.02)
 
 
-def signed(url: str, capabilities: Capabilities | None = None) -> Signed:
-    connector = Signed(url, read_secrets([SECRET]), Limits(4000, 16))
-    return replace(connector, capabilities=capabilities) if capabilities else connector
+@dataclass(frozen=True, slots=True)
+class Forgetful(Signed):
+    """Its provider shows a repeated message twice."""
+
+    def render(self, delivery: Delivery) -> tuple[Call, ...]:
+        return tuple(replace(call, repeatable=False) for call in Signed.render(self, delivery))
+
+
+def signed(url: str, kind: type[Signed] = Signed) -> Signed:
+    return kind(url, read_secrets([SECRET]), Limits(4000, 16))
 
 
 @asynccontextmanager
@@ -49,7 +70,7 @@ async def sending(
     journal: Journal, connector: Any, patience: Patience = PATIENCE, grace: float = 5.0, **more: Any
 ) -> AsyncIterator[Outbox]:
     caller = Caller(patience.seconds)
-    outbox = Outbox(journal, caller, {"signed": connector}, patience, **more)
+    outbox = Outbox(journal, caller, {"signed": connector}, patience, pacing=Pacing(allow), **more)
     outbox.start()
     try:
         yield outbox
@@ -123,7 +144,7 @@ async def test_no_more_calls_are_under_way_than_allowed(journal: Journal) -> Non
 
 @pytest.mark.parametrize("failure", ["429", "503", "425"])
 async def test_what_did_not_arrive_is_sent_again(journal: Journal, failure: str) -> None:
-    async with Receiver.open(failure, failure) as receiver, sending(journal, signed(receiver.url, FORGETFUL)):
+    async with Receiver.open(failure, failure) as receiver, sending(journal, signed(receiver.url, Forgetful)):
         await answered(journal, "c1", "one", "two")
         done = await delivered(journal, 2)
 
@@ -134,7 +155,7 @@ async def test_what_did_not_arrive_is_sent_again(journal: Journal, failure: str)
 
 async def test_who_is_not_there_is_asked_again(journal: Journal) -> None:
     async with Receiver.open() as receiver:
-        gone = signed("http://127.0.0.1:9/replies", FORGETFUL)
+        gone = signed("http://127.0.0.1:9/replies", Forgetful)
         async with sending(journal, gone):
             await answered(journal, "c1", "one")
             (waiting,) = await settled(journal, DeliveryState.WAITING)
@@ -142,7 +163,7 @@ async def test_who_is_not_there_is_asked_again(journal: Journal) -> None:
                 while (await journal.deliveries())[0].attempts < 3:
                     await asyncio.sleep(0.01)
             assert (await journal.deliveries())[0].id == waiting.id
-        async with sending(journal, signed(receiver.url, FORGETFUL)):
+        async with sending(journal, signed(receiver.url, Forgetful)):
             (done,) = await delivered(journal)
         assert (receiver.seen, done.doubt) == ({"c1": ["one"]}, False)
 
@@ -166,7 +187,7 @@ async def test_what_may_have_arrived_is_for_a_person_to_decide_where_nobody_reme
     journal: Journal, failure: str
 ) -> None:
     patience = replace(PATIENCE, seconds=0.3)
-    async with Receiver.open(failure) as receiver, sending(journal, signed(receiver.url, FORGETFUL), patience):
+    async with Receiver.open(failure) as receiver, sending(journal, signed(receiver.url, Forgetful), patience):
         await answered(journal, "c1", "one", "two")
         await delivered(journal)
         (letter,) = await journal.deliveries(DEAD)
@@ -247,11 +268,11 @@ async def test_who_takes_over_from_the_dead_repeats_under_the_same_id(journal: J
 
 async def test_who_takes_over_does_not_repeat_where_nobody_remembers(journal: Journal) -> None:
     async with Receiver.open("hang") as receiver:
-        async with sending(journal, signed(receiver.url, FORGETFUL), replace(PATIENCE, seconds=30), grace=0):
+        async with sending(journal, signed(receiver.url, Forgetful), replace(PATIENCE, seconds=30), grace=0):
             await answered(journal, "c1", "one", "two")
             await receiver.until(lambda: len(receiver.calls) == 1)
         later = Journal(journal._store, journal.name, lambda: time() + 100)
-        async with sending(later, signed(receiver.url, FORGETFUL), clock=lambda: time() + 100):
+        async with sending(later, signed(receiver.url, Forgetful), clock=lambda: time() + 100):
             await delivered(journal)
 
         (letter,) = await journal.deliveries(DEAD)
@@ -264,11 +285,12 @@ import asyncio, sys
 from bot.channels.calls import Caller
 from bot.journal.journal import Journal
 from bot.outbox import Outbox
-from tests.test_outbox import PATIENCE, signed
+from bot.pacing import Pacing
+from tests.test_outbox import PATIENCE, allow, signed
 
 async def main():
     journal = await Journal.open(sys.argv[1])
-    Outbox(journal, Caller(30), {"signed": signed(sys.argv[2])}, PATIENCE).start()
+    Outbox(journal, Caller(30), {"signed": signed(sys.argv[2])}, PATIENCE, pacing=Pacing(allow)).start()
     await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -353,7 +375,7 @@ async def test_what_arrived_is_remembered_though_the_database_was_away(
         return await settle(*given)
 
     monkeypatch.setattr(journal, "settle", flaky)
-    async with Receiver.open() as receiver, sending(journal, signed(receiver.url, FORGETFUL)):
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url, Forgetful)):
         await answered(journal, "c1", "one")
         await delivered(journal)
         assert len(receiver.calls) == 1
@@ -371,7 +393,7 @@ async def test_a_claim_whose_answer_was_lost_delays_nothing(journal: Journal, mo
 
     monkeypatch.setattr(journal, "claim", flaky)
     await answered(journal, "c1", "one")
-    async with Receiver.open() as receiver, sending(journal, signed(receiver.url, FORGETFUL)):
+    async with Receiver.open() as receiver, sending(journal, signed(receiver.url, Forgetful)):
         (done,) = await delivered(journal)
         assert (len(receiver.calls), done.attempts, done.doubt) == (1, 1, False)
 
@@ -380,36 +402,40 @@ async def test_a_claim_whose_answer_was_lost_delays_nothing(journal: Journal, mo
 
 
 @dataclass
-class InParts:
+class InParts(Connector):
     """A channel that needs three calls for an entry, played by a list of verdicts."""
 
     verdicts: list[Verdict | Exception]
-    capabilities: Capabilities = FORGETFUL
+    capabilities: Capabilities = PLAIN
     name: str = "signed"
     calls: list[tuple[str, str]] | None = None
 
-    def verify(self, request: object) -> bool:
+    def verify(self, request: Request) -> bool:
         return False
 
-    def parse(self, request: object) -> tuple[Inbound, ...]:
-        return ()
+    def parse(self, request: Request) -> Received:
+        return Received()
 
-    def render(self, address: Json, entry: Entry) -> tuple[Call, ...]:
-        if entry.message.text == "unspeakable":
+    def render(self, delivery: Delivery) -> tuple[Call, ...]:
+        text = delivery.entry.message.text
+        if text == "unspeakable":
             raise ValueError("what the customer said")
-        return tuple(Call("", f"{entry.message.text} {part}".encode()) for part in range(3))
+        return tuple(Call("", f"{text} {part}".encode()) for part in range(3))
 
-    def sign(self, call: Call, key: str, now: float) -> dict[str, str]:
-        return {"key": key.partition("-")[2]}
+    def render_late(self, delivery: Delivery) -> tuple[Call, ...]:
+        return () if delivery.entry.message.text == "unspeakable" else (Call("", b"template"),)
 
-    def classify(self, outcome: Outcome) -> Verdict:
+    def sign(self, call: Call, signing: Signing) -> Call:
+        return with_headers(call, key=signing.key.partition("-")[2])
+
+    def classify(self, call: Call, outcome: Outcome) -> Verdict:
         verdict = self.verdicts.pop(0)
         if isinstance(verdict, Exception):
             raise verdict
         return verdict
 
-    async def call(self, call: Call, headers: dict[str, str]) -> Outcome:
-        self.calls = [*(self.calls or []), (headers["key"], call.body.decode())]
+    async def call(self, call: Call) -> Outcome:
+        self.calls = [*(self.calls or []), (call.headers["key"], call.body.decode())]
         return Answer(200, {}, b"", time())
 
 
@@ -419,7 +445,7 @@ def arrived(name: str) -> Verdict:
 
 async def test_a_part_that_arrived_is_not_sent_again(journal: Journal) -> None:
     channel = InParts([arrived("p0"), Verdict(Fate.RETRY, "busy"), arrived("p1"), arrived("p2")])
-    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE)
+    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, pacing=Pacing(allow))
     outbox.start()
     await answered(journal, "c1", "hello")
     (done,) = await delivered(journal)
@@ -431,7 +457,7 @@ async def test_a_part_that_arrived_is_not_sent_again(journal: Journal) -> None:
 
 async def test_a_channel_that_fails_holds_up_nobody(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     channel = InParts([RuntimeError("a bug"), *[arrived("p")] * 3])
-    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE)
+    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, pacing=Pacing(allow))
     outbox.start()
     await answered(journal, "c1", "unspeakable", "misunderstood", "fine")
     await delivered(journal)
@@ -447,7 +473,9 @@ async def test_a_channel_that_fails_holds_up_nobody(journal: Journal, caplog: py
 async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: Journal) -> None:
     channel = InParts([arrived("p")] * 3)
     times = iter([1000.0])
-    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, clock=lambda: next(times, 2000.0))
+    outbox = Outbox(
+        journal, channel, {"signed": channel}, PATIENCE, pacing=Pacing(allow), clock=lambda: next(times, 2000.0)
+    )
     await answered(journal, "c1", "hello")
     outbox.start()
     (waiting,) = await settled(journal, DeliveryState.WAITING)
@@ -459,3 +487,180 @@ async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: 
 
     assert [key for key, _ in channel.calls or []] == ["2-0", "2-1", "2-2"]
     assert not waiting.doubt
+
+
+# How fast, with what, and for how long
+
+
+async def run(journal: Journal, channel: InParts, pacing: Pacing | None = None) -> Outbox:
+    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, pacing=pacing or Pacing(allow))
+    outbox.start()
+    return outbox
+
+
+async def test_a_conversation_is_written_to_as_fast_as_it_may_be(journal: Journal) -> None:
+    asked: list[str] = []
+
+    async def first_refuse(key: str, rate: float, burst: float) -> float:
+        asked.append(key)
+        return 0.01 if len(asked) < 4 else 0.0
+
+    capabilities = replace(PLAIN, conversation=Pace(1, 3), account=Pace(80, 80))
+    channel = InParts([arrived("p")] * 3, capabilities)
+    outbox = await run(journal, channel, Pacing(first_refuse))
+    await answered(journal, "c1", "hello")
+    (done,) = await delivered(journal)
+    await outbox.close(1)
+
+    assert done.attempts == 1, "what had to wait was no attempt"
+    assert [key for key, _ in channel.calls or []] == ["2-0", "2-1", "2-2"]
+    assert not any("c1" in key for key in asked), "nobody is named in the store of buckets"
+
+
+async def test_a_token_is_asked_for_once_and_again_when_it_is_not_taken(journal: Journal) -> None:
+    channel = Lending([Verdict(Fate.EXPIRED, "expired"), *[arrived("p")] * 9])
+    outbox = await run(journal, channel)
+    for number in range(3):
+        await answered(journal, f"c{number}", "hello")
+    await delivered(journal, 3)
+    await outbox.close(1)
+
+    assert channel.asked == 2
+    assert [token for token, _ in channel.calls or []].count("t1") == 1
+
+
+async def test_an_account_that_is_refused_waits_for_a_person(journal: Journal) -> None:
+    channel = InParts([Verdict(Fate.REFUSED, "The token is wrong.")])
+    pacing = Pacing(allow)
+    outbox = await run(journal, channel, pacing)
+    await answered(journal, "c1", "hello")
+    async with asyncio.timeout(20):
+        while pacing.open(["signed"]):
+            await asyncio.sleep(0.01)
+    await answered(journal, "c2", "hello")
+    await asyncio.sleep(0.1)  # several sweeps
+    await outbox.close(1)
+
+    assert len(channel.calls or []) == 1
+    waiting = await journal.deliveries()
+    assert {d.state for d in waiting} == {DeliveryState.WAITING}
+    assert waiting[0].error == "The token is wrong."
+
+
+async def test_after_the_window_nothing_is_sent_but_what_the_channel_has_for_then(journal: Journal) -> None:
+    channel = InParts([arrived("p")], replace(PLAIN, window=-1))
+    outbox = await run(journal, channel)
+    await answered(journal, "c1", "hello", "unspeakable")
+    (letter,) = await settled(journal, DeliveryState.GIVEN_UP)
+    await delivered(journal)
+    await outbox.close(1)
+
+    assert [text for _, text in channel.calls or []] == ["template"]
+    assert letter.error == "The customer wrote too long ago: the channel takes no answer any more."
+
+
+@dataclass
+class Lending(InParts):
+    """A channel that lends tokens."""
+
+    asked: int = 0
+
+    def grant(self, now: float) -> Call | None:
+        return Call("token")
+
+    def token(self, answer: Answer) -> Token | None:
+        return Token(f"t{self.asked}", time() + 3600)
+
+    def sign(self, call: Call, signing: Signing) -> Call:
+        return with_headers(call, key=signing.token)
+
+    async def call(self, call: Call) -> Outcome:
+        if call.url != "token":
+            return await InParts.call(self, call)
+        self.asked += 1
+        return Answer(200, {}, b"", time())
+
+
+# What is told of it later
+
+
+async def in_doubt(journal: Journal) -> Delivery:
+    channel = InParts([arrived("p0"), Verdict(Fate.AMBIGUOUS, "no answer")])
+    outbox = await run(journal, channel)
+    await answered(journal, "c1", "hello")
+    (letter,) = await settled(journal, DeliveryState.UNKNOWN)
+    await outbox.close(1)
+    return letter
+
+
+async def test_what_may_have_arrived_goes_on_once_it_is_known_to_have(journal: Journal) -> None:
+    letter = await in_doubt(journal)
+    receipt = Receipt(Arrival.DELIVERED, "p1", key=letter.key, conversation_id="c1")
+    assert await journal.note_receipt("signed", receipt)
+    assert await journal.note_receipt("signed", receipt), "told twice"
+
+    channel = InParts([arrived("p2")])
+    outbox = await run(journal, channel)
+    (done,) = await delivered(journal)
+    await outbox.close(1)
+    assert channel.calls == [("2-2", "hello 2")]
+    assert done.parts == 3
+
+
+async def test_a_receipt_that_comes_before_the_doubt_ends_it_too(journal: Journal) -> None:
+    await answered(journal, "c1", "hello")
+    (waiting,) = await journal.deliveries()
+    await journal.note_receipt("signed", Receipt(Arrival.DELIVERED, "p0", key=waiting.key, conversation_id="c1"))
+    channel = InParts([Verdict(Fate.AMBIGUOUS, "no answer"), arrived("p1"), arrived("p2")])
+    outbox = await run(journal, channel)
+    await delivered(journal)
+    await outbox.close(1)
+    assert [key for key, _ in channel.calls or []] == ["2-0", "2-1", "2-2"]
+
+
+async def test_what_failed_after_all_is_a_dead_letter(journal: Journal) -> None:
+    channel = InParts([arrived("p0"), arrived("p1"), arrived("p2")])
+    outbox = await run(journal, channel)
+    await answered(journal, "c1", "hello")
+    await delivered(journal)
+    await outbox.close(1)
+
+    await journal.note_receipt("signed", Receipt(Arrival.READ, "p1"))
+    assert not await journal.deliveries(DEAD)
+    await journal.note_receipt("signed", Receipt(Arrival.FAILED, "p2", error="The number is not on the network."))
+    (letter,) = await journal.deliveries(DEAD)
+    assert letter.error == "The number is not on the network."
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        Receipt(Arrival.DELIVERED, "p9"),
+        Receipt(Arrival.DELIVERED, key="0" * 32 + "-2-1", conversation_id="c1"),
+        Receipt(Arrival.DELIVERED, key="-2-1", conversation_id="c1"),
+        Receipt(Arrival.FAILED, key="x", conversation_id="c1"),
+    ],
+)
+async def test_a_receipt_for_somebody_elses_message_changes_nothing(journal: Journal, foreign: Receipt) -> None:
+    letter = await in_doubt(journal)
+    assert not await journal.note_receipt("signed", foreign)
+    assert not await journal.note_receipt("other", Receipt(Arrival.FAILED, "p0"))
+    assert await journal.deliveries(DEAD) == [letter]
+
+
+async def test_a_thumb_under_a_message_rates_the_answer(journal: Journal) -> None:
+    await in_doubt(journal)
+    assert await journal.rate_sent("signed", "p0", "up") == ("c1", 2)
+    assert await journal.ratings("c1") == {2: "up"}
+    assert await journal.rate_sent("signed", "p0", "none") == ("c1", 2)
+    assert await journal.ratings("c1") == {}
+    assert await journal.rate_sent("other", "p0", "up") is None
+
+
+async def test_answers_go_where_the_customer_wrote_from_last(journal: Journal) -> None:
+    await answered(journal, "c1", "one")
+    later = Inbound("c1", "m2", "hello", "signed", 1.0, address={"conversation": "elsewhere"})
+    await journal.accept(later)
+    (waiting,) = await journal.deliveries()
+    assert waiting.address == {"conversation": "elsewhere"}
+    assert waiting.heard_at is not None

@@ -6,31 +6,43 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic_core import PydanticUndefined
 
-from bot.config import Settings, SettingsError, environment_name
+from bot.channels.settings import ChannelSettings
+from bot.config import Settings, SettingsError, channels, environment_name
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 
 
-def _documented() -> dict[str, tuple[str, str]]:
-    """The README's settings table: name to default and meaning."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", README.read_text(), re.MULTILINE)
+def _documented(page: str) -> dict[str, tuple[str, str]]:
+    """A page's settings table: name to default and meaning."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", (ROOT / page).read_text(), re.MULTILINE)
     return {name: (default.strip("`"), meaning) for name, default, meaning in rows}
 
 
-def _declared() -> dict[str, tuple[str, str]]:
-    return {
-        environment_name(name): (_shown(field.default), field.description or "")
-        for name, field in Settings.model_fields.items()
-    }
-
-
 def _shown(value: object) -> str:
-    return "" if value in (None, (), "") else str(value)
+    return "" if value in (None, (), "", PydanticUndefined) else str(value)
 
 
 def test_the_readme_tells_of_every_setting_and_no_other() -> None:
-    assert _documented() == _declared()
+    assert _documented("README.md") == {
+        environment_name(name): (_shown(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+        if name not in channels()
+    }
+
+
+@pytest.mark.parametrize(("name", "kind"), channels().items())
+def test_each_channels_page_tells_of_its_settings_and_no_other(name: str, kind: type[ChannelSettings]) -> None:
+    assert _documented(f"docs/channels/{name}.md") == {
+        f"{environment_name(name)}__{field.upper()}": (_shown(info.default), info.description or "")
+        for field, info in kind.model_fields.items()
+    }
+
+
+@pytest.mark.parametrize("name", channels())
+def test_the_readme_names_each_channel(name: str) -> None:
+    assert f"docs/channels/{name}.md" in (ROOT / "README.md").read_text()
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.channels.connector import Answer, Call, Outcome, Silence
+from bot.channels.verdict import Answer, Call, Outcome, Silence
 
 LARGEST_ANSWER = 65536
 """Bytes; what comes after them is not read."""
@@ -33,22 +33,23 @@ class Caller:
         if self._session is not None:
             await self._session.close()
 
-    async def call(self, call: Call, headers: dict[str, str]) -> Outcome:
+    async def call(self, call: Call) -> Outcome:
         """Never raises: that nobody answers is an outcome."""
         progress = _Progress()
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._post(call, headers, progress)
+                return await self._send(call, progress)
         except TimeoutError:
             return Silence(progress.connected, f"There was no answer within {self._seconds:g} seconds.")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Silence(progress.connected, _reason(error, progress.connected))
 
-    async def _post(self, call: Call, headers: dict[str, str], progress: _Progress) -> Outcome:
-        sent = self._client().post(
+    async def _send(self, call: Call, progress: _Progress) -> Outcome:
+        sent = self._client().request(
+            call.method,
             call.url,
-            data=call.body,
-            headers={**call.headers, **headers},
+            data=call.body or None,
+            headers=call.headers,
             allow_redirects=False,
             trace_request_ctx=progress,
         )

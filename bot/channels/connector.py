@@ -1,147 +1,117 @@
 """What a messaging channel is: a few pure functions and what it can do. The service around it does all the I/O.
 
 Inbound: `verify`, then `parse`; what they return is accepted into the journal before the provider is answered.
-Outbound: `render` makes calls of an entry, `sign` adds what is secret as one is sent, `classify` says what came of it.
+Outbound: `render` makes calls of a delivery, `sign` adds what is secret as one is sent, `classify` says what came of
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from http import HTTPStatus
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from bot.messages import Entry, Inbound, Json
+from bot.channels.capabilities import Capabilities
+from bot.channels.received import Attachment, Received, Request
+from bot.channels.verdict import Answer, Call, Outcome, Verdict
+from bot.journal.values import Delivery
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What a stranger sent."""
+class Token:
+    """What a provider lends for a while to whoever proved who they are."""
 
-    method: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    """By their names in lower case."""
-    body: bytes
+    value: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What an attempt to send is signed with."""
+
+    key: str
+    """Names the call: it is the same at every attempt and no other call's."""
     now: float
+    token: str = ""
+    """Of a connector that asks for one with `grant`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    deduplicates: bool
-    """Its provider recognises a call by our key and does not show it twice. Without that, a call that may have arrived
-    is never repeated unasked."""
+class Check:
+    """A question about the settings that only the provider can answer."""
+
+    what: str
+    """For a person: "The token", "The webhook's address"."""
+    call: Call
+    """With its secrets."""
+    judge: Callable[[Outcome], str | None]
+    """None if all is well, or a sentence that says what is wrong and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A POST to the provider, as plain data without secrets."""
+class Connector(ABC):
+    """One account of one channel. Subclasses are frozen dataclasses; the fields without a default come first."""
 
-    url: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    name: str
+    """The channel of its conversations, and the last part of its webhook's path."""
+    capabilities: Capabilities
+    strict: bool = False
+    """Who uses an id twice for different messages is told; a provider that did could only send the same again."""
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the provider said to a call."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By their names in lower case."""
-    body: bytes
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A call without an answer."""
-
-    sent: bool
-    """Some of it may have reached the provider."""
-    reason: str
-    """A sentence."""
-
-
-Outcome = Answer | Silence
-
-
-class Fate(StrEnum):
-    ARRIVED = "arrived"
-    RETRY = "retry"
-    """It certainly did not arrive, and may later."""
-    GIVE_UP = "give_up"
-    """It did not arrive and never will."""
-    AMBIGUOUS = "ambiguous"
-    """It may have arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    fate: Fate
-    error: str | None = None
-    """A sentence of ours for people; nothing that the provider or a customer wrote."""
-    after: float | None = None
-    """Seconds that the provider asks us to wait."""
-    provider_id: str | None = None
-
-
-class Connector(Protocol):
-    @property
-    def name(self) -> str:
-        """The channel of its conversations, and the last part of its webhook's path."""
-
-    @property
-    def capabilities(self) -> Capabilities: ...
-
+    @abstractmethod
     def verify(self, request: Request) -> bool:
-        """Whether the provider sent it. Never raises."""
+        """Whether the provider sent it. Never raises, and does the same work for every stranger."""
 
-    def parse(self, request: Request) -> tuple[Inbound, ...]:
-        """All messages in it, with their addresses; none for kinds of events that do not matter. Raises Malformed."""
+    @abstractmethod
+    def parse(self, request: Request) -> Received:
+        """All that is in it; events that do not matter are named as ignored. Raises Malformed, and nothing else."""
 
-    def render(self, address: Json, entry: Entry) -> tuple[Call, ...]:
+    @abstractmethod
+    def render(self, delivery: Delivery) -> tuple[Call, ...]:
         """The calls that show the entry to the customer, in order; the same ones each time."""
 
-    def sign(self, call: Call, key: str, now: float) -> dict[str, str]:
-        """Headers for this attempt. `key` names the call: it is the same at every attempt and no other call's."""
+    def render_late(self, delivery: Delivery) -> tuple[Call, ...]:
+        """As `render`, once `capabilities.window` has closed: what the provider still takes, a template say."""
+        return ()
 
-    def classify(self, outcome: Outcome) -> Verdict: ...
+    @abstractmethod
+    def classify(self, call: Call, outcome: Outcome) -> Verdict: ...
 
+    def sign(self, call: Call, signing: Signing) -> Call:
+        """The call with what is secret, and with the key where the provider takes one."""
+        return call
 
-def usual_verdict(outcome: Outcome) -> Verdict:
-    """What HTTP itself says about a call's fate; for the channels whose providers mean what they answer."""
-    if isinstance(outcome, Silence):
-        return Verdict(Fate.AMBIGUOUS if outcome.sent else Fate.RETRY, outcome.reason)
-    if 200 <= outcome.status < 300:
-        return Verdict(Fate.ARRIVED)
-    return Verdict(_fate(outcome.status), _in_words(outcome.status), retry_after(outcome))
-
-
-_NOT_NOW = (HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _fate(status: int) -> Fate:
-    if status in _NOT_NOW:
-        return Fate.RETRY
-    return Fate.AMBIGUOUS if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT else Fate.GIVE_UP
-
-
-def _in_words(status: int) -> str:
-    try:
-        return f"The provider answered {status} ({HTTPStatus(status).phrase})."
-    except ValueError:
-        return f"The provider answered {status}."
-
-
-def retry_after(answer: Answer) -> float | None:
-    """Seconds, from a number or a date (RFC 9110, 10.2.3); None if there is none that can be read."""
-    asked = answer.headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(asked).timestamp() - answer.at)
-    except (ValueError, TypeError, OverflowError):
+    def lacks(self, request: Request) -> Call | None:
+        """What has to be asked before `verify` can tell: published keys, say. `learn` is given the answer. A stranger
+        must not be able to make us ask often."""
         return None
+
+    def learn(self, answer: Answer) -> None:  # noqa: B027  most connectors know all they need
+        """Takes what `lacks` asked for."""
+
+    def grant(self, now: float) -> Call | None:
+        """Asks for a token, if calls need one."""
+        return None
+
+    def token(self, answer: Answer) -> Token | None:
+        """The token in an answer to `grant`; None if it was refused."""
+        return None
+
+    def typing(self, address: Mapping[str, Any]) -> Call | None:
+        """Shows the customer that an answer is being written, for `capabilities.typing` seconds."""
+        return None
+
+    def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
+        """The next call that leads to an attachment's bytes, after those answers; the last answer is the bytes. None:
+        there is nothing to fetch."""
+        return None
+
+    def checks(self, public_url: str) -> tuple[Check, ...]:
+        """What `frontdesk channels check` asks the provider. `public_url`: where the service is for the world."""
+        return ()
+
+
+def with_headers(call: Call, **headers: str) -> Call:
+    """`Authorization="..."`; underscores become hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return replace(call, headers={**call.headers, **named})

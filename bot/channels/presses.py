@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from bot.journal.journal import Journal
 from bot.messages import Author, Button, Entry
 
 EPOCH_CHARS = 8
@@ -21,6 +22,12 @@ class Press:
     seq: int
     button: int
     card: int | None = None
+
+
+class Log(Protocol):
+    """The journal, as far as it is needed here."""
+
+    async def entries(self, conversation_id: str, after: int = 0, *, limit: int = 200) -> Sequence[Entry]: ...
 
 
 def press_id(epoch: str, press: Press) -> str:
@@ -47,7 +54,7 @@ def button_of(entry: Entry | None, press: Press) -> Button | None:
         return None
 
 
-async def is_over(journal: Journal, conversation_id: str, press: Press, button: Button, message_id: str) -> bool:
+async def is_over(journal: Log, conversation_id: str, press: Press, button: Button, message_id: str) -> bool:
     """Whether the customer has written since: a yes to an old question must not answer a new one. A press that is sent
     again finds itself, and may be what was written first."""
     if not button.payload.startswith(_ANSWERS):

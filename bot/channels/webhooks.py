@@ -2,43 +2,148 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from bot import metrics
-from bot.channels.connector import Connector, Request
+from bot.agents import Agents
+from bot.channels.connector import Connector
+from bot.channels.presses import button_of, is_over, read_press
+from bot.channels.received import ATTACHED, Message, Received, Reply, Request
+from bot.channels.verdict import Answer, Call, Outcome
 from bot.dispatcher import Dispatcher
-from bot.messages import Inbound, Json
+from bot.fanout import Fanout
+from bot.journal.errors import BadId, IdConflict
+from bot.journal.journal import Journal, Rating
+from bot.messages import Inbound, Json, Owner
+from bot.wire import Malformed, clean_text
+
+log = logging.getLogger(__name__)
+
+REFUSED = Reply(401)
+BATCH = 1000
+"""More messages in one request are nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookDoor:
     dispatcher: Dispatcher
+    journal: Journal
+    fanout: Fanout
     connectors: Mapping[str, Connector]
+    call: Callable[[Call], Awaitable[Outcome]]
+    longest: int
+    """Longest text of a message, in characters; what is longer is cut."""
+    agents: Agents = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "agents", Agents(self.journal, self.fanout))
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route("*", "/webhooks/{channel}", self.receive)]
 
     async def receive(self, request: web.Request) -> web.Response:
-        """All of its messages, in order. If one cannot be stored, the provider is told to send all of it again."""
+        """All that is in it, in order. If a message cannot be stored, the provider is told to send all of it again."""
         connector = self.connectors.get(request.match_info["channel"])
-        received = await _received(request)
-        if connector is None or not connector.verify(received):
+        came = await _received(request)
+        if connector is None or not await self._verified(connector, came):
             metrics.REFUSED.labels("signature").inc()
-            return web.Response(status=401)
-        messages = connector.parse(received)
-        if not messages:
-            metrics.IGNORED.labels(connector.name).inc()
-        return web.json_response({"accepted": [await self._accept(message) for message in messages]})
+            return _response(REFUSED)
+        received = connector.parse(came)
+        await self._take(connector, received, came.now)
+        return _response(received.reply)
 
-    async def _accept(self, message: Inbound) -> Json:
-        accepted = await self.dispatcher.receive(message)
-        return {"message_id": message.message_id, "seq": accepted.seq}
+    async def _verified(self, connector: Connector, came: Request) -> bool:
+        if missing := connector.lacks(came):
+            outcome = await self.call(missing)
+            if isinstance(outcome, Answer):
+                connector.learn(outcome)
+        return connector.verify(came)
+
+    async def _take(self, connector: Connector, received: Received, now: float) -> None:
+        if len(received.messages) > BATCH:
+            raise Malformed(f"More than {BATCH} messages in one request.")
+        for kind in received.ignored:
+            metrics.IGNORED.labels(connector.name, kind).inc()
+        for message in sorted(received.messages, key=lambda one: one.at or now):
+            await self._accept(connector, message, now)
+        for receipt in received.receipts:
+            ours = await self.journal.note_receipt(connector.name, receipt)
+            metrics.RECEIPTS.labels(connector.name, receipt.arrival.value if ours else "foreign").inc()
+        for reaction in received.reactions:
+            await self._rate(connector.name, reaction.provider_id, reaction.rating)
+        for conversation_id in received.released:
+            await self._release(conversation_id)
+
+    async def _accept(self, connector: Connector, message: Message, now: float) -> None:
+        try:
+            await self.dispatcher.receive(await self._inbound(connector, message, now))
+        except (IdConflict, BadId) as wrong:
+            if connector.strict:
+                raise Malformed(str(wrong)) from None
+            metrics.IGNORED.labels(connector.name, "bad_id").inc()
+
+    async def _inbound(self, connector: Connector, message: Message, now: float) -> Inbound:
+        text, payload = clean_text(message.text)[: self.longest], message.payload
+        if message.press is not None:
+            text, payload = await self._pressed(message, text)
+        elif not text and message.attachments:
+            text, payload = f"[{message.attachments[0].kind}]", payload or ATTACHED
+        return Inbound(
+            message.conversation_id,
+            message.id,
+            text or payload or "",
+            connector.name,
+            now,
+            payload=payload,
+            metadata=_metadata(connector, message),
+            address=dict(message.address),
+        )
+
+    async def _pressed(self, message: Message, title: str) -> tuple[str, str | None]:
+        """What the button says and means. One that is gone, or whose question is over, is its title typed."""
+        conversation = await self.journal.conversation(message.conversation_id)
+        press = read_press(str(message.press), conversation.epoch) if conversation else None
+        if press is None:
+            return title or GONE, None
+        button = button_of(await self.journal.entry(message.conversation_id, press.seq), press)
+        if button is None:
+            return title or GONE, None
+        if await is_over(self.journal, message.conversation_id, press, button, message.id):
+            return button.title, None
+        return button.title, button.payload
+
+    async def _rate(self, channel: str, provider_id: str, rating: Rating) -> None:
+        rated = await self.journal.rate_sent(channel, provider_id, rating)
+        if rated:
+            self.fanout.signal(rated[0], {"type": "noted", "seq": rated[1], "value": rating})
+
+    async def _release(self, conversation_id: str) -> None:
+        """People who work elsewhere gave it back. What they said there, they said there."""
+        conversation = await self.journal.conversation(conversation_id)
+        if conversation is not None and conversation.owner is not Owner.BOT:
+            await self.agents.release(conversation_id, None)
+
+
+GONE = "?"
+"""What a button said that nobody knows any more."""
+
+
+def _metadata(connector: Connector, message: Message) -> Json:
+    found: Json = {**message.metadata, "numbers_from": connector.capabilities.numbers_from}
+    if message.attachments:
+        found["attachments"] = [attachment.to_json() for attachment in message.attachments]
+    return found
 
 
 async def _received(request: web.Request) -> Request:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(request.method, request.query, headers, await request.read(), time.time())
+    return Request(request.method, request.query, headers, await request.read(), time.time(), request.raw_path)
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)

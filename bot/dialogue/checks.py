@@ -16,6 +16,7 @@ from nlu.types import family
 
 BUILT_IN_INTENTS = frozenset(
     {"restart", "back", "session_start", "out_of_scope", FALLBACK_INTENT, "human", "stop", "repeat", "resume_bot"}
+    | {"joined", "attached"}
 )
 """Intents that need not be in the domain."""
 VALUES = frozenset({"affirm", "deny", "inform"})

@@ -10,6 +10,7 @@ PERSON, WAITING = "utter_offer_person", "utter_waiting"
 OTHER_LANGUAGE = "utter_other_language"
 
 _TEXTS = {
+    "utter_joined": "Hello! What can I do for you?",
     "utter_fallback": "I am not sure that I understood. Could you say it in other words?",
     "utter_fallback_again": "Sorry, I still do not understand. You can try once more, or talk to a person.",
     OTHER_LANGUAGE: "I am sorry, I only understand English. Would you like to talk to a person?",
@@ -70,6 +71,9 @@ _TEXTS |= {f"{OTHER_LANGUAGE}_{code}": text for code, text in _OTHER_LANGUAGES.i
 
 RESPONSES: dict[str, tuple[Variation, ...]] = {name: (Variation.of({"text": text}),) for name, text in _TEXTS.items()}
 RESPONSES[WAITING] = (Variation.of({"text": _TEXTS[WAITING], "buttons": [RESUME]}),)
+RESPONSES["utter_attached"] = (
+    Variation.of({"text": "I cannot look at that. Please tell me in words, or talk to a person.", "buttons": [HUMAN]}),
+)
 RESPONSES[PERSON] = (Variation.of({"text": "Would you rather talk to a person?", "buttons": [HUMAN]}),)
 
 RASA_NAMES = {

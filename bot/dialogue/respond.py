@@ -198,6 +198,9 @@ def _sure(run: Run, told: bool) -> Steps[None]:
         yield from _leave(run)
     elif intent == "session_start":
         return
+    elif intent in _SAID:
+        run.utter(_SAID[intent])
+        yield from _close(run, None)
     elif run.meaning.answer:
         answers.knowledge(run)
         yield from _close(run, None)
@@ -217,6 +220,8 @@ _BUILT_IN = {
     "resume_bot": "action_resume_bot",
 }
 """What happens at these intents when no rule says otherwise."""
+_SAID = {"joined": "utter_joined", "attached": "utter_attached"}
+"""What is said at these."""
 
 
 def _unsure(run: Run) -> Steps[None]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, update
 
-from bot.journal import rows
-from bot.journal.tables import conversations, deliveries, entries
+from bot.journal import receipts, rows
+from bot.journal.tables import conversations, deliveries, entries, turns
 from bot.journal.values import Delivery, DeliveryState, Settled
+from bot.messages import Author, Owner
 
 _earlier = deliveries.alias("earlier")
 _waiting = deliveries.c.state == DeliveryState.WAITING.value
@@ -90,6 +91,21 @@ def unclaim(connection: Connection, claimant: Claimant, in_hand: Collection[int]
 
 def settle(connection: Connection, delivery_id: int, claimant: Claimant, settled: Settled, now: float) -> bool:
     """False if the claim was lost meanwhile: to another sender, or to a person who decided."""
+    mine = and_(deliveries.c.id == delivery_id, deliveries.c.claimed_by == claimant.name, _waiting)
+    change = update(deliveries).where(mine).values(_change_of(settled, claimant, now))
+    found = connection.execute(change.returning(*_WHOSE)).mappings().first()
+    if found is None:
+        return False
+    receipts.remember(connection, found, settled.provider_ids, now)
+    if settled.state is DeliveryState.UNKNOWN and receipts.came_back(connection, found["channel"], settled.key):
+        receipts.arrived(connection, delivery_id, now)
+    return True
+
+
+_WHOSE = (deliveries.c.channel, deliveries.c.conversation_id, deliveries.c.seq)
+
+
+def _change_of(settled: Settled, claimant: Claimant, now: float) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": settled.state.value,
         "doubt": int(settled.doubt),
@@ -103,8 +119,7 @@ def settle(connection: Connection, delivery_id: int, claimant: Claimant, settled
         values |= FREE | {"due_at": settled.due_at}
     else:
         values |= {"claimed_until": now + claimant.seconds}
-    mine = and_(deliveries.c.id == delivery_id, deliveries.c.claimed_by == claimant.name, _waiting)
-    return connection.execute(update(deliveries).where(mine).values(values)).rowcount == 1
+    return values if settled.tried else values | {"attempts": deliveries.c.attempts - 1}
 
 
 def listed(connection: Connection, states: Collection[DeliveryState], limit: int | None) -> list[Delivery]:
@@ -152,12 +167,35 @@ def _change(connection: Connection, ids: Collection[int] | None, values: dict[st
 def _all() -> Select[Any]:
     columns = [column for column in deliveries.c if column.name not in ("conversation_id", "seq", "attempts")]
     same = and_(entries.c.conversation_id == deliveries.c.conversation_id, entries.c.seq == deliveries.c.seq)
+    tried = deliveries.c.attempts.label("tried")
     return (
-        select(entries, *columns, deliveries.c.attempts.label("tried"), conversations.c.epoch, conversations.c.address)
+        select(entries, *columns, tried, conversations.c.epoch, conversations.c.address, _owner, _heard_at)
         .join_from(deliveries, entries, same)
         .join(conversations, conversations.c.id == deliveries.c.conversation_id)
         .order_by(deliveries.c.id)
     )
+
+
+_owner = (
+    select(turns.c.owner)
+    .where(
+        turns.c.conversation_id == deliveries.c.conversation_id,
+        turns.c.seq == func.coalesce(entries.c.reply_to, entries.c.seq),
+    )
+    .order_by(turns.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("owner_then")
+)
+_said = entries.alias("said")
+_heard_at = (
+    select(_said.c.at)
+    .where(_said.c.conversation_id == deliveries.c.conversation_id, _said.c.author == Author.USER.value)
+    .order_by(_said.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("heard_at")
+)
 
 
 def _read(connection: Connection, query: Select[Any]) -> list[Delivery]:
@@ -179,4 +217,6 @@ def _delivery(row: rows.Row) -> Delivery:
         parts=row["parts"],
         provider_ids=tuple(row["provider_ids"] or ()),
         error=row["error"],
+        owner=Owner(row["owner_then"] or Owner.BOT),
+        heard_at=row["heard_at"],
     )

@@ -23,12 +23,12 @@ from sqlalchemy import (
 )
 
 from bot.customers import CUSTOMER, is_called
-from bot.journal.tables import about, action_runs, conversations, deliveries, entries, reviews, turns, utterances
+from bot.journal.tables import about, action_runs, conversations, deliveries, entries, reviews, sent, turns, utterances
 from bot.journal.values import APART, OURS, Traces, Whose
 from bot.messages import Json
 from bot.text import dumps, storable
 
-OF_CONVERSATION: tuple[Table, ...] = (entries, turns, deliveries, action_runs)
+OF_CONVERSATION: tuple[Table, ...] = (entries, turns, deliveries, sent, action_runs)
 """Go with the conversation that `conversation_id` names."""
 OF_UTTERANCE: tuple[Table, ...] = (reviews,)
 """Go with the utterance that `utterance_id` names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
-from sqlalchemy import BindParameter, Connection, bindparam, exists, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, exists, func, insert, or_, select, update
 
 from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
@@ -30,7 +30,12 @@ NEXT = (
         conversations.c.id == _this,
         ~exists().where(entries.c.conversation_id == _this, entries.c.message_id == _that),
     )
-    .values(last_seq=conversations.c.last_seq + 1, last_at=bindparam("now"))
+    .values(
+        last_seq=conversations.c.last_seq + 1,
+        last_at=bindparam("now"),
+        # Where answers go may change: with the customer's app, their number, a token that is good for one answer.
+        address=func.coalesce(bindparam("address", type_=conversations.c.address.type), conversations.c.address),
+    )
     .returning(conversations.c.last_seq)
 )
 # Whoever still has an erased conversation of this name in hand is shut out.
@@ -118,10 +123,11 @@ def _create(connection: Connection, given: Beginning, now: float) -> None:
 def accept(connection: Connection, inbound: Inbound, now: float) -> Accepted:
     """Stores the message under the conversation's next number, or finds it stored. Raises IdConflict."""
     key = {"conversation": inbound.conversation_id, "message": inbound.message_id}
-    seq = connection.execute(NEXT, {**key, "now": now}).scalar()
+    news = {**key, "now": now, "address": inbound.address}
+    seq = connection.execute(NEXT, news).scalar()
     if seq is None:
         begin(connection, Beginning(inbound.conversation_id, inbound.channel, {}, inbound.address), now)
-        seq = connection.execute(NEXT, {**key, "now": now}).scalar()
+        seq = connection.execute(NEXT, news).scalar()
     if seq is None:
         return _repeated(connection.execute(KNOWN, key).mappings().one(), inbound)
     row = rows.from_inbound(inbound, seq, now)

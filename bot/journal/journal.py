@@ -20,6 +20,7 @@ from bot.journal import (
     links,
     outcome,
     queries,
+    receipts,
     retention,
     reviews,
     runs,
@@ -50,6 +51,7 @@ from bot.journal.values import (
     Note,
     Notice,
     PastTurn,
+    Receipt,
     Review,
     Reviewed,
     Settled,
@@ -433,6 +435,14 @@ class Journal:
     async def settle(self, delivery_id: int, claimant: Claimant, settled: Settled) -> bool:
         """What an attempt came to; False if the delivery is not the claimant's any more."""
         return await self._write(deliveries.settle, delivery_id, claimant, settled, self._clock())
+
+    async def note_receipt(self, channel: str, receipt: Receipt) -> bool:
+        """What a provider tells of a message that it took; False if that is none of ours."""
+        return await self._write(receipts.note, channel, receipt, self._clock())
+
+    async def rate_sent(self, channel: str, provider_id: str, value: Rating) -> tuple[str, int] | None:
+        """As `rate`, for a message that the provider names; which entry it is, or None."""
+        return await self._write(receipts.rate, channel, provider_id, None if value == "none" else value)
 
     async def deliveries(
         self, states: Collection[DeliveryState] = deliveries.OPEN, limit: int | None = None

@@ -85,6 +85,16 @@ def _erasures(connection: Connection) -> None:
     _add(connection, "frontdesk", "fence BIGINT NOT NULL DEFAULT '0'")
 
 
+def _sent(connection: Connection) -> None:
+    """Version 7: the journal knows what providers call its messages, and what they told of them."""
+    columns = (
+        *("channel TEXT NOT NULL", "name TEXT NOT NULL", "conversation_id TEXT NOT NULL", "seq INTEGER NOT NULL"),
+        *("arrival TEXT", f"at {_number(connection)} NOT NULL", "PRIMARY KEY (channel, name)"),
+    )
+    connection.execute(text(f"CREATE TABLE sent ({', '.join(columns)})"))
+    connection.execute(text("CREATE INDEX sent_by_conversation ON sent (conversation_id, seq)"))
+
+
 def _number(connection: Connection) -> str:
     return "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
 
@@ -93,7 +103,7 @@ def _add(connection: Connection, table: str, column: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances, _reviews, _erasures)
+STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances, _reviews, _erasures, _sent)
 """`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process

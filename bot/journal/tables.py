@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from bot.text import dumps, loads, storable
 
-VERSION = 6
+VERSION = 7
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -165,6 +165,18 @@ Index("deliveries_once", deliveries.c.conversation_id, deliveries.c.seq, unique=
 _deliveries_in("deliveries_waiting", ("waiting",), deliveries.c.conversation_id, deliveries.c.seq)
 _deliveries_in("deliveries_due", ("waiting",), deliveries.c.due_at)
 _deliveries_in("deliveries_dead", ("given_up", "unknown"), deliveries.c.id)
+
+sent = Table(
+    "sent",
+    tables,
+    Column("channel", Clean, primary_key=True),
+    Column("name", Clean, primary_key=True),  # the provider's for a message of ours, or ours where it came back
+    Column("conversation_id", Clean, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("arrival", Text),  # what the provider told of it since
+    Column("at", Double, nullable=False),
+)
+Index("sent_by_conversation", sent.c.conversation_id, sent.c.seq)
 
 action_runs = Table(
     "action_runs",

@@ -192,6 +192,15 @@ class Delivery:
     provider_ids: tuple[str, ...]
     error: str | None
     """What came of the last attempt, in words of ours."""
+    owner: Owner = Owner.BOT
+    """Who had the conversation once this was said."""
+    heard_at: float | None = None
+    """When the customer last wrote."""
+
+    @property
+    def key(self) -> str:
+        """Names the next of its calls, in the whole world."""
+        return f"{self.epoch}-{self.entry.seq}-{self.parts}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,30 @@ class Settled:
     parts: int = 0
     provider_ids: tuple[str, ...] = ()
     error: str | None = None
+    key: str = ""
+    """Of the call that is unknown."""
+    tried: bool = True
+    """False: nothing was called, and the attempt does not count."""
+
+
+class Arrival(StrEnum):
+    """What a provider tells of a message of ours after it took it. The later one counts."""
+
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`provider_id` names the message, or the `key` that we gave with it, and then the conversation is known too."""
+
+    arrival: Arrival
+    provider_id: str | None = None
+    key: str | None = None
+    conversation_id: str | None = None
+    error: str | None = None
+    """A sentence of ours: why it failed."""
 
 
 @dataclass(frozen=True, slots=True)

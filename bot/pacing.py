@@ -1,0 +1,46 @@
+"""How fast an account may be used: token buckets, and pauses that its provider asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from bot.channels.capabilities import Capabilities
+
+Allow = Callable[[str, float, float], Awaitable[float]]
+"""Takes a token of the bucket of that name, rate and size, and returns 0.0, or the seconds until there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    allow: Allow
+    clock: Callable[[], float] = time.monotonic
+    _until: dict[str, float] = field(default_factory=dict)
+
+    async def wait(self, channel: str, capabilities: Capabilities, conversation_id: str) -> float:
+        """0.0 if the conversation may be written to now; else the seconds to wait."""
+        if (held := self._until.get(channel, 0.0) - self.clock()) > 0:
+            return held
+        if pace := capabilities.conversation:
+            wait = await self.allow(f"out:{channel}:{_digest(conversation_id)}", pace.rate, pace.burst)
+            if wait > 0:
+                return wait
+        if pace := capabilities.account:
+            return await self.allow(f"out:{channel}", pace.rate, pace.burst)
+        return 0.0
+
+    def hold(self, channel: str, seconds: float) -> None:
+        """Nothing is sent over the channel for so long."""
+        self._until[channel] = max(self._until.get(channel, 0.0), self.clock() + seconds)
+
+    def open(self, channels: Iterable[str]) -> tuple[str, ...]:
+        """Those that are not held."""
+        now = self.clock()
+        return tuple(channel for channel in channels if self._until.get(channel, 0.0) <= now)
+
+
+def _digest(conversation_id: str) -> str:
+    """Whoever has to be forgotten is not in the name of a bucket."""
+    return sha256(conversation_id.encode()).hexdigest()[:16]
