@@ -135,7 +135,7 @@ def test_a_secret_that_is_none_is_a_sentence_that_does_not_tell_it(
 )
 def test_half_a_webhook_is_a_sentence(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"FRONTDESK_SIGNED__{name}", value)
-    with pytest.raises(SettingsError, match="FRONTDESK_SIGNED__(URL|SECRETS): is missing"):
+    with pytest.raises(SettingsError, match=r"FRONTDESK_SIGNED__(URL|SECRETS): is missing"):
         Settings.read()
 
 
