@@ -16,6 +16,7 @@ import orjson
 import typer
 
 from bot import failures
+from bot.channels.verbs import channels_cli
 from bot.config import Settings, address
 from bot.learning.review import review_cli
 from bot.learning.verbs import directory_of, models_cli
@@ -33,6 +34,7 @@ cli = typer.Typer(
 )
 cli.add_typer(models_cli, name="models")
 cli.add_typer(review_cli, name="review")
+cli.add_typer(channels_cli, name="channels")
 cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(dead_cli, name="dead")
 cli.add_typer(import_cli, name="import")

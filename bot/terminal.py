@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from bot.config import Settings, address
+from bot.typed import clean, lines
 from nlu.source import Mendable
 
 Json = dict[str, Any]
@@ -106,14 +105,14 @@ class Terminal:
             raise CannotChat(frame.get("message") or "The service hung up; try again.")
         self.with_person = frame["owner"] != "bot"
         if self.console.is_terminal:
-            self.console.print(_clean(frame["name"]), style="bold", end="  ", markup=False)
+            self.console.print(clean(frame["name"]), style="bold", end="  ", markup=False)
             self.console.print(_HELP, style="dim")
 
     # -- what the person says
 
     async def _write(self) -> None:
         self._prompt()
-        async for line in _lines():
+        async for line in lines():
             if line.strip() == "/quit":
                 return
             if line.strip():
@@ -165,7 +164,7 @@ class Terminal:
                 case "owner":
                     self.with_person = frame["owner"] != "bot"
                 case "error":
-                    self.console.print(_clean(frame["message"]), style="red", markup=False)
+                    self.console.print(clean(frame["message"]), style="red", markup=False)
                     self.answered.set()
 
     def _silent(self, message: str | None) -> None:
@@ -190,7 +189,7 @@ class Terminal:
 
     def _text(self, text: str) -> None:
         if self.console.is_terminal:
-            self.console.print(Markdown(_clean(text)), soft_wrap=False)
+            self.console.print(Markdown(clean(text)), soft_wrap=False)
         else:
             self._line(text)
 
@@ -201,36 +200,4 @@ class Terminal:
             self._line(title)
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.console.print(_clean(text), style=style, markup=False)
-
-
-def _clean(text: str) -> str:
-    """Without what would steer the terminal."""
-    return "".join(character for character in text if character.isprintable() or character == "\n")
-
-
-async def _lines() -> AsyncIterator[str]:
-    """Standard input, line by line; without a thread, for which Ctrl-C would have to wait."""
-    if sys.stdin is None:
-        return
-    rest = b""
-    while chunk := await _chunk(sys.stdin.fileno()):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace")
-    if rest:
-        yield rest.decode("utf-8", "replace")
-
-
-async def _chunk(file: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    try:
-        loop.add_reader(file, readable.set)
-    except PermissionError:  # a file on disk, which can always be read
-        return os.read(file, 65536)
-    try:
-        await readable.wait()
-    finally:
-        loop.remove_reader(file)
-    return os.read(file, 65536)
+        self.console.print(clean(text), style=style, markup=False)

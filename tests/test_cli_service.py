@@ -18,7 +18,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.terminal import CannotChat, NobodyThere, _clean, talk
+from bot.terminal import CannotChat, NobodyThere, talk
+from bot.typed import clean
 from nlu.registry import Registry
 from tests.command import SECONDS, START, environment, ran, started, write_project
 from tests.service import KeywordUnderstander, Widget, running
@@ -217,7 +218,7 @@ async def test_chat_says_why_it_was_not_let_in(first: Any, told: str) -> None:
 
 
 def test_an_answer_cannot_steer_the_terminal() -> None:
-    assert _clean("a\x1b[2J\x07b\nc\u202e[bold]d") == "a[2Jb\nc[bold]d"
+    assert clean("a\x1b[2J\x07b\nc\u202e[bold]d") == "a[2Jb\nc[bold]d"
 
 
 # -- the action server

@@ -1,0 +1,90 @@
+"""`frontdesk channels simulate`: a channel tried without an account."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import typer
+
+from bot.channels.checking import chosen
+from bot.config import Settings, address, channels, environment_name
+from bot.simulators.all import simulator
+from bot.simulators.provider import Choice, Provider, Shown
+from bot.typed import clean, lines
+
+_STATUS = {
+    0: "Nobody answers at {webhook}; start the service with the same settings.",
+    401: "The service does not know us (401): start it with the same settings.",
+    404: "There is no such address (404): is {webhook} a Frontdesk service?",
+}
+
+
+def simulate(name: str, port: int, url: str, customer: str) -> None:
+    """Raises NoChannel, and Exit once it has said what to set."""
+    settings = Settings.read()
+    own = f"http://127.0.0.1:{port}"
+    configured = getattr(settings, name, None)
+    if name in channels() and f"127.0.0.1:{port}" not in str(configured and configured.model_dump()):
+        typer.echo(_how(name, own), err=True)
+        raise typer.Exit(2)
+    chosen(settings, name)
+    assert configured is not None
+    provider = simulator(name).of(configured)
+    provider.webhook = f"{url or address(settings.host, settings.port)}/webhooks/{name}"
+    asyncio.run(_talk(provider, port, customer))
+
+
+def _how(name: str, own: str) -> str:
+    """The settings that lead to the simulator."""
+    sample = simulator(name).sample(own)
+    given = [f"  export {environment_name(name)}__{key.upper()}={_shell(value)}" for key, value in sample.items()]
+    public = "  export FRONTDESK_PUBLIC_URL=http://127.0.0.1:8080"
+    first = f"So far the settings do not lead to a simulated {name}. Start the service, and then this command, with:"
+    return "\n".join((first, *given, public))
+
+
+def _shell(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"'{text}'" if set(text) & set(' "$[]{}') else text
+
+
+async def _talk(provider: Provider, port: int, customer: str) -> None:
+    offered: list[tuple[Choice, Shown]] = []
+
+    def show(_: str, shown: Shown) -> None:
+        offered[:] = [(choice, shown) for choice in shown.choices]
+        typer.echo(f"< {clean(shown.text)}" + (f" [{shown.image}]" if shown.image else ""))
+        for number, choice in enumerate(shown.choices, 1):
+            typer.echo(f"    {number} {clean(choice.title)}")
+
+    provider.on_shown = show
+    async with provider.open(port):
+        typer.echo(f"{provider.name}, played at {provider.url}. Write as {customer}; a number presses; /quit ends.")
+        async for line in lines():
+            if line.strip() == "/quit":
+                break
+            if line.strip():
+                await _send(provider, customer, line.strip(), offered)
+        await _idle(provider)
+
+
+async def _send(provider: Provider, customer: str, line: str, offered: list[tuple[Choice, Shown]]) -> None:
+    if line.isdecimal() and 1 <= int(line) <= len(offered):
+        event = provider.pressed(customer, *offered[int(line) - 1])
+    else:
+        event = provider.said(customer, line)
+    status = await provider.post(event)
+    if not 200 <= status < 300:
+        sentence = _STATUS.get(status, "The service answered {status}.")
+        typer.echo(sentence.format(webhook=provider.webhook, status=status))
+
+
+async def _idle(provider: Provider) -> None:
+    """The last answer may be on its way when the input was a file."""
+    before = len(provider.calls)
+    try:
+        await provider.until(lambda: len(provider.calls) > before, seconds=3)
+    except TimeoutError:
+        return

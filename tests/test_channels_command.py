@@ -1,0 +1,76 @@
+"""`frontdesk channels`: what is set up, what is wrong with it, and a try."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from bot.channels.checking import findings
+from bot.channels.set_up import set_up
+from bot.config import Settings
+from bot.simulators.all import simulator
+from tests.command import Frontdesk, environment, ran
+from tests.service import running
+
+
+@pytest.fixture
+def frontdesk(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Frontdesk:
+    return Frontdesk(monkeypatch, capfdbinary)
+
+
+def settings(url: str, public_url: str) -> Settings:
+    return Settings(signed=simulator("signed").sample(url), public_url=public_url)
+
+
+async def test_an_address_that_is_ours_is_recognised(tmp_path: Path) -> None:
+    async with running(tmp_path, signed=simulator("signed").sample("http://127.0.0.1:9")) as service:
+        read = settings("http://127.0.0.1:9", service.url)
+        (found,) = await findings(set_up(read)["signed"], read)
+        assert found.wrong is None
+
+
+@pytest.mark.parametrize(
+    ("public_url", "sentence"),
+    [("", "FRONTDESK_PUBLIC_URL is not set"), ("http://127.0.0.1:9", "does not answer: Nobody answers")],
+)
+async def test_what_is_wrong_with_the_address_is_a_sentence(public_url: str, sentence: str) -> None:
+    read = settings("http://127.0.0.1:9", public_url)
+    (found,) = await findings(set_up(read)["signed"], read)
+    assert sentence in str(found.wrong)
+
+
+def test_an_unknown_channel_and_one_that_is_not_set_up_are_sentences(frontdesk: Frontdesk) -> None:
+    ended = frontdesk("channels", "check", "sined")
+    assert (ended.code, "Did you mean 'signed'?" in ended.err) == (2, True)
+    ended = frontdesk("channels", "check", "signed")
+    assert (ended.code, "FRONTDESK_SIGNED__URL, FRONTDESK_SIGNED__SECRETS" in ended.err) == (2, True)
+
+
+def test_the_list_names_every_channel(frontdesk: Frontdesk) -> None:
+    assert {"channel": "signed", "set_up": False} in json.loads(frontdesk("channels", "list", "--json").out)
+
+
+def test_a_try_says_first_what_to_set(frontdesk: Frontdesk) -> None:
+    ended = frontdesk("channels", "simulate", "signed")
+    assert ended.code == 2
+    assert "\n  export FRONTDESK_SIGNED__URL=http://127.0.0.1:8099/replies\n" in ended.err
+
+
+async def test_a_customer_played_in_the_terminal_is_answered(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sample = simulator("signed").sample(f"http://127.0.0.1:{port}")
+    async with running(tmp_path / "service", signed=sample) as service:
+        env = environment(
+            tmp_path,
+            FRONTDESK_SIGNED__URL=sample["url"],
+            FRONTDESK_SIGNED__SECRETS=json.dumps(sample["secrets"]),
+        )
+        words = ("channels", "simulate", "signed", "--port", port, "--url", service.url)
+        ended = await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n")
+    assert ended.code == 0, ended.err
+    assert "< answer" in ended.out
