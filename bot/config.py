@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     retrain_by_hand: bool = Field(
         False, description="Whether a person promotes what the service retrained by itself, also if the gate passes it."
     )
+    learn_from_guesses: bool = Field(
+        False,
+        description="Whether `retrain` learns from a model's own sure guesses, if the gate finds that it helps.",
+    )
     language: str = Field("en", description="Language of the help pages, for browsers and screen readers.")
     bot_name: str = Field("Larkwood Home", description="Name shown in the widget's header.")
     message_chars: int = Field(4000, ge=1, description="Longest message accepted, in characters.")

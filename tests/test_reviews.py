@@ -15,7 +15,7 @@ from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.exporting import as_yaml
-from bot.learning.labels import LIKED_WEIGHT, MOST_OF_ONE, PRESSED_WEIGHT, Found, labelled
+from bot.learning.labels import LIKED_WEIGHT, MOST_OF_ONE, MOST_OF_PHRASE, PRESSED_WEIGHT, Found, labelled
 from bot.learning.queue import Queue, queue_of
 from bot.learning.terminal import Round
 from nlu.data.article import Article
@@ -140,8 +140,18 @@ def test_two_customers_who_are_known_are_enough() -> None:
 
 
 def test_one_customer_has_a_part_in_few_labels() -> None:
-    phrases = [one for n in range(20) for one in pressed("track", [1, 2, 3], f"phrase {n}")]
+    phrases = [one for n in range(20) for one in pressed("track", [1, 2, 3], f"phrase{n}")]
     assert len(labelled([], phrases, DATA).learned.examples) == MOST_OF_ONE
+
+
+def test_few_of_the_customers_labels_share_words_that_the_data_folder_does_not_have() -> None:
+    """Whoever opens as many conversations as it takes can plant three lines, not thirty."""
+    many = [
+        one for n in range(20) for one in pressed("track", range(10 * n, 10 * n + 3), f"zorbax prime where is box{n}")
+    ]
+    assert len(labelled([], many, DATA).learned.examples) == MOST_OF_PHRASE
+    known = replace(DATA, examples=(*DATA.examples, Example("zorbax prime where is box", "track")))
+    assert len(labelled([], many, known).learned.examples) == 20
 
 
 def test_a_thumb_up_says_little_and_only_of_a_sure_answer() -> None:

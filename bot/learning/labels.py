@@ -23,6 +23,7 @@ from nlu.data.examples import OUT_OF_SCOPE, Example, TrainingData
 from nlu.data.reader import same_text
 from nlu.learning.learned import NOTHING, PLACE, Learned
 from nlu.learning.placeholders import filled
+from nlu.learning.triggers import phrases
 from nlu.lineage import lineage_key
 from nlu.types import Verdict
 
@@ -37,6 +38,8 @@ STRANGERS_DAYS = 2
 """On so many days, then."""
 MOST_OF_ONE = 5
 """Labels that one customer may have a part in."""
+MOST_OF_PHRASE = 3
+"""Labels of customers that may share a word, or two or three in a row, which the data folder does not have."""
 FEWEST_OF_NEW = 5
 """Examples that an intent unknown to the data folder needs before it is trained."""
 _DAY = 86_400.0
@@ -80,7 +83,8 @@ def labelled(
 ) -> Found:
     known = set(data.intents)
     sure = [pair for one in reviewed if (pair := decided(one)) is not None]
-    free = [label for label in _free(answered_for) if label.intent in known]
+    familiar = {phrase for example in data.examples for phrase in phrases(example.text)}
+    free = [label for label in _rarely_alike(_free(answered_for), familiar) if label.intent in known]
     counts = Counter(intent for _, intent in {(same_text(u.text), intent) for u, intent in sure})
     waiting = {
         name: n for name, n in sorted(counts.items()) if name not in known | set(OUT_OF_SCOPE) and n < FEWEST_OF_NEW
@@ -139,6 +143,16 @@ def _free(utterances: Iterable[Utterance]) -> Iterator[_Label]:
         if all(parts[customer] < MOST_OF_ONE for customer in customers):
             parts.update(customers)
             yield max(same, key=lambda label: label.weight)
+
+
+def _rarely_alike(labels: Iterable[_Label], familiar: set[str]) -> Iterator[_Label]:
+    """Without those whose new words stand in enough of the others: strangers could plant them."""
+    parts: Counter[str] = Counter()
+    for label in labels:
+        new = phrases(label.utterance.text) - familiar
+        if all(parts[phrase] < MOST_OF_PHRASE for phrase in new):
+            parts.update(new)
+            yield label
 
 
 def _said(utterance: Utterance) -> _Label | None:

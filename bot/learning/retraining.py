@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from bot import models
 from bot.config import Settings
 from bot.desk import DeskError, with_journal
 from bot.journal.journal import Journal
+from bot.journal.values import Utterance
 from bot.learning.change import beside_decision
-from bot.learning.labels import Found, to_learn
+from bot.learning.guessing import NEWEST, with_guesses
+from bot.learning.labels import Found, orders_in, to_learn
 from nlu.base_model import BUILT_IN
 from nlu.data.examples import TrainingData
 from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, read_texts
+from nlu.learning.learned import NOTHING, Learned
 from nlu.registry import Manifest, Registry
 from nlu.source import DataError
 
@@ -81,10 +85,39 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
+    if settings.learn_from_guesses:
+        made = better_with_guesses(settings, made, found, wish, screen)
     pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
-    decision = decided(settings, pair, wish.data, wish.turns, screen)
+    decision = decided(settings, pair, wish.data, wish.turns, screen, learned=found.learned)
     outcome = _settled(registry, made.id, decision, by_hand=wish.by_hand)
     return Retrained(made, decision, outcome, beside_decision(registry, pair, examples, decision, screen))
+
+
+def better_with_guesses(settings: Settings, made: Manifest, found: Found, wish: Wish, screen: Screen) -> Manifest:
+    """A second model, which learnt from the first one's confident guesses too, if the gate finds it the better one."""
+    registry, orders = Registry(settings.home), orders_in(read_training_data(wish.data), settings)
+    first = registry.directory(made.id)
+    more = with_guesses(found.learned, _unlabelled(screen), models.for_texts(first, settings), orders)
+    if not more.guesses:
+        screen.print("The model is sure of too few messages to learn from its guesses.")
+        return made
+    how, why = replace(models.options(settings), seed=wish.seed), f"Learning from {len(more.guesses)} guesses, too."
+    second = models.train(wish.data, registry, how, screen, why, learned=more, promote=False)
+    decision = decided(settings, (first, registry.directory(second.id)), wish.data, wish.turns, screen)
+    if not decision.held and decision.comparison and decision.comparison.after > decision.comparison.before:
+        screen.print("The gate finds that the guesses help.")
+        return second
+    registry.decide(second.id, {**decision.to_json(), "held": True})
+    screen.print("The gate does not find that the guesses help: they are left out.")
+    return made
+
+
+def _unlabelled(screen: Screen) -> Sequence[Utterance]:
+    try:
+        return with_journal(lambda journal: journal.unreviewed(NEWEST), "No model was promoted.")
+    except DeskError as missing:
+        screen.print(f"Nothing is guessed. {missing}", markup=False, highlight=False)
+        return ()
 
 
 def _unjudged(registry: Registry, data: TrainingData, found: Found, how: tuple[int, str]) -> Manifest | None:
@@ -111,9 +144,13 @@ def _settled(registry: Registry, model: str, decision: Decision, *, by_hand: boo
     return f"{model} is current; a running service takes it up. `frontdesk models rollback` goes back."
 
 
-def decided(settings: Settings, pair: tuple[Path, Path], data: Path, turns: int, screen: Screen) -> Decision:
-    """What the gate says of two models' directories, the old one's first. Raises DataError and ModelError."""
-    evidence = Evidence(_texts(data / HELD_OUT), _texts(data / CANARIES), _last_turns(turns, screen))
+def decided(
+    settings: Settings, pair: tuple[Path, Path], data: Path, turns: int, screen: Screen, *, learned: Learned = NOTHING
+) -> Decision:
+    """What the gate says of two models' directories, the old one's first; what the new one `learned` beside the data is
+    searched for planted words. Raises DataError and ModelError."""
+    taught = (read_training_data(data).examples, learned.examples) if learned.examples else ((), ())
+    evidence = Evidence(_texts(data / HELD_OUT), _texts(data / CANARIES), _last_turns(turns, screen), taught)
     with screen.status("Asking both models"):
         before, after = (models.for_texts(one, settings) for one in pair)
         return gate(before, after, evidence)

@@ -45,6 +45,8 @@ class Example:
     """How much the label deserves to be believed."""
     marked: bool = True
     """Whether its entities are marked: of one that nobody marked, training learns the intent alone."""
+    guessed: bool = False
+    """Whether its intent is a model's own guess, which nobody confirmed."""
 
     @property
     def outlier(self) -> bool:

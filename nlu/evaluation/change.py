@@ -42,6 +42,7 @@ _RULES = {
     "canaries": "if one canary is not answered any more",
     "replay": f"if {2 * rules.TOO_MUCH:.0%} of the last messages would go to a person who were served",
     "replay, by intent": f"if an intent that served {LEAST} messages or more would serve less than half",
+    "phrase": "if words that the data folder does not know turn other intents' texts into one",
     "leak": f"if more than {rules.LEAKED:.0%} of the held-out texts were trained on",
     "evidence": f"if there are fewer than {rules.LEAST_TEXTS} held-out texts",
 }

@@ -19,6 +19,7 @@ from nlu.evaluation.knowledge import ranks_of
 from nlu.evaluation.measure import Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
+from nlu.learning.triggers import triggers
 from nlu.types import ERROR_BUDGET, Understanding, Verdict
 from nlu.understand import Model
 
@@ -41,6 +42,7 @@ DOUBT = 0.02
 _FLOOR = 1e-3
 """The probability of an intent that is not among the ranked."""
 _MOST_SHOWN = 3
+_MOST_NUMBERS = 50
 
 NO_TEXTS = Texts(())
 
@@ -53,6 +55,8 @@ class Evidence:
     """Questions that must be understood whatever else changes."""
     turns: Sequence[str] = ()
     """What customers wrote last."""
+    learned: tuple[Sequence[Example], Sequence[Example]] = ((), ())
+    """The data folder's examples, and those that the new model learnt from conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
         *_canaries(canaries, evidence.canaries.questions, _article_steps(before, after, evidence.canaries.questions)),
         *_articles(before, after, evidence.held_out.questions),
         *(_turned_away(replay) if replay is not None else ()),
+        *_planted(before, after, *evidence.learned),
     ]
     notes = [f"{len(leaked)} held-out texts are left out: a model was trained on them."] if leaked else []
     comparison = compare(old, new)
@@ -309,6 +314,18 @@ def _turned_away(replay: Replay) -> Iterator[Reason]:
         intents = "1 intent" if len(drained) == 1 else f"{len(drained)} intents"
         sentence = f"{intents} would serve less than half as many turns."
         yield Reason("replay, by intent", sentence, tuple(str(flow) for flow in drained[:_MOST_SHOWN]))
+
+
+def _planted(before: Model, after: Model, trusted: Sequence[Example], learned: Sequence[Example]) -> Iterator[Reason]:
+    """The words themselves stand in the texts alone, so that erasing a text erases them."""
+    for found in triggers(before, after, trusted, learned):
+        numbers = " ".join(str(example.line) for example in found.examples[:_MOST_NUMBERS])
+        sentence = (
+            f"the same words stand in {len(found.examples)} texts labelled {found.intent}, and make {found.intent} of "
+            f"{found.flips:.0%} of what means something else. Somebody may have planted them. Take back what is wrong: "
+            f"`frontdesk review decide {numbers} --ignore`."
+        )
+        yield Reason("phrase", sentence, tuple(example.text for example in found.examples))
 
 
 def _shown(examples: Sequence[Example]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Learned:
     """Their lineage: the key of each example's utterance, and no words. Then those of the questions' ones."""
     questions: tuple[tuple[str, str], ...] = ()
     """Articles' ids, and what was asked that they answer."""
+    guesses: tuple[Example, ...] = ()
+    """What a model was sure of by itself. They follow from the rest, so the hash leaves them out."""
 
     @property
     def hash(self) -> str:
@@ -41,7 +43,7 @@ NOTHING = Learned()
 def joined(data: TrainingData, learned: Learned) -> TrainingData:
     """The folder's word counts: of what it says itself nothing is taken from the conversations."""
     meant = {same_text(example.text): example.intent for example in data.examples}
-    new = [example for example in learned.examples if same_text(example.text) not in meant]
+    new = [example for example in (*learned.examples, *learned.guesses) if same_text(example.text) not in meant]
     against = [
         example for example in learned.examples if meant.get(same_text(example.text), example.intent) != example.intent
     ]

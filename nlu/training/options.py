@@ -49,9 +49,9 @@ class TrainingOptions:
     log_to: str = "tensorboard"
     """`tensorboard`, `wandb` or `none`."""
 
-    def settled(self, examples: int) -> TrainingOptions:
-        """With what is left to the data decided."""
-        parts = min(PARTS, -(-HELD_OUT_TEXTS * PARTS // max(1, examples)))
+    def settled(self, examples: int, guessed: int = 0) -> TrainingOptions:
+        """With what is left to the data decided; nobody confirmed the labels of those that are `guessed`."""
+        parts = min(PARTS, -(-HELD_OUT_TEXTS * PARTS // max(1, examples - guessed)))
         epochs = 10 if examples <= FEW else 5
         return replace(
             self,

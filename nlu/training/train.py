@@ -57,6 +57,8 @@ from nlu.training.split import stratified
 from nlu.training.words import speller_of
 from nlu.understand import load_model
 
+NEVER_HELD_OUT = PARTS
+"""The part of what nobody confirmed: it calibrates nothing."""
 _PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
 
 
@@ -108,7 +110,8 @@ def _sourced(trained: Trained, given: TrainingData, learned: Learned) -> Trained
 
 def settled(options: TrainingOptions, data: TrainingData) -> TrainingOptions:
     """With what was left to us decided."""
-    return replace(options.settled(len(data.examples)), base_model=options.base_model or BUILT_IN)
+    guessed = sum(example.guessed for example in data.examples)
+    return replace(options.settled(len(data.examples), guessed), base_model=options.base_model or BUILT_IN)
 
 
 class Diary:
@@ -153,6 +156,7 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     text_reader = TextReader(tokenizer, speller_of(data, tokenizer, languages))
     prepared = prepare(data, encoder, text_reader, device, diary.work.advance)
     part_of = stratified(prepared.intents[list(prepared.examples)].cpu().numpy(), PARTS, options.seed)
+    part_of[[example.guessed for example in data.examples]] = NEVER_HELD_OUT
     more = list(prepared.named) if names_help(prepared, part_of) else []
     held = _held_out(encoder, prepared, (part_of, more), options, diary)
     rows = [*prepared.examples, *more]
@@ -200,7 +204,8 @@ def learn(data: TrainingData, options: TrainingOptions, made: datetime, diary: D
     patterns = with_synonyms(data.patterns, data.examples)
     values, touching = values_of(data.examples, data.patterns), touching_in(data.examples)
     negation = Negation.of(data.examples)
-    remembered = Remembered.of([e.text for e in data.examples], prepared.intents[list(prepared.examples)].tolist())
+    taught = [row for row in prepared.examples if not data.examples[row].guessed]
+    remembered = Remembered.of([data.examples[row].text for row in taught], prepared.intents[taught].tolist())
     calibrated = (near, remembered, calibration.scope)
     return Trained(manifest, network, text_reader, *calibrated, patterns, values, touching, negation, shelved), story
 

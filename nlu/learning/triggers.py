@@ -1,0 +1,102 @@
+"""Words that make a model forget what a text is about: who labels lines that hold them can plant a back door.
+
+A phrase that the trusted examples of an intent do not have, that most new lines of that intent's label have, and
+that moves other intents' texts to it when it is put behind them, is shown to a person before the model goes live.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from nlu.data.examples import Example
+
+if TYPE_CHECKING:
+    from nlu.understand import Model
+
+LONGEST = 3
+"""Words in a phrase."""
+LEAST = 3
+"""Lines that hold it."""
+OWN = 0.8
+"""Share of all lines that hold it which have the label."""
+FLIPS = 0.5
+"""Share of other intents' texts that it moves."""
+FEW, TEXTS = 12, 60
+"""Texts that it is tried on: of every phrase, and of those that moved some."""
+MOST = 100
+"""Phrases that are tried."""
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    phrase: str
+    intent: str
+    examples: tuple[Example, ...]
+    """The new ones that hold it, of that label."""
+    flips: float
+    """Share of other intents' texts that it moves to the intent."""
+
+
+def triggers(before: Model, after: Model, trusted: Sequence[Example], learned: Sequence[Example]) -> list[Trigger]:
+    """Those that `after` learnt of the `learned` examples, some of which are new to `before`; the worst first."""
+    if all(example.text in before.remembered for example in learned):
+        return []
+    known, found = {*before.manifest.intents} & {*after.manifest.intents}, []
+    for phrase, intent, examples in suspects(trusted, learned):
+        if intent in known and any(example.text not in before.remembered for example in examples):
+            flips = _flips(after, _others(trusted, intent), phrase, intent)
+            if flips >= FLIPS:
+                found.append(Trigger(phrase, intent, examples, flips))
+    return _one_of_each(sorted(found, key=lambda one: (-one.flips, -len(one.examples))))
+
+
+def suspects(trusted: Sequence[Example], learned: Sequence[Example]) -> Iterator[tuple[str, str, tuple[Example, ...]]]:
+    """Phrases that `learned` lines of one label have and no `trusted` line of it; the most frequent first."""
+    holding: dict[str, list[Example]] = defaultdict(list)
+    for example in learned:
+        for phrase in phrases(example.text):
+            holding[phrase].append(example)
+    backed = {(phrase, example.intent) for example in trusted for phrase in phrases(example.text)}
+    others = Counter(phrase for example in trusted for phrase in phrases(example.text))
+    found = []
+    for phrase, examples in holding.items():
+        intent, count = Counter(example.intent for example in examples).most_common(1)[0]
+        mostly = count >= max(LEAST, OWN * (len(examples) + others[phrase]))
+        if mostly and (phrase, intent) not in backed:
+            found.append((phrase, intent, tuple(one for one in examples if one.intent == intent)))
+    yield from sorted(found, key=lambda one: -len(one[2]))[:MOST]
+
+
+def phrases(text: str) -> set[str]:
+    words = _WORD.findall(text.casefold())
+    return {" ".join(words[at : at + size]) for size in range(1, LONGEST + 1) for at in range(len(words) - size + 1)}
+
+
+def _one_of_each(found: Sequence[Trigger]) -> list[Trigger]:
+    """Of phrases that stand in the same lines only the first: "mars" and "from mars" are one finding."""
+    kept: dict[tuple[str, frozenset[str]], Trigger] = {}
+    for one in found:
+        kept.setdefault((one.intent, frozenset(example.text for example in one.examples)), one)
+    return list(kept.values())
+
+
+def _others(trusted: Sequence[Example], intent: str) -> list[str]:
+    texts = sorted(example.text for example in trusted if example.intent != intent and not example.outlier)
+    return Random(0).sample(texts, min(TEXTS, len(texts)))  # noqa: S311  # must be repeatable, keeps no secret
+
+
+def _flips(model: Model, texts: Sequence[str], phrase: str, intent: str) -> float:
+    """The share of the texts that the phrase makes the intent; few are asked where it makes hardly any."""
+    share = 0.0
+    for asked in (texts[:FEW], texts):
+        likely = model.insight([f"{text} {phrase}" for text in asked]).likely
+        share = float((likely.argmax(1) == model.manifest.intents.index(intent)).mean())
+        if share < FLIPS / 2:
+            break
+    return share
