@@ -46,9 +46,11 @@ from bot.messages import Button, Outbound
 from bot.outbox import Outbox, Patience
 from bot.pacing import Pacing
 from bot.presence import Presence
+from bot.sending import Sender
 from bot.sessions import Sessions
 from bot.tokens import Signer, load_key
 from bot.turn import Turns
+from bot.typing_signals import TypingSignals
 from bot.widget import serve as widget_files
 
 DRAIN_SECONDS = 3.0
@@ -101,12 +103,15 @@ async def serving(
         connectors = set_up(settings)
         calls = Caller(settings.delivery_timeout)
         stack.push_async_callback(calls.close)
-        outbox = Outbox(journal, calls, connectors, _patience(settings), pacing=Pacing(sessions.allow))
+        sender = Sender(calls)
+        signals = TypingSignals(connectors, sender)
+        stack.push_async_callback(signals.close)
+        outbox = Outbox(journal, sender, connectors, _patience(settings), pacing=Pacing(sessions.allow))
         outbox.start()
         stack.push_async_callback(outbox.close, GRACE_SECONDS)
         turns = Turns(assistant, language, actions, journal, settings.turn_timeout)
         fanout = Fanout(hub, sessions, journal)
-        dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant))
+        dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant), during=signals.during)
         await stack.enter_async_context(sessions)  # from here on it hears of news, and the dispatcher is told
         presence = await stack.enter_async_context(Presence(sessions))
         await stack.enter_async_context(Retention(journal, fanout, Periods.of(settings), settings.home))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from bot import metrics
@@ -33,6 +33,9 @@ _LINGER_SECONDS = 2.0
 _TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
 
 
+During = Callable[[Inbound, Owner], AbstractContextManager[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     queue_size: int
@@ -49,7 +52,18 @@ class _Worker:
 
 
 class Dispatcher:
-    def __init__(self, journal: Journal, sessions: Sessions, turns: Turns, fanout: Fanout, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        sessions: Sessions,
+        turns: Turns,
+        fanout: Fanout,
+        bounds: Bounds,
+        *,
+        during: During = lambda _, __: nullcontext(),
+    ) -> None:
+        """`during` is entered for the time of each turn, with the message and who has the conversation."""
+        self._during = during
         self._journal, self._sessions, self._turns, self._fanout = journal, sessions, turns, fanout
         self._owners = Owners(journal, sessions)
         self._bounds = bounds
@@ -255,9 +269,10 @@ class Dispatcher:
             raise RuntimeError("the message crashed the service before")
 
     async def _turn(self, waiting: Waiting, owned: Ownership) -> tuple[Turn, Tracker]:
-        with self._typing(waiting.inbound.conversation_id, owned.owner):
+        inbound = waiting.inbound
+        with self._typing(inbound.conversation_id, owned.owner), self._during(inbound, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
-                return await self._turns.take(waiting.seq, waiting.inbound, owned.tracker, owned.fence)
+                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence)
 
     @contextmanager
     def _typing(self, conversation_id: str, owner: Owner) -> Iterator[None]:

@@ -13,18 +13,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 from uuid import uuid4
 
 from bot import metrics
-from bot.channels.connector import Connector, Signing
-from bot.channels.verdict import Call, Fate, Outcome, Verdict
-from bot.grants import Grants, NoToken
+from bot.channels.connector import Connector
+from bot.channels.verdict import Call, Fate, Verdict
 from bot.journal.deliveries import Claimant
 from bot.journal.errors import Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Delivery, DeliveryState, Settled
 from bot.pacing import Pacing
+from bot.sending import Sender
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +35,6 @@ MARGIN_SECONDS = 20.0
 FACTOR, LONGEST_PAUSE = 3.0, 900.0
 REFUSED_SECONDS = 60.0
 """For how long an account that its provider refuses is left alone."""
-
-
-class Calls(Protocol):
-    async def call(self, call: Call) -> Outcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +60,15 @@ class Outbox:
     def __init__(
         self,
         journal: Journal,
-        calls: Calls,
+        sender: Sender,
         connectors: Mapping[str, Connector],
         patience: Patience,
         *,
         pacing: Pacing,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._journal, self._calls, self._connectors = journal, calls, connectors
+        self._journal, self._sender, self._connectors = journal, sender, connectors
         self._patience, self._pacing, self._clock = patience, pacing, clock
-        self._grants = Grants(calls.call, clock)
         self._claimant = Claimant(
             uuid4().hex, tuple(connectors), patience.seconds + MARGIN_SECONDS, max(patience.age, LONGEST_PAUSE * 2)
         )
@@ -221,29 +215,10 @@ class Outbox:
         for last in (False, True):
             if self._clock() > until - self._patience.seconds:
                 return None
-            verdict = await self._once(delivery, call)
+            verdict = await self._sender.send(self._connectors[delivery.channel], call, delivery.key)
             if verdict.fate is not Fate.EXPIRED or last:
                 return verdict
         return None
-
-    async def _once(self, delivery: Delivery, call: Call) -> Verdict:
-        connector = self._connectors[delivery.channel]
-        try:
-            token = await self._grants.token(connector)
-        except NoToken as none:
-            fate = Fate.REFUSED if none.refused else Fate.RETRY
-            return Verdict(fate, f"The provider gave no token; `frontdesk channels check {connector.name}` says why.")
-        try:
-            with metrics.CALL_SECONDS.labels(delivery.channel).time():
-                signed = connector.sign(call, Signing(delivery.key, self._clock(), token))
-                outcome = await self._calls.call(signed)
-            verdict = connector.classify(call, outcome)
-        except Exception:
-            log.exception("delivery %s: the channel failed", delivery.id)
-            return Verdict(Fate.AMBIGUOUS, "The channel failed while it was sent; the log says why.")
-        if verdict.fate is Fate.EXPIRED:
-            self._grants.expired(connector, token)
-        return verdict
 
     def _after(self, delivery: Delivery, call: Call, verdict: Verdict) -> Settled:
         """What follows a call that failed: another one, or a dead letter."""

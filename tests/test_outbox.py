@@ -33,6 +33,7 @@ from bot.outbox import LONGEST_PAUSE, Outbox, Patience
 from bot.pacing import Pacing
 from bot.rates import Buckets
 from bot.secrets import read_secrets
+from bot.sending import Sender
 from tests.receiver import SECRET, Receiver
 
 PATIENCE = Patience(at_once=8, seconds=5.0, age=3600, first_pause=0.01)
@@ -70,7 +71,7 @@ async def sending(
     journal: Journal, connector: Any, patience: Patience = PATIENCE, grace: float = 5.0, **more: Any
 ) -> AsyncIterator[Outbox]:
     caller = Caller(patience.seconds)
-    outbox = Outbox(journal, caller, {"signed": connector}, patience, pacing=Pacing(allow), **more)
+    outbox = Outbox(journal, Sender(caller, **more), {"signed": connector}, patience, pacing=Pacing(allow), **more)
     outbox.start()
     try:
         yield outbox
@@ -286,11 +287,12 @@ from bot.channels.calls import Caller
 from bot.journal.journal import Journal
 from bot.outbox import Outbox
 from bot.pacing import Pacing
+from bot.sending import Sender
 from tests.test_outbox import PATIENCE, allow, signed
 
 async def main():
     journal = await Journal.open(sys.argv[1])
-    Outbox(journal, Caller(30), {"signed": signed(sys.argv[2])}, PATIENCE, pacing=Pacing(allow)).start()
+    Outbox(journal, Sender(Caller(30)), {"signed": signed(sys.argv[2])}, PATIENCE, pacing=Pacing(allow)).start()
     await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -445,7 +447,7 @@ def arrived(name: str) -> Verdict:
 
 async def test_a_part_that_arrived_is_not_sent_again(journal: Journal) -> None:
     channel = InParts([arrived("p0"), Verdict(Fate.RETRY, "busy"), arrived("p1"), arrived("p2")])
-    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, pacing=Pacing(allow))
+    outbox = Outbox(journal, Sender(channel), {"signed": channel}, PATIENCE, pacing=Pacing(allow))
     outbox.start()
     await answered(journal, "c1", "hello")
     (done,) = await delivered(journal)
@@ -457,7 +459,7 @@ async def test_a_part_that_arrived_is_not_sent_again(journal: Journal) -> None:
 
 async def test_a_channel_that_fails_holds_up_nobody(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
     channel = InParts([RuntimeError("a bug"), *[arrived("p")] * 3])
-    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, pacing=Pacing(allow))
+    outbox = Outbox(journal, Sender(channel), {"signed": channel}, PATIENCE, pacing=Pacing(allow))
     outbox.start()
     await answered(journal, "c1", "unspeakable", "misunderstood", "fine")
     await delivered(journal)
@@ -474,7 +476,7 @@ async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: 
     channel = InParts([arrived("p")] * 3)
     times = iter([1000.0])
     outbox = Outbox(
-        journal, channel, {"signed": channel}, PATIENCE, pacing=Pacing(allow), clock=lambda: next(times, 2000.0)
+        journal, Sender(channel), {"signed": channel}, PATIENCE, pacing=Pacing(allow), clock=lambda: next(times, 2000.0)
     )
     await answered(journal, "c1", "hello")
     outbox.start()
@@ -493,7 +495,7 @@ async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: 
 
 
 async def run(journal: Journal, channel: InParts, pacing: Pacing | None = None) -> Outbox:
-    outbox = Outbox(journal, channel, {"signed": channel}, PATIENCE, pacing=pacing or Pacing(allow))
+    outbox = Outbox(journal, Sender(channel), {"signed": channel}, PATIENCE, pacing=pacing or Pacing(allow))
     outbox.start()
     return outbox
 
