@@ -132,6 +132,15 @@ class Outbound:
     response: str = ""
     """Name of the domain response it was rendered from."""
 
+    @property
+    def choices(self) -> tuple[Button, ...]:
+        """Its buttons, then those of its cards: the order in which a numbered text counts them."""
+        return (*self.buttons, *(button for card in self.cards for button in card.buttons))
+
+    def numbered(self, numbers_from: int) -> bool:
+        """Whether a channel that numbers so many choices, or more, numbers these: all of them, counted through."""
+        return any(len(buttons) >= numbers_from for buttons in (self.buttons, *(card.buttons for card in self.cards)))
+
     def to_json(self) -> Json:
         return {
             "text": self.text,

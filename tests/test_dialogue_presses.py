@@ -62,3 +62,34 @@ def test_a_button_offered_earlier_is_no_longer_meant() -> None:
 
 def test_what_is_written_to_a_person_presses_nothing() -> None:
     assert typed("Yes, cancel it", TRACKER.apply(Event("pause", 1.0, {"owner": "agent"}))) is None
+
+
+def numbered(text: str, numbers_from: int | None = 3, tracker: Tracker = TRACKER) -> str | None:
+    shown = {} if numbers_from is None else {"numbers_from": numbers_from}
+    return as_press(Inbound("c1", "m1", text, "sms", 0.0, metadata=shown), tracker).payload
+
+
+@pytest.mark.parametrize("text", ["2", " 2. ", "(2)", "２", "option 2", "No. 2", "#2"])
+def test_a_number_means_the_choice_that_was_shown_with_it(text: str) -> None:
+    assert numbered(text) == "/list"
+
+
+def test_the_numbers_go_on_through_the_cards() -> None:
+    found = [numbered(str(n)) for n in (4, 5, 6, 7)]
+    assert found == [
+        '/order{"order": "1"}',
+        "/more",
+        '/order{"order": "2"}',
+        "/more",
+    ]
+
+
+@pytest.mark.parametrize("text", ["0", "8", "99", "2 lamps", "1234", "12:30", "two"])
+def test_other_numbers_are_what_they_say(text: str) -> None:
+    assert numbered(text) is None
+
+
+def test_where_choices_were_not_numbered_a_number_is_a_number() -> None:
+    assert numbered("2", numbers_from=4) is None
+    assert numbered("2", numbers_from=None) is None
+    assert numbered("2", tracker=Tracker("c1").apply(bot_event(Outbound("How many?"), 0.0, None))) is None

@@ -15,6 +15,7 @@ from bot.channels.connector import Connector
 from bot.channels.presses import button_of, is_over, read_press
 from bot.channels.received import ATTACHED, Message, Received, Reply, Request
 from bot.channels.verdict import Answer, Call, Outcome
+from bot.dialogue.presses import NUMBERS_FROM
 from bot.dispatcher import Dispatcher
 from bot.fanout import Fanout
 from bot.journal.errors import BadId, IdConflict
@@ -134,7 +135,7 @@ GONE = "?"
 
 
 def _metadata(connector: Connector, message: Message) -> Json:
-    found: Json = {**message.metadata, "numbers_from": connector.capabilities.numbers_from}
+    found: Json = {**message.metadata, NUMBERS_FROM: connector.capabilities.numbers_from}
     if message.attachments:
         found["attachments"] = [attachment.to_json() for attachment in message.attachments]
     return found

@@ -10,6 +10,9 @@ from bot.dialogue.tracker import Tracker
 from bot.messages import Button, Inbound, Owner
 
 _AROUND = re.compile(r"^\W+|\W+$")
+_NUMBER = re.compile(r"(?:option|number|no|nr|#)?\W*(\d{1,3})")
+NUMBERS_FROM = "numbers_from"
+"""In a message's metadata: its channel shows so many choices, or more, as a numbered text."""
 
 
 def as_press(inbound: Inbound, tracker: Tracker) -> Inbound:
@@ -18,14 +21,25 @@ def as_press(inbound: Inbound, tracker: Tracker) -> Inbound:
     if inbound.payload is not None or not title or tracker.owner is Owner.AGENT:
         return inbound
     meant = {button.payload for button in _offered(tracker) if _bare(button.title) == title}
+    if not meant:
+        meant = set(_numbered(title, inbound.metadata.get(NUMBERS_FROM), tracker))
     return replace(inbound, payload=meant.pop()) if len(meant) == 1 else inbound
+
+
+def _numbered(title: str, numbers_from: object, tracker: Tracker) -> Iterator[str]:
+    """What the number means in the last numbered text."""
+    found = _NUMBER.fullmatch(title)
+    if found is None or not isinstance(numbers_from, int):
+        return
+    for reply in reversed(tracker.said):
+        if reply.numbered(numbers_from):
+            yield from (button.payload for button in reply.choices[int(found[1]) - 1 : int(found[1])] if int(found[1]))
+            return
 
 
 def _offered(tracker: Tracker) -> Iterator[Button]:
     for reply in tracker.said:
-        yield from reply.buttons
-        for card in reply.cards:
-            yield from card.buttons
+        yield from reply.choices
 
 
 def _bare(text: str) -> str:
