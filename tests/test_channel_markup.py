@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from bot.channels.capabilities import Markup, Unit
 from bot.channels.markup import Span, parse, write
@@ -83,6 +84,23 @@ def test_html_says_what_was_written_and_has_the_known_elements(given: list[Span]
     parser.close()
     assert parser.text == "".join(span.text for span in given)
     assert parser.tags <= {"b", "i", "code"}
+
+
+signs = st.text("ab1 .-+#*_`[]()<>!&|~=:\\\"'/{}", max_size=12).map(str.strip)
+
+
+@given(st.lists(signs, min_size=1, max_size=5).map("\n".join))
+def test_commonmark_shows_what_was_written(text: str) -> None:
+    parser = Read()
+    parser.feed(MarkdownIt("commonmark").render(write((Span(text),), Markup.MARKDOWN)))
+    parser.close()
+    assert parser.text.split() == text.split()
+    assert parser.tags <= {"p", "br"}
+
+
+def test_markdown_without_marks_is_plain() -> None:
+    text = "It is on its way (since 8.30), well-packed!"
+    assert write((Span(text),), Markup.MARKDOWN) == text
 
 
 @given(st.text(max_size=200))

@@ -147,12 +147,17 @@ def _whatsapp(span: Span) -> str:
     return _marked(replace(span, url=""), _plain(span) if span.url else span.text, "```")
 
 
-_SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
+_SIGNS = re.compile(r"[\\`*_\[\]<>|~&]|(?m:^[ \t]*(?:[#+=-]|\d{1,9}[.)]))")
+"""What CommonMark would read as a mark, and no more: a text is also shown where nobody reads marks, in previews."""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"{found[0][:-1]}\\{found[0][-1]}"
 
 
 def _markdown(span: Span) -> str:
     coded = span.code and "`" not in span.text
-    text = f"`{span.text}`" if coded else _SIGNS.sub(r"\\\1", span.text)
+    text = f"`{span.text}`" if coded else _SIGNS.sub(_escaped, span.text)
     text = f"_{text}_" if span.italic else text
     text = f"**{text}**" if span.bold else text
     return f"[{text}](<{span.url.replace('<', '%3C').replace('>', '%3E')}>)" if span.url else text
