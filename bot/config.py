@@ -14,9 +14,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bot.channels.chatwoot import ChatwootSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
-from bot.channels.telegram import TelegramSettings
 from nlu.source import Mendable
 from nlu.types import ERROR_BUDGET
 
@@ -148,8 +148,8 @@ class Settings(BaseSettings):
         "",
         description="Where the service is for the world, `https://chat.example.com`; some channels sign that address.",
     )
+    chatwoot: ChatwootSettings | None = Field(None, description="Chatwoot, as an Agent Bot.")
     signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
-    telegram: TelegramSettings | None = Field(None, description="Telegram, by a bot.")
     delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")
     delivery_hours: float = Field(
         24.0, gt=0, description="Hours for which a reply that a provider does not take is offered again."

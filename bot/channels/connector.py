@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 from bot.channels.capabilities import Capabilities
@@ -57,6 +58,8 @@ class Connector(ABC):
     capabilities: Capabilities
     strict: bool = False
     """Who uses an id twice for different messages is told; a provider that did could only send the same again."""
+    again: int = HTTPStatus.SERVICE_UNAVAILABLE
+    """The status at which the provider sends an event again: we could not store it."""
 
     @abstractmethod
     def verify(self, request: Request) -> bool:

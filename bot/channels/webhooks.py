@@ -6,10 +6,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from aiohttp import web
 
 from bot import metrics
+from bot.admission import Busy
 from bot.agents import Agents
 from bot.channels.connector import Connector
 from bot.channels.presses import button_of, is_over, read_press
@@ -18,10 +20,9 @@ from bot.channels.verdict import Answer, Call, Outcome
 from bot.dialogue.presses import NUMBERS_FROM
 from bot.dispatcher import Dispatcher
 from bot.fanout import Fanout
-from bot.journal.errors import BadId, IdConflict
+from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
 from bot.journal.journal import Journal, Rating
 from bot.messages import Inbound, Json, Owner
-from bot.signals import Signals
 from bot.wire import Malformed, clean_text
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,6 @@ class WebhookDoor:
     fanout: Fanout
     connectors: Mapping[str, Connector]
     call: Callable[[Call], Awaitable[Outcome]]
-    signals: Signals
     longest: int
     """Longest text of a message, in characters; what is longer is cut."""
     agents: Agents = field(init=False)
@@ -57,7 +57,12 @@ class WebhookDoor:
             metrics.REFUSED.labels("signature").inc()
             return _response(REFUSED)
         received = connector.parse(came)
-        await self._take(connector, received, came.now)
+        try:
+            await self._take(connector, received, came.now)
+        except (Busy, StaleFence, Unavailable):
+            if connector.again == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            return web.Response(status=connector.again)
         return _response(received.reply)
 
     async def _verified(self, connector: Connector, came: Request) -> bool:
@@ -81,8 +86,6 @@ class WebhookDoor:
             await self._rate(connector.name, reaction.provider_id, reaction.rating)
         for conversation_id in received.released:
             await self._release(conversation_id)
-        for call in received.seen:
-            self.signals.once(connector, call, f"seen-{now}")
 
     async def _accept(self, connector: Connector, message: Message, now: float) -> None:
         try:
@@ -139,7 +142,7 @@ GONE = "?"
 
 
 def _metadata(connector: Connector, message: Message) -> Json:
-    found: Json = {**message.metadata, NUMBERS_FROM: connector.capabilities.numbers_from}
+    found: Json = {NUMBERS_FROM: connector.capabilities.numbers_from, **message.metadata}
     if message.attachments:
         found["attachments"] = [attachment.to_json() for attachment in message.attachments]
     return found

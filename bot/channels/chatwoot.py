@@ -1,0 +1,223 @@
+"""Chatwoot, as an Agent Bot: it answers what is pending, and opens the conversation when people should go on.
+
+https://www.chatwoot.com/hc/user-guide/articles/1677497472-how-to-use-agent-bots
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Self
+
+import orjson
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from bot.channels.capabilities import Capabilities
+from bot.channels.chatwoot_events import KEY, Events, account_of
+from bot.channels.chatwoot_inboxes import UNKNOWN, shows
+from bot.channels.connector import Check, Connector, Signing, with_headers
+from bot.channels.received import Attachment, Received, Request
+from bot.channels.rendering import Piece, pieces
+from bot.channels.settings import ChannelSettings, Limits
+from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, usual_verdict
+from bot.journal.values import Delivery
+from bot.messages import Author, Json, Owner
+from bot.wire import Malformed, read_object
+
+TOLERANCE = 300
+"""Seconds that a request's time may be off ours."""
+HOPS = 3
+"""Addresses that lead from a file's own to the one that has it."""
+
+
+class ChatwootSettings(ChannelSettings):
+    account: int = Field(ge=1, description="The account's number: in the address of its pages, `/app/accounts/1/`.")
+    token: SecretStr = Field(description="The bot's `Access Token`.")
+    secrets: tuple[SecretStr, ...] = Field(
+        (), description="The bot's `Webhook Secret`, as a JSON list; two while it changes."
+    )
+    key: SecretStr | None = Field(
+        None,
+        description="For a Chatwoot before 4.13, which signs nothing: a long random text; the webhook's address ends "
+        "with `?key=` and it.",
+    )
+    lengths: dict[str, int] = Field(
+        {}, description='Longest messages of inboxes by their numbers, `{"3": 320}`; else what their kind takes.'
+    )
+    api: str = Field("https://app.chatwoot.com", description="Where Chatwoot is.")
+
+    @field_validator("api")
+    @classmethod
+    def _api(cls, url: str) -> str:
+        if not re.match(r"https?://[^/]", url):
+            raise ValueError("must be a URL such as https://app.chatwoot.com")
+        return url.rstrip("/")
+
+    @field_validator("key")
+    @classmethod
+    def _key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch(r"[A-Za-z0-9_-]{24,}", key.get_secret_value()):
+            raise ValueError("must be 24 letters and digits or more, such as `openssl rand -hex 24` makes")
+        return key
+
+    @field_validator("lengths")
+    @classmethod
+    def _lengths(cls, lengths: dict[str, int]) -> dict[str, int]:
+        if any(longest < 50 for longest in lengths.values()):
+            raise ValueError("must be lengths of 50 characters or more")
+        return lengths
+
+    @model_validator(mode="after")
+    def _proof(self) -> Self:
+        if not all(secret.get_secret_value() for secret in self.secrets):
+            raise ValueError("has an empty secret")
+        if not self.secrets and self.key is None:
+            raise ValueError("needs SECRETS, or KEY for a Chatwoot that signs nothing")
+        return self
+
+    def connect(self, limits: Limits) -> Chatwoot:
+        return Chatwoot(
+            str(self.account),
+            self.api,
+            self.token.get_secret_value(),
+            tuple(secret.get_secret_value().encode() for secret in self.secrets),
+            self.key.get_secret_value() if self.key else None,
+            self.lengths,
+            limits,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chatwoot(Connector):
+    account: str
+    api: str
+    access_token: str
+    secrets: tuple[bytes, ...]
+    key: str | None
+    lengths: Mapping[str, int]
+    limits: Limits
+    name: str = "chatwoot"
+    capabilities: Capabilities = UNKNOWN
+    again: int = HTTPStatus.INTERNAL_SERVER_ERROR
+    """At any other error but 429 Chatwoot takes the bot for dead and opens the conversation."""
+
+    def verify(self, request: Request) -> bool:
+        """Each proof that is set up has to hold."""
+        signed = not self.secrets or _signed(self.secrets, request)
+        keyed = self.key is None or _equal(self.key, request.query.get("key", ""))
+        return request.method == "POST" and signed and keyed and self._is_of_account(request)
+
+    def _is_of_account(self, request: Request) -> bool:
+        """A bot of the whole installation gets other accounts' events too."""
+        try:
+            return account_of(read_object(request.body, self.limits.depth)) in (None, self.account)
+        except Malformed:
+            return True  # which `parse` says
+
+    def parse(self, request: Request) -> Received:
+        event = read_object(request.body, self.limits.depth)
+        return Events(self.name, self.account, self.lengths).received(event)
+
+    def render(self, delivery: Delivery) -> tuple[Call, ...]:
+        where = delivery.address
+        if delivery.entry.author is Author.SYSTEM and delivery.owner is Owner.BOT:
+            return ()  # people gave it back: Chatwoot shows that, and nobody should write into what they resolved
+        found = pieces(delivery, shows(where, self.lengths))
+        said = tuple(Call(self._url(where, "messages"), orjson.dumps(_message(piece))) for piece in found)
+        return (*said, self._opened(where)) if delivery.owner is Owner.QUEUE else said
+
+    def _opened(self, where: Mapping[str, Any]) -> Call:
+        """For people. Once more changes nothing."""
+        return Call(self._url(where, "toggle_status"), orjson.dumps({"status": "open"}), repeatable=True)
+
+    def _url(self, where: Mapping[str, Any], verb: str) -> str:
+        return f"{self.api}/api/v1/accounts/{self.account}/conversations/{where['conversation']}/{verb}"
+
+    def sign(self, call: Call, signing: Signing) -> Call:
+        if _is_message(call):
+            message = orjson.loads(call.body)
+            message.setdefault("content_attributes", {})[KEY] = signing.key
+            call = replace(call, body=orjson.dumps(message))
+        return with_headers(call, api_access_token=self.access_token)
+
+    def classify(self, call: Call, outcome: Outcome) -> Verdict:
+        verdict = usual_verdict(outcome)
+        if isinstance(outcome, Silence):
+            return verdict
+        match outcome.status:
+            case HTTPStatus.OK:
+                return replace(verdict, provider_id=_number_in(outcome.body) if _is_message(call) else None)
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                return replace(verdict, fate=Fate.REFUSED, error=f"{verdict.error} {_MEND}")
+            case HTTPStatus.NOT_FOUND:
+                return replace(verdict, error=f"{verdict.error} The conversation was deleted in Chatwoot.")
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                return replace(verdict, account=True)
+        return verdict
+
+    def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
+        """Chatwoot's address of a file leads on to where it is stored; neither is told our token."""
+        if not before:
+            return Call(attachment.reference, headers={}, method="GET")
+        further = before[-1].headers.get("location") if 300 <= before[-1].status < 400 else None
+        return Call(further, headers={}, method="GET") if further and len(before) <= HOPS else None
+
+    def checks(self, public_url: str) -> tuple[Check, ...]:
+        """Chatwoot counts conversations from 1, so nothing is opened."""
+        call = self._opened({"conversation": "0"})
+        return (Check("The token", with_headers(call, api_access_token=self.access_token), _judge),)
+
+
+_MEND = "Compare FRONTDESK_CHATWOOT__TOKEN with the bot's Access Token, and choose the bot in an inbox of the account."
+
+
+def _judge(outcome: Outcome) -> str | None:
+    if isinstance(outcome, Silence):
+        return f"{outcome.reason} Look at FRONTDESK_CHATWOOT__API."
+    if outcome.status == HTTPStatus.NOT_FOUND and b'"error"' in outcome.body:
+        return None
+    if outcome.status == HTTPStatus.UNAUTHORIZED:
+        return f"it is not taken. {_MEND}"
+    return f"the answer is {outcome.status}, and not Chatwoot's. Look at FRONTDESK_CHATWOOT__API."
+
+
+def _message(piece: Piece) -> Json:
+    said: Json = {"content": piece.text, "message_type": "outgoing", "private": False, "content_type": "text"}
+    if not piece.offer:
+        return said
+    items = [{"title": choice.title, "value": choice.id} for choice in piece.offer]
+    return {**said, "content_type": "input_select", "content_attributes": {"items": items}}
+
+
+def _is_message(call: Call) -> bool:
+    return call.url.endswith("/messages")
+
+
+def _number_in(body: bytes) -> str | None:
+    try:
+        number = orjson.loads(body)["id"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return str(number) if isinstance(number, int) else None
+
+
+def signature(secret: bytes, at: str, body: bytes) -> str:
+    return "sha256=" + hmac.digest(secret, at.encode("utf-8", "surrogatepass") + b"." + body, "sha256").hex()
+
+
+def _signed(secrets: tuple[bytes, ...], request: Request) -> bool:
+    at, given = request.headers.get("x-chatwoot-timestamp", ""), request.headers.get("x-chatwoot-signature", "")
+    same = [_equal(signature(secret, at, request.body), given) for secret in secrets]
+    return any(same) and _recent(at, request.now)
+
+
+def _recent(at: str, now: float) -> bool:
+    """Plain digits alone: int() would take signs, spaces and other scripts' digits."""
+    return at.isascii() and at.isdigit() and len(at) <= 16 and abs(now - int(at)) <= TOLERANCE
+
+
+def _equal(wanted: str, given: str) -> bool:
+    return hmac.compare_digest(wanted.encode(), given.encode("utf-8", "surrogatepass"))
