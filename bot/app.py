@@ -48,9 +48,9 @@ from bot.pacing import Pacing
 from bot.presence import Presence
 from bot.sending import Sender
 from bot.sessions import Sessions
+from bot.signals import Signals
 from bot.tokens import Signer, load_key
 from bot.turn import Turns
-from bot.typing_signals import TypingSignals
 from bot.widget import serve as widget_files
 
 DRAIN_SECONDS = 3.0
@@ -104,7 +104,7 @@ async def serving(
         calls = Caller(settings.delivery_timeout)
         stack.push_async_callback(calls.close)
         sender = Sender(calls)
-        signals = TypingSignals(connectors, sender)
+        signals = Signals(connectors, sender)
         stack.push_async_callback(signals.close)
         outbox = Outbox(journal, sender, connectors, _patience(settings), pacing=Pacing(sessions.allow))
         outbox.start()
@@ -121,12 +121,13 @@ async def serving(
         agents = Agents(journal, fanout)
         queue = LiveQueue(journal, settings, lambda: language.insightful)
         front = _front(settings, assistant, actions, signer)
+        webhooks = WebhookDoor(dispatcher, journal, fanout, connectors, calls.call, signals, settings.message_chars)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
             [
                 *widget.routes(),
                 *RestDoor(dispatcher, doors, _rest_limits(settings)).routes(),
-                *WebhookDoor(dispatcher, journal, fanout, connectors, calls.call, settings.message_chars).routes(),
+                *webhooks.routes(),
                 *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),

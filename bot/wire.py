@@ -83,3 +83,23 @@ def int_field(data: dict[str, Any], name: str, *, default: int | None = None) ->
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
         raise Malformed(f"`{name}` must be a whole number from 0.")
     return value
+
+
+def inner(data: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object of that name, or an empty one."""
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def objects(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in the list of that name; none if it is no list."""
+    value = data.get(name)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def object_or_empty(data: bytes, max_depth: int = 32) -> dict[str, Any]:
+    """Of somebody whose answer may be anything."""
+    try:
+        return read_object(data, max_depth)
+    except Malformed:
+        return {}

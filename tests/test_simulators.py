@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.config import channels
+from bot.messages import Owner
 from bot.simulators.all import simulator
 from bot.simulators.provider import Provider
 from tests.service import running
@@ -31,13 +32,19 @@ async def talking(home: Path, name: str, *plan: str) -> AsyncIterator[tuple[Prov
             yield provider, service
 
 
+def answers(provider: Provider) -> int:
+    """How many the customer saw; where there are no buttons, choices are a part of the text."""
+    assert all(text.partition("\n")[0] == "answer" for text in provider.texts(CUSTOMER))
+    return len(provider.texts(CUSTOMER))
+
+
 @pytest.mark.parametrize("name", channels())
 async def test_a_customer_is_answered(name: str, tmp_path: Path) -> None:
     async with talking(tmp_path, name) as (provider, _):
         assert 200 <= await provider.say(CUSTOMER, "ask") < 300
-        await provider.until(lambda: provider.texts(CUSTOMER) == ["answer"])
+        await provider.until(lambda: answers(provider) == 1)
         assert 200 <= await provider.say(CUSTOMER, "ask") < 300
-        await provider.until(lambda: provider.texts(CUSTOMER) == ["answer"] * 2)
+        await provider.until(lambda: answers(provider) == 2)
 
 
 @pytest.mark.parametrize("name", channels())
@@ -46,7 +53,7 @@ async def test_a_message_that_comes_again_is_answered_once(name: str, tmp_path: 
         event = provider.said(CUSTOMER, "ask")
         assert {await provider.post(event) // 100 for _ in range(3)} == {2}
         await provider.say(CUSTOMER, "ask")
-        await provider.until(lambda: len(provider.texts(CUSTOMER)) == 2)
+        await provider.until(lambda: answers(provider) == 2)
         (conversation,) = await service.journal.conversations()
         assert conversation.entries == 4
 
@@ -55,7 +62,7 @@ async def test_a_message_that_comes_again_is_answered_once(name: str, tmp_path: 
 async def test_an_answer_that_did_not_arrive_is_sent_again(name: str, tmp_path: Path) -> None:
     async with talking(tmp_path, name, "429") as (provider, _):
         await provider.say(CUSTOMER, "ask")
-        await provider.until(lambda: provider.texts(CUSTOMER) == ["answer"])
+        await provider.until(lambda: answers(provider) == 1)
         assert provider.calls == ["429", "ok"]
 
 
@@ -66,7 +73,7 @@ async def test_an_answer_that_may_have_arrived_is_not_shown_twice(name: str, fau
         await provider.say(CUSTOMER, "ask")
         await provider.until(lambda: bool(provider.calls))
         await provider.say(CUSTOMER, "ask")
-        await provider.until(lambda: provider.texts(CUSTOMER) == ["answer"] * 2)
+        await provider.until(lambda: answers(provider) == 2)
 
 
 @pytest.mark.parametrize("name", channels())
@@ -76,3 +83,35 @@ async def test_a_stranger_is_told_nothing(name: str, tmp_path: Path) -> None:
         forged = type(event)(event.body + b" ", {}, event.method, event.query)
         assert await provider.exchange(forged) == (401, b"")
         assert await service.journal.conversations() == []
+
+
+@pytest.mark.parametrize("name", channels())
+async def test_a_choice_means_what_it_says_and_counts_once(name: str, tmp_path: Path) -> None:
+    async with talking(tmp_path, name) as (provider, _):
+        await provider.say(CUSTOMER, "ask")
+        await provider.until(lambda: answers(provider) == 1)
+        (shown,) = provider.seen[CUSTOMER]
+        if shown.choices:
+            assert [choice.title for choice in shown.choices] == ["Again", "A person"]
+            event = provider.pressed(CUSTOMER, shown.choices[0], shown)
+        else:
+            event = provider.said(CUSTOMER, "1")
+        assert {await provider.post(event) // 100 for _ in range(2)} == {2}
+        await provider.until(lambda: answers(provider) == 2)
+        await provider.say(CUSTOMER, "ask")
+        await provider.until(lambda: answers(provider) == 3)
+
+
+@pytest.mark.parametrize("name", channels())
+async def test_a_person_is_always_to_be_had(name: str, tmp_path: Path) -> None:
+    async with talking(tmp_path, name) as (provider, service):
+        await provider.say(CUSTOMER, "ask")
+        await provider.until(lambda: answers(provider) == 1)
+        (shown,) = provider.seen[CUSTOMER]
+        if shown.choices:
+            await provider.press(CUSTOMER, "A person")
+        else:
+            await provider.say(CUSTOMER, "2")
+        await provider.until(lambda: len(provider.seen[CUSTOMER]) > 1)
+        (conversation,) = await service.journal.conversations()
+        assert conversation.owner is Owner.QUEUE

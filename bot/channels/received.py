@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
+from bot.channels.verdict import Call
 from bot.journal.values import Arrival, Receipt
 from bot.messages import Json
 
@@ -105,6 +106,8 @@ class Received:
     reactions: tuple[Reaction, ...] = ()
     released: tuple[str, ...] = ()
     """Conversations that people, somewhere else, gave back to the bot."""
+    seen: tuple[Call, ...] = ()
+    """Calls to make at once, once all is accepted: that a press was seen, say. Nothing depends on them."""
     ignored: tuple[str, ...] = ()
     """What else there was, in words of ours and few: they are counted."""
     reply: Reply = ACKNOWLEDGED

@@ -23,6 +23,7 @@ from bot.fanout import Fanout
 from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
 from bot.journal.journal import Journal, Rating
 from bot.messages import Inbound, Json, Owner
+from bot.signals import Signals
 from bot.wire import Malformed, clean_text
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class WebhookDoor:
     fanout: Fanout
     connectors: Mapping[str, Connector]
     call: Callable[[Call], Awaitable[Outcome]]
+    signals: Signals
     longest: int
     """Longest text of a message, in characters; what is longer is cut."""
     agents: Agents = field(init=False)
@@ -86,6 +88,8 @@ class WebhookDoor:
             await self._rate(connector.name, reaction.provider_id, reaction.rating)
         for conversation_id in received.released:
             await self._release(conversation_id)
+        for call in received.seen:
+            self.signals.once(connector, call, f"seen-{now}")
 
     async def _accept(self, connector: Connector, message: Message, now: float) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot import typing_signals as module
+from bot import signals as module
 from bot.channels.capabilities import Capabilities
 from bot.channels.connector import Connector
 from bot.channels.received import Received, Request
@@ -17,7 +17,7 @@ from bot.channels.verdict import Answer, Call, Outcome, Verdict, usual_verdict
 from bot.journal.values import Delivery
 from bot.messages import Inbound, Owner
 from bot.sending import Sender
-from bot.typing_signals import TypingSignals
+from bot.signals import Signals
 
 FROM = Inbound("test-1", "m1", "hello", "test", 1.0, address={"to": "1"})
 
@@ -59,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_it_is_shown_again_and_again_until_the_answer_is_there() -> None:
     channel = Chatty()
-    signals = TypingSignals({"test": channel}, Sender(channel))
+    signals = Signals({"test": channel}, Sender(channel))
     with signals.during(FROM, Owner.BOT):
         for _ in range(3):
             channel.came.clear()
@@ -81,7 +81,7 @@ async def test_it_is_shown_again_and_again_until_the_answer_is_there() -> None:
 )
 async def test_nobody_types_who_does_not(inbound: Inbound, owner: Owner) -> None:
     channel = Chatty()
-    signals = TypingSignals({"test": channel}, Sender(channel))
+    signals = Signals({"test": channel}, Sender(channel))
     with signals.during(inbound, owner):
         await asyncio.sleep(0.05)
     await signals.close()
@@ -90,9 +90,22 @@ async def test_nobody_types_who_does_not(inbound: Inbound, owner: Owner) -> None
 
 async def test_an_answer_that_is_there_at_once_needs_no_signal() -> None:
     channel = Chatty()
-    signals = TypingSignals({"test": channel}, Sender(channel))
+    signals = Signals({"test": channel}, Sender(channel))
     with signals.during(FROM, Owner.BOT):
         pass
     await asyncio.sleep(0.05)
     await signals.close()
     assert channel.signals == []
+
+
+async def test_what_nothing_depends_on_is_sent_in_the_background_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    channel = Chatty()
+    signals = Signals({"test": channel}, Sender(channel))
+    for number in range(5):
+        signals.once(channel, Call(f"seen/{number}"), f"k{number}")
+    while len(channel.signals) < 2:
+        channel.came.clear()
+        await asyncio.wait_for(channel.came.wait(), 20)
+    await signals.close()
+    assert channel.signals == ["seen/0", "seen/1"]
