@@ -18,6 +18,7 @@ from bot.channels.chatwoot import ChatwootSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
 from bot.channels.telegram import TelegramSettings
+from bot.channels.whatsapp import WhatsappSettings
 from nlu.source import Mendable
 from nlu.types import ERROR_BUDGET
 
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     chatwoot: ChatwootSettings | None = Field(None, description="Chatwoot, as an Agent Bot.")
     signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
     telegram: TelegramSettings | None = Field(None, description="Telegram, by a bot.")
+    whatsapp: WhatsappSettings | None = Field(None, description="WhatsApp, by Meta's Cloud API.")
     delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")
     delivery_hours: float = Field(
         24.0, gt=0, description="Hours for which a reply that a provider does not take is offered again."

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from bot.channels.verdict import Call
-from bot.journal.values import Arrival, Receipt
+from bot.journal.values import Arrival, Rating, Receipt
 from bot.messages import Json
 
 __all__ = ["Arrival", "Attachment", "Message", "Reaction", "Receipt", "Received", "Reply", "Request"]
@@ -82,7 +82,7 @@ class Reaction:
     """A customer's thumb under a message of ours."""
 
     provider_id: str
-    rating: Literal["up", "down", "none"]
+    rating: Rating
 
 
 @dataclass(frozen=True, slots=True)

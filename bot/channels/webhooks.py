@@ -21,7 +21,8 @@ from bot.dialogue.presses import NUMBERS_FROM
 from bot.dispatcher import Dispatcher
 from bot.fanout import Fanout
 from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
-from bot.journal.journal import Journal, Rating
+from bot.journal.journal import Journal
+from bot.journal.values import Rating
 from bot.messages import Inbound, Json, Owner
 from bot.signals import Signals
 from bot.wire import Malformed, clean_text

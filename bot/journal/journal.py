@@ -7,7 +7,7 @@ from asyncio import to_thread
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self
+from typing import Any, Concatenate, ParamSpec, Self
 
 from sqlalchemy import Connection
 
@@ -51,6 +51,7 @@ from bot.journal.values import (
     Note,
     Notice,
     PastTurn,
+    Rating,
     Receipt,
     Review,
     Reviewed,
@@ -68,7 +69,6 @@ from bot.messages import Entry, Event, Inbound, Json, Outbound, Owner, State, Tu
 
 P = ParamSpec("P")
 Function = Callable[Concatenate[Connection, P], T]
-Rating = Literal["up", "down", "none"]
 Clock = Callable[[], float]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from bot.messages import Author, Entry, Event, Inbound, Json, Outbound, Owner, State
 
+Rating = Literal["up", "down", "none"]
 OURS = "journal"
 """The source of utterances that were said here."""
 APART = "@"

@@ -1,0 +1,169 @@
+"""What WhatsApp tells: messages, and what became of ours. Every list in it may hold several.
+
+https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bot.channels.received import Arrival, Attachment, Message, Reaction, Receipt, Received, conversation
+from bot.journal.values import Rating
+from bot.messages import Json
+from bot.wire import Malformed, inner, objects
+
+CHANNEL = "whatsapp"
+ID_CHARS = 200
+_MEDIA = {"image": "image", "audio": "audio", "video": "video", "document": "file", "sticker": "sticker"}
+_ARRIVALS = {"delivered": Arrival.DELIVERED, "read": Arrival.READ, "failed": Arrival.FAILED}
+_UP, _DOWN = ("👍", "❤", "❤️", "🙏", "😂", "💯"), ("👎", "😢", "😡")
+
+
+@dataclass(slots=True)
+class Events:
+    """Collects what one request of an account tells."""
+
+    account: str
+    """The phone number's id."""
+    sentences: dict[int, str]
+    """Why messages fail, by the code."""
+    messages: list[Message] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    def read(self, event: Json) -> Received:
+        for change in changes(event):
+            value = inner(change, "value")
+            if change.get("field") != "messages" or number_of(value) != self.account:
+                self.ignored.append("other")
+                continue
+            names = {contact.get("wa_id"): contact for contact in objects(value, "contacts")}
+            names |= {contact.get("user_id"): contact for contact in objects(value, "contacts")}
+            for message in objects(value, "messages"):
+                self._message(message, names)
+            for status in objects(value, "statuses"):
+                self._status(status)
+        return Received(tuple(self.messages), tuple(self.receipts), tuple(self.reactions), ignored=tuple(self.ignored))
+
+    def _message(self, message: Json, contacts: dict[object, Json]) -> None:
+        kind = message.get("type")
+        if kind == "reaction":
+            reaction = inner(message, "reaction")
+            self.reactions.append(Reaction(text_of(reaction, "message_id"), _rating(reaction.get("emoji"))))
+            return
+        attachments = tuple(_attachments(message))
+        text, press = _said(message)
+        if not text and not attachments:
+            self.ignored.append("unsupported" if kind in ("unsupported", "unknown", "system") else "other")
+            return
+        user, phone = _text(message, "from_user_id"), _text(message, "from")
+        who = contacts.get(user or phone) or contacts.get(phone) or {}
+        user = user or _text(who, "user_id")
+        name = text_of(message, "id")
+        self.messages.append(
+            Message(
+                self._conversation(user, phone),
+                name,
+                self._address(user, phone, name),
+                text=text,
+                press=press,
+                attachments=attachments,
+                at=_time(message),
+                metadata=_who(who, phone),
+            )
+        )
+
+    def _conversation(self, user: str, phone: str) -> str:
+        """By the id that WhatsApp keeps for our business, where it tells one: numbers change, and may be hidden."""
+        if not user and not phone:
+            raise Malformed("A message is from nobody.")
+        return conversation(CHANNEL, self.account, user or phone)
+
+    def _address(self, user: str, phone: str, message: str) -> dict[str, str]:
+        known = {"user": user, "phone": phone, "message": message}
+        return {key: value for key, value in known.items() if value}
+
+    def _status(self, status: Json) -> None:
+        arrival = _ARRIVALS.get(str(status.get("status")))
+        if arrival is None:
+            self.ignored.append("status")
+            return
+        user, phone = _text(status, "recipient_user_id"), _text(status, "recipient_id")
+        key = _text(status, "biz_opaque_callback_data") or None
+        self.receipts.append(
+            Receipt(
+                arrival,
+                text_of(status, "id"),
+                key=key if user or phone else None,
+                conversation_id=self._conversation(user, phone) if user or phone else None,
+                error=self._reason(status) if arrival is Arrival.FAILED else None,
+            )
+        )
+
+    def _reason(self, status: Json) -> str:
+        codes = [error.get("code") for error in objects(status, "errors")]
+        known = [self.sentences[code] for code in codes if isinstance(code, int) and code in self.sentences]
+        return known[0] if known else f"WhatsApp could not deliver it (error {codes[0] if codes else 'unknown'})."
+
+
+def changes(event: Json) -> Iterator[Json]:
+    for entry in objects(event, "entry"):
+        yield from objects(entry, "changes")
+
+
+def number_of(value: Json) -> str:
+    return _text(inner(value, "metadata"), "phone_number_id")
+
+
+def _said(message: Json) -> tuple[str, str | None]:
+    """The text, and the id of what was pressed."""
+    interactive = inner(message, "interactive")
+    pressed = inner(interactive, "button_reply") or inner(interactive, "list_reply")
+    if pressed:
+        return _text(pressed, "title", 4096), _text(pressed, "id")
+    if button := inner(message, "button"):
+        return _text(button, "text", 4096), None  # of a template: what it means was not ours to say
+    media = inner(message, str(message.get("type")))
+    return _text(inner(message, "text"), "body", 65536) or _text(media, "caption", 4096), None
+
+
+def _attachments(message: Json) -> Iterator[Attachment]:
+    kind = str(message.get("type"))
+    if kind in _MEDIA:
+        media = inner(message, kind)
+        name = _text(media, "filename")
+        yield Attachment(_MEDIA[kind], text_of(media, "id"), _text(media, "mime_type"), name)  # type: ignore[arg-type]
+    if place := inner(message, "location"):
+        yield Attachment("place", f"{place.get('latitude')},{place.get('longitude')}"[:60], name=_text(place, "name"))
+    for contact in objects(message, "contacts")[:10]:
+        numbers = [_text(phone, "phone") for phone in objects(contact, "phones")]
+        yield Attachment("contact", numbers[0] if numbers else "", name=_text(inner(contact, "name"), "formatted_name"))
+
+
+def _rating(emoji: object) -> Rating:
+    return "up" if emoji in _UP else "down" if emoji in _DOWN else "none"
+
+
+def _who(contact: Json, phone: str) -> dict[str, str]:
+    known = {"name": _text(inner(contact, "profile"), "name"), "phone": phone}
+    return {key: value for key, value in known.items() if value}
+
+
+def _time(message: Json) -> float | None:
+    given = _text(message, "timestamp")
+    return float(given) if given.isascii() and given.isdigit() and len(given) <= 11 else None
+
+
+def _text(holder: Json, name: str, longest: int = ID_CHARS) -> str:
+    """Empty if it is not there, or not as it should be."""
+    found = holder.get(name)
+    return found if isinstance(found, str) and len(found) <= longest else ""
+
+
+def text_of(holder: Json, name: str) -> str:
+    found = _text(holder, name)
+    if not found:
+        raise Malformed(f"`{name}` must be text.")
+    return found
