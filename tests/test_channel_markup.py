@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from bot.channels.capabilities import Markup, Unit
-from bot.channels.markup import Span, parse, write
+from bot.channels.markup import Span, joined, parse, write
 from bot.channels.splitting import measure, shortened, split
 
 TEXT = "**Bold** and *it*, `code`, [our page](https://example.com/a?b=1&c=2)\n- one\n- two"
@@ -32,7 +33,7 @@ TEXT = "**Bold** and *it*, `code`, [our page](https://example.com/a?b=1&c=2)\n- 
         (Markup.WHATSAPP, "*Bold* and _it_, ```code```, our page (https://example.com/a?b=1&c=2)\n• one\n• two"),
         (
             Markup.MARKDOWN,
-            "**Bold** and _it_, `code`, [our page](<https://example.com/a?b=1&c=2>)  \n• one  \n• two",
+            "**Bold** and *it*, `code`, [our page](https://example.com/a?b=1&c=2)  \n• one  \n• two",
         ),
     ],
 )
@@ -73,8 +74,11 @@ class Read(HTMLParser):
         self.tags.add(tag)
 
 
-words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
-spans = st.lists(st.builds(Span, words, st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=6)
+words = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("*_~`<>[]()#-\\! .\n"), min_size=1, max_size=60
+)
+urls = st.sampled_from(["", "", "", "https://example.com/_a_?b=(1)&lt;c", "mailto:a_b_@example.com"])
+spans = st.lists(st.builds(Span, words, st.booleans(), st.booleans(), st.booleans(), urls), min_size=1, max_size=6)
 
 
 @given(spans)
@@ -83,7 +87,59 @@ def test_html_says_what_was_written_and_has_the_known_elements(given: list[Span]
     parser.feed(write(given, Markup.HTML))
     parser.close()
     assert parser.text == "".join(span.text for span in given)
-    assert parser.tags <= {"b", "i", "code"}
+    assert parser.tags <= {"b", "i", "code", "pre", "a"}
+
+
+@settings(max_examples=50)
+@given(spans)
+def test_markdown_says_what_was_written(given: list[Span]) -> None:
+    parser = Read()
+    parser.feed(MarkdownIt("commonmark", {"html": True}).render(write(joined(given), Markup.MARKDOWN)))
+    parser.close()
+    shown = parser.text.replace("\u2060", "")
+    assert "".join(shown.split()) == "".join("".join(span.text for span in given).replace("\u2060", "").split())
+    assert parser.tags <= {"p", "br", "em", "strong", "code", "pre", "a"}
+
+
+@given(words)
+def test_plain_text_has_no_marks_in_markdown(text: str) -> None:
+    parser = Read()
+    parser.feed(MarkdownIt("commonmark", {"html": True}).render(write((Span(text),), Markup.MARKDOWN)))
+    assert parser.tags <= {"p", "br"}
+
+
+@pytest.mark.parametrize("markup", Markup)
+def test_an_address_stays_whole(markup: Markup) -> None:
+    address = "https://example.com/_next/*a*?b=1"
+    assert address in write(parse(f"See {address}."), markup)
+    assert address in write(parse(f"See [the page]({address})."), markup)
+
+
+@pytest.mark.parametrize(
+    ("text", "slack", "whatsapp"),
+    [
+        ("**2 * 3 *4***", "2 * 3 *\u20604*", "2 * 3 *\u20604*"),  # a mark within would end it
+        ("foo**bar**", "foobar", "foobar"),
+        ("**one\ntwo**", "*one*\n*two*", "*one*\n*two*"),
+        ("> said", "\u2060&gt; said", "\u2060> said"),
+        ("```\na *b*\nc\n```", "```\na *b*\nc\n```", "```a *b*\nc```"),
+        ("**[page](https://example.com)**", "*<https://example.com|page>*", "*page* (https://example.com)"),
+        ("<https://example.com>", "<https://example.com>", "https://example.com"),
+    ],
+)
+def test_marks_that_cannot_stand_are_left_out(text: str, slack: str, whatsapp: str) -> None:
+    assert write(parse(text), Markup.MRKDWN) == slack
+    assert write(parse(text), Markup.WHATSAPP) == whatsapp
+
+
+def test_a_link_after_an_exclamation_mark_is_no_image() -> None:
+    spans = (Span("Wow!"), Span("page", url="https://example.com/"))
+    assert write(spans, Markup.MARKDOWN) == "Wow!\u2060[page](https://example.com/)"
+
+
+@pytest.mark.parametrize("markup", [Markup.MRKDWN, Markup.WHATSAPP, Markup.MARKDOWN])
+def test_code_cannot_be_left_from_within(markup: Markup) -> None:
+    assert "` *bold* `" not in write((Span("x` *bold* `y", code=True),), markup)
 
 
 signs = st.text("ab1 .-+#*_`[]()<>!&|~=:\\\"'/{}", max_size=12).map(str.strip)
@@ -118,7 +174,10 @@ def test_parts_fit_and_lose_nothing(given: list[Span], longest: int, unit: Unit,
     assert all(measure(write(part, markup), unit) <= longest for part in parts)
     assert all(part for part in parts)
     together = "".join(span.text for part in parts for span in part)
-    assert "".join(together.split()) == "".join("".join(span.text for span in given).split())
+    for span in given:  # a link that is too long is text and address
+        assert all(character in together for character in span.text if not character.isspace())
+    if not any(span.url for span in given):
+        assert "".join(together.split()) == "".join("".join(span.text for span in given).split())
 
 
 def parts(text: str, longest: int) -> list[str]:
@@ -143,3 +202,47 @@ def test_no_sign_is_cut(sign: str) -> None:
 def test_marks_are_closed_and_opened_again() -> None:
     both = split(parse("**one two three four**"), 14, Unit.CHARACTERS, Markup.WHATSAPP)
     assert [write(part, Markup.WHATSAPP) for part in both] == ["*one two*", "*three four*"]
+
+
+def test_a_link_is_in_one_part_or_is_no_link() -> None:
+    spans = parse("Read [all of our conditions](https://example.com/conditions) now, please.")
+    both = split(spans, 57, Unit.CHARACTERS, Markup.PLAIN)
+    assert [write(part, Markup.PLAIN) for part in both] == [
+        "Read",
+        "all of our conditions (https://example.com/conditions)",
+        "now, please.",
+    ]
+    cut = split(spans, 30, Unit.CHARACTERS, Markup.PLAIN)
+    assert not any(span.url for part in cut for span in part)
+    assert "".join(write(part, Markup.PLAIN) for part in cut).count("https://") == 1
+
+
+def test_a_word_that_fits_is_never_cut() -> None:
+    assert parts("hello " + "a" * 28, 30) == ["hello", "a" * 28]
+
+
+def test_sentences_without_blanks_end_where_they_fit() -> None:
+    assert parts("一二三四。五六七八。九十", 9) == ["一二三四。", "五六七八。九十"]
+
+
+def looks(text: str) -> int:
+    """How many calls it takes."""
+    found = 0
+
+    def count(*_: object) -> None:
+        nonlocal found
+        found += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        split(parse(text), 160, Unit.UTF16, Markup.HTML)
+        shortened(text, 24, Unit.UTF16)
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+@pytest.mark.parametrize("text", ["ab, cd. ", "🇩🇪", "\u0301", "**a** b ", "x", "https://example.com/a "])
+def test_the_work_grows_no_faster_than_the_text(text: str) -> None:
+    assert looks(text * 800) < 5 * looks(text * 200)

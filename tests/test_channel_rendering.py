@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.capabilities import Capabilities, Markup, Options, Unit
-from bot.channels.presses import read_press
+from bot.channels.presses import Press, read_press
 from bot.channels.rendering import Choice, Piece, Way, pieces
 from bot.channels.splitting import measure
 from bot.messages import Button, Card, Outbound, Source
@@ -35,9 +35,16 @@ def test_choices_take_the_smallest_form_that_holds_them(number: int, way: Way) -
 
 
 def test_titles_that_are_too_long_for_buttons_go_to_the_list_and_are_cut_there() -> None:
+    (piece,) = shown(Outbound("Which?", buttons(2, "{} is a very long choice number")))
+    assert (piece.way, piece.text) == (Way.CHOICES, "Which?")
+    assert [choice.title for choice in piece.offer] == ["1 is a very long choice…", "2 is a very long choice…"]
+
+
+def test_titles_that_are_alike_once_cut_get_numbers_and_the_text_tells_them() -> None:
     (piece,) = shown(Outbound("Which?", buttons(2, "A very long choice number {}")))
-    assert piece.way is Way.CHOICES
-    assert [choice.title for choice in piece.offer] == ["A very long choice numb…"] * 2
+    assert [choice.title for choice in piece.offer] == ["1. A very long choice n…", "2. A very long choice n…"]
+    assert piece.text == "Which?\n\n1. A very long choice number 1\n2. A very long choice number 2"
+    assert [read_press(choice.id, EPOCH) for choice in piece.offer] == [Press(2, 0), Press(2, 1)]
 
 
 def test_more_than_any_form_holds_becomes_numbers() -> None:
@@ -87,6 +94,17 @@ def test_the_last_part_carries_the_choices() -> None:
     first, last = shown(Outbound("One sentence here. " * 9, buttons(2)))
     assert (first.offer, len(last.offer)) == ((), 2)
     assert len(last.text) <= 100
+
+
+def test_the_choices_take_a_short_last_part_and_the_rest_is_no_more_messages_than_it_has_to_be() -> None:
+    found = shown(Outbound("One sentence here. " * 15, buttons(2)))  # 285 signs: 200 and at most 100
+    assert [len(piece.offer) for piece in found] == [0, 2]
+
+
+def test_addresses_that_nobody_may_follow_are_no_links() -> None:
+    card = Card("Lamp", url="javascript:alert(1)")
+    script = Source("Returns", "javascript:alert(1)", "returns")
+    assert [piece.text for piece in shown(Outbound("Hi", source=script, cards=(card,)))] == ["Hi\n\nReturns", "*Lamp*"]
 
 
 def test_choices_without_a_text_have_something_above_them() -> None:

@@ -69,7 +69,7 @@ def numbered(text: str, numbers_from: int | None = 3, tracker: Tracker = TRACKER
     return as_press(Inbound("c1", "m1", text, "sms", 0.0, metadata=shown), tracker).payload
 
 
-@pytest.mark.parametrize("text", ["2", " 2. ", "(2)", "２", "option 2", "No. 2", "#2"])
+@pytest.mark.parametrize("text", ["2", " 2. ", "(2)", "２", "option 2", "Option 2.", "No. 2", "#2", "2️⃣"])
 def test_a_number_means_the_choice_that_was_shown_with_it(text: str) -> None:
     assert numbered(text) == "/list"
 
@@ -84,7 +84,7 @@ def test_the_numbers_go_on_through_the_cards() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["0", "8", "99", "2 lamps", "1234", "12:30", "two"])
+@pytest.mark.parametrize("text", ["0", "8", "99", "2 lamps", "1234", "12:30", "two", "-2", "$2", "2 %"])
 def test_other_numbers_are_what_they_say(text: str) -> None:
     assert numbered(text) is None
 
@@ -93,3 +93,10 @@ def test_where_choices_were_not_numbered_a_number_is_a_number() -> None:
     assert numbered("2", numbers_from=4) is None
     assert numbered("2", numbers_from=None) is None
     assert numbered("2", tracker=Tracker("c1").apply(bot_event(Outbound("How many?"), 0.0, None))) is None
+
+
+def test_a_form_that_waits_for_a_number_gets_it() -> None:
+    asked = Event("slot", 1.0, {"name": "requested_slot", "value": "amount"})
+    waiting = TRACKER.apply(Event("active_loop", 1.0, {"name": "f"})).apply(asked)
+    assert numbered("2", tracker=waiting) == "/list"  # its question is the one with the choices
+    assert numbered("2", tracker=waiting.apply(bot_event(Outbound("How many?"), 1.0, None))) is None

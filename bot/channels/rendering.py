@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.channels.capabilities import Capabilities, Options
-from bot.channels.markup import Span, joined, parse, write
+from bot.channels.markup import Span, joined, link, parse, write
 from bot.channels.presses import Press, press_id
 from bot.channels.splitting import measure, shortened, split
 from bot.journal.values import Delivery
@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One message. With an image, the text is its caption."""
+    """One message. With an image, the text is its caption, and there are no choices: few channels take all three."""
 
     text: str = ""
     """In the channel's markup."""
@@ -74,13 +74,13 @@ class _Renderer:
 
     def _holder(self, holder: _Holder, number: int) -> Iterator[Piece]:
         """`number`: of its first choice, if they are numbered; else 0."""
-        offer, way = ((), Way.BUTTONS) if number else self._offer(holder)
+        offer, way, alike = ((), Way.BUTTONS, False) if number else self._offer(holder)
         if holder.card and self.can.cards and not number:
             yield Piece(offer=offer, way=way, image=holder.image, card=holder.card)
             return
-        spans = holder.spans + (_numbered(holder, number) if number else ())
+        spans = holder.spans + (_numbered(holder, number or 1) if number or alike else ())
         if holder.image and not self.can.images:
-            spans = joined((*spans, Span("\n" if spans else ""), Span(holder.image, url=holder.image)))
+            spans = joined((*spans, Span("\n" if spans else ""), link(holder.image, holder.image)))
         yield from self._texts(spans, holder.image if self.can.images else "", offer, way)
 
     def _texts(self, spans: Sequence[Span], image: str, offer: tuple[Choice, ...], way: Way) -> Iterator[Piece]:
@@ -98,19 +98,23 @@ class _Renderer:
     def _parts(self, spans: Sequence[Span], last: int | None) -> list[str]:
         """Written parts; the last one may have to be shorter."""
         can = self.can
-        parts = split(spans, can.longest, can.unit, can.markup)
-        if parts and last is not None and measure(write(parts[-1], can.markup), can.unit) > last:
-            parts[-1:] = split(parts[-1], last, can.unit, can.markup)
-        return [write(part, can.markup) for part in parts]
+        return [write(part, can.markup) for part in split(spans, can.longest, can.unit, can.markup, last)]
 
-    def _offer(self, holder: _Holder) -> tuple[tuple[Choice, ...], Way]:
+    def _offer(self, holder: _Holder) -> tuple[tuple[Choice, ...], Way, bool]:
+        """True: the titles, once cut, are alike, so that they begin with numbers, and the text has to tell them."""
         if not holder.buttons:
-            return (), Way.BUTTONS
+            return (), Way.BUTTONS, False
         way = self._way(holder.buttons)
-        longest, unit = self._options(way).title, self.can.unit
-        named = zip(holder.buttons, holder.presses, strict=True)
-        choices = (Choice(shortened(b.title, longest, unit), press_id(self.epoch, p)) for b, p in named)
-        return tuple(choices), way
+        whole = [button.title for button in holder.buttons]
+        titles = self._cut(whole, way)
+        alike = len(set(titles)) < len(set(whole))
+        if alike:
+            titles = self._cut([f"{number}. {title}" for number, title in enumerate(whole, 1)], way)
+        named = zip(titles, holder.presses, strict=True)
+        return tuple(Choice(title, press_id(self.epoch, press)) for title, press in named), way, alike
+
+    def _cut(self, titles: Sequence[str], way: Way) -> list[str]:
+        return [shortened(title, self._options(way).title, self.can.unit) for title in titles]
 
     def _way(self, buttons: Sequence[Button]) -> Way:
         """Buttons, if number and titles fit; else what takes more; else buttons with titles cut."""
@@ -146,11 +150,11 @@ def _with_source(message: Outbound) -> tuple[Span, ...]:
     spans = parse(message.text)
     if message.source is None:
         return spans
-    return joined((*spans, Span("\n\n" if spans else ""), Span(message.source.title, url=message.source.url)))
+    return joined((*spans, Span("\n\n" if spans else ""), link(message.source.title, message.source.url)))
 
 
 def _card(card: Card) -> tuple[Span, ...]:
-    lines = [Span(card.title, bold=True), Span(card.subtitle), Span(card.url, url=card.url)]
+    lines = [Span(card.title, bold=True), Span(card.subtitle), link("", card.url)]
     there = [line for line in lines if line.text]
     return joined([part for line in there for part in (Span("\n"), line)][1:])
 

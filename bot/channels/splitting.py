@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import replace
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from bot.channels.capabilities import Markup, Unit
-from bot.channels.markup import Span, write
+from bot.channels.markup import Span, plain, write
 
-# The best place to part first; what stands before it stays with the first part.
+# The best place to part first. `kept` stays with the first part, the blanks after it are dropped.
 _PLACES = (
-    re.compile(r"\n[ \t]*\n\s*"),
-    re.compile(r"\n\s*"),
-    re.compile(r"(?:[.!?…][\"'”’)\]]*\s+)|[。！？]\s*"),
-    re.compile(r"\s+"),
+    re.compile(r"(?P<kept>)\n[ \t]*\n\s*"),
+    re.compile(r"(?P<kept>)\n\s*"),
+    re.compile(r"(?P<kept>[.!?…][\"'”’)\]]*(?=\s)|[。！？][」』”’）]*)\s*"),
+    re.compile(r"(?P<kept>)\s+"),
 )
-_LEAST = 0.3
-"""A part is at least so full, if a better place would leave it emptier."""
+_LEAST = (0.3, 0.3, 0.3, 0.0)
+"""How full such a place has to leave a part; else the next kind is tried. A word that fits is never cut."""
+_BLANKS = re.compile(r"\s*")
 
 
 def measure(text: str, unit: Unit) -> int:
@@ -33,79 +36,128 @@ def shortened(text: str, longest: int, unit: Unit) -> str:
     """As much of it as fits, with an ellipsis if that is not all."""
     if measure(text, unit) <= longest:
         return text
-    end = max((cut for cut in range(len(text)) if measure(text[:cut] + "…", unit) <= longest), default=0)
-    return text[: _whole(text, end)].rstrip() + "…"
+    end = min(len(text) - 1, longest)
+    while end and measure(text[:end] + "…", unit) > longest:
+        end -= 1
+    while end and _belongs(text, end, 0):
+        end -= 1
+    return text[:end].rstrip() + "…"
 
 
-def split(spans: Sequence[Span], longest: int, unit: Unit, markup: Markup) -> list[tuple[Span, ...]]:
-    """Parts that fit as they are written. No word is lost and no part is empty; one that cannot fit is cut."""
-    parts: list[tuple[Span, ...]] = []
-    rest = trimmed(spans)
-    while rest:
-        end = _fitting(rest, longest, unit, markup)
-        text = _text(rest)
-        if end < len(text):
-            end = _place(text, end)
-        if part := trimmed(_slice(rest, 0, end)):
-            parts.append(part)
-        rest = trimmed(_slice(rest, end, len(text)))
-    return parts
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Of a text as it is written."""
+
+    longest: int
+    unit: Unit
+    markup: Markup
+
+    def fits(self, spans: Sequence[Span]) -> bool:
+        return measure(write(spans, self.markup), self.unit) <= self.longest
 
 
-def _text(spans: Sequence[Span]) -> str:
-    return "".join(span.text for span in spans)
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """Spans as one text."""
+
+    spans: tuple[Span, ...]
+    text: str
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spans: Sequence[Span]) -> _Flow:
+        text = "".join(span.text for span in spans)
+        return cls(tuple(spans), text, tuple(accumulate(len(span.text) for span in spans)))
+
+    def part(self, start: int, end: int) -> tuple[Span, ...]:
+        found: list[Span] = []
+        place = bisect_right(self.ends, start)
+        while start < end:
+            span, stop = self.spans[place], min(end, self.ends[place])
+            begin = self.ends[place] - len(span.text)
+            found.append(replace(span, text=span.text[start - begin : stop - begin]))
+            start, place = stop, place + 1
+        return tuple(found)
+
+    def before_link(self, at: int) -> int:
+        """The place itself, or where the link begins that it would cut."""
+        if at == len(self.text):
+            return at
+        place = bisect_right(self.ends, at)
+        begin = self.ends[place] - len(self.spans[place].text)
+        return begin if self.spans[place].url else at
+
+    def after_link(self, at: int) -> int:
+        return at if self.before_link(at) == at else self.ends[bisect_right(self.ends, at)]
 
 
-def _slice(spans: Sequence[Span], start: int, end: int) -> tuple[Span, ...]:
-    found: list[Span] = []
-    at = 0
-    for span in spans:
-        if at >= end:
-            break
-        text = span.text[max(0, start - at) : end - at]
-        if text and at + len(span.text) > start:
-            found.append(replace(span, text=text))
-        at += len(span.text)
-    return tuple(found)
+def split(
+    spans: Sequence[Span], longest: int, unit: Unit, markup: Markup, last: int | None = None
+) -> list[tuple[Span, ...]]:
+    """Parts that fit as they are written; the last one may have to be shorter. No word is lost and no part is empty."""
+    limit, ending = Limit(longest, unit, markup), Limit(min(last or longest, longest), unit, markup)
+    flow = _Flow.of([_followable(span, ending) for span in spans if span.text])
+    found = list(_ranges(flow, len(flow.text), limit))
+    if found and not ending.fits(flow.part(*found[-1])):
+        *_, tail = _ranges(flow, len(flow.text), ending)
+        found = [*_ranges(flow, tail[0], limit), tail]
+    return [flow.part(*place) for place in found]
 
 
-def trimmed(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Without blanks at the ends."""
-    text = _text(spans)
-    start = len(text) - len(text.lstrip())
-    return _slice(spans, start, max(start, len(text.rstrip())))
+def _followable(span: Span, limit: Limit) -> Span:
+    """A link stays whole; one that is longer than a part is only its text and its address."""
+    return replace(span, text=plain(span), url="") if span.url and not limit.fits((span,)) else span
 
 
-def _fitting(spans: Sequence[Span], longest: int, unit: Unit, markup: Markup) -> int:
+def _ranges(flow: _Flow, end: int, limit: Limit) -> Iterator[tuple[int, int]]:
+    start = _after_blanks(flow.text, 0)
+    end = len(flow.text[:end].rstrip())
+    while start < end:
+        cut = start + _fitting(flow, start, end, limit)
+        if cut < end:
+            cut = _place(flow, start, cut)
+        yield start, start + len(flow.text[start:cut].rstrip())
+        start = _after_blanks(flow.text, cut)
+
+
+def _after_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _fitting(flow: _Flow, start: int, end: int, limit: Limit) -> int:
     """How many characters of it fit; at least one."""
-    low, high = 1, min(len(_text(spans)), longest)
+    low, high = 1, min(end - start, limit.longest)
     while low < high:
         middle = (low + high + 1) // 2
-        if measure(write(_slice(spans, 0, middle), markup), unit) <= longest:
+        if limit.fits(flow.part(start, flow.after_link(start + middle))):
             low = middle
         else:
             high = middle - 1
-    return max(1, low)
+    return low
 
 
-def _place(text: str, end: int) -> int:
-    """The best place to part up to `end`."""
-    for place in _PLACES:
-        found = [match.end() for match in place.finditer(text, 0, min(len(text), end + 1)) if match.start() <= end]
-        good = [cut for cut in found if cut >= end * _LEAST]
+def _place(flow: _Flow, start: int, stop: int) -> int:
+    """The best place to part up to `stop`."""
+    for place, least in zip(_PLACES, _LEAST, strict=True):
+        found = (match for match in place.finditer(flow.text, start, stop + 1) if match.end("kept") <= stop)
+        cuts = [match.end("kept") for match in found if match.end("kept") >= start + (stop - start) * least]
+        good = [cut for cut in cuts if start < cut == flow.before_link(cut)]
         if good:
             return good[-1]
-    return max(1, _whole(text, end)) if _whole(text, end) else end
+    before = flow.before_link(stop)
+    return before if before > start and before < stop else _whole(flow.text, start, stop)
 
 
-def _whole(text: str, end: int) -> int:
-    """The nearest place before `end` that is between two signs."""
-    while 0 < end < len(text) and _belongs(text, end):
-        end -= 1
-    return end
+def _whole(text: str, start: int, stop: int) -> int:
+    """The nearest place before `stop` that is between two signs; `stop` if there is only one."""
+    at = stop
+    while at > start and _belongs(text, at, start):
+        at -= 1
+    return at if at > start else stop
 
 
-def _belongs(text: str, at: int) -> bool:
+def _belongs(text: str, at: int, start: int) -> bool:
     """Whether the character continues the sign before it (the cases of UAX 29 that chats have)."""
     before, this = text[at - 1], text[at]
     if unicodedata.combining(this) or unicodedata.category(this) in ("Mn", "Mc", "Me"):
@@ -114,16 +166,16 @@ def _belongs(text: str, at: int) -> bool:
         return True
     if "\U000e0020" <= this <= "\U000e007f" or (before == "\r" and this == "\n"):
         return True
-    return _flags(before) and _flags(this) and _odd_before(text, at)
+    return _flags(before) and _flags(this) and _odd_before(text, at, start)
 
 
 def _flags(character: str) -> bool:
     return "\U0001f1e6" <= character <= "\U0001f1ff"
 
 
-def _odd_before(text: str, at: int) -> bool:
+def _odd_before(text: str, at: int, first: int) -> bool:
     """A flag is two letters: whether an odd number of them stand before."""
     start = at
-    while start > 0 and _flags(text[start - 1]):
+    while start > first and _flags(text[start - 1]):
         start -= 1
     return (at - start) % 2 == 1

@@ -10,7 +10,9 @@ from bot.dialogue.tracker import Tracker
 from bot.messages import Button, Inbound, Owner
 
 _AROUND = re.compile(r"^\W+|\W+$")
-_NUMBER = re.compile(r"(?:option|number|no|nr|#)?\W*(\d{1,3})")
+_NUMBER = re.compile(
+    r"(?:option|number|no\.?|nr\.?)?\s*[(\[#]?\s*(\d{1,3})(?:\ufe0f?\u20e3)?\s*[)\].:!]*", re.IGNORECASE
+)
 NUMBERS_FROM = "numbers_from"
 """In a message's metadata: its channel shows so many choices, or more, as a numbered text."""
 
@@ -22,18 +24,20 @@ def as_press(inbound: Inbound, tracker: Tracker) -> Inbound:
         return inbound
     meant = {button.payload for button in _offered(tracker) if _bare(button.title) == title}
     if not meant:
-        meant = set(_numbered(title, inbound.metadata.get(NUMBERS_FROM), tracker))
+        meant = set(_numbered(inbound.text.strip(), inbound.metadata.get(NUMBERS_FROM), tracker))
     return replace(inbound, payload=meant.pop()) if len(meant) == 1 else inbound
 
 
-def _numbered(title: str, numbers_from: object, tracker: Tracker) -> Iterator[str]:
-    """What the number means in the last numbered text."""
-    found = _NUMBER.fullmatch(title)
+def _numbered(text: str, numbers_from: object, tracker: Tracker) -> Iterator[str]:
+    """What the number means in the last numbered text; a form that waits is answered, unless its question has one."""
+    found = _NUMBER.fullmatch(text)
     if found is None or not isinstance(numbers_from, int):
         return
-    for reply in reversed(tracker.said):
+    asked = tracker.said[-1:] if tracker.requested else tracker.said
+    for reply in reversed(asked):
         if reply.numbered(numbers_from):
-            yield from (button.payload for button in reply.choices[int(found[1]) - 1 : int(found[1])] if int(found[1]))
+            number = int(found[1])
+            yield from (button.payload for button in reply.choices[:number][number - 1 :] if number)
             return
 
 
