@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from bot.channels.chatwoot import ChatwootSettings
+from bot.channels.messenger import InstagramSettings, MessengerSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
 from bot.channels.telegram import TelegramSettings
@@ -151,6 +152,8 @@ class Settings(BaseSettings):
         description="Where the service is for the world, `https://chat.example.com`; some channels sign that address.",
     )
     chatwoot: ChatwootSettings | None = Field(None, description="Chatwoot, as an Agent Bot.")
+    instagram: InstagramSettings | None = Field(None, description="Instagram, by a professional account.")
+    messenger: MessengerSettings | None = Field(None, description="Facebook Messenger, by a page.")
     signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
     telegram: TelegramSettings | None = Field(None, description="Telegram, by a bot.")
     whatsapp: WhatsappSettings | None = Field(None, description="WhatsApp, by Meta's Cloud API.")

@@ -1,0 +1,149 @@
+"""What Messenger and Instagram tell: messages, presses, and the echoes of ours. Every list may hold several.
+
+https://developers.facebook.com/docs/messenger-platform/reference/webhook-events
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bot.channels.received import JOINED, Arrival, Attachment, Message, Reaction, Receipt, Received, conversation
+from bot.messages import Json
+from bot.wire import Malformed, inner, objects
+
+STARTED = "GET_STARTED"
+"""The payload of the button that opens a conversation."""
+ID_CHARS = 250
+URL_CHARS = 4000
+_KINDS = {"image": "image", "audio": "audio", "video": "video", "file": "file"}
+_RATINGS = {"like": "up", "love": "up", "dislike": "down", "sad": "down", "angry": "down"}
+
+
+@dataclass(slots=True)
+class Events:
+    """Collects what one request tells of a page, or of an Instagram account."""
+
+    channel: str
+    account: str
+    messages: list[Message] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    def read(self, event: Json) -> Received:
+        for entry in objects(event, "entry"):
+            if _text(entry, "id") != self.account:
+                self.ignored.append("other")
+                continue
+            for happened in objects(entry, "messaging"):
+                self._one(happened)
+            self.ignored += ["standby"] * len(objects(entry, "standby"))  # another app has the thread
+        return Received(tuple(self.messages), tuple(self.receipts), tuple(self.reactions), ignored=tuple(self.ignored))
+
+    def _one(self, happened: Json) -> None:
+        if message := inner(happened, "message"):
+            self._echo(happened, message) if message.get("is_echo") else self._message(happened, message)
+        elif postback := inner(happened, "postback"):
+            self._postback(happened, postback)
+        elif edit := inner(happened, "message_edit"):
+            name = _needed(edit, "mid")
+            self._said(happened, f"{name}:edit:{edit.get('num_edit')}"[:ID_CHARS], _words(edit), edits=name)
+        elif reaction := inner(happened, "reaction"):
+            self._reaction(reaction)
+        elif delivered := inner(happened, "delivery"):
+            mids = delivered.get("mids")
+            names = [mid for mid in mids if isinstance(mid, str)] if isinstance(mids, list) else []
+            self.receipts += [Receipt(Arrival.DELIVERED, name[:ID_CHARS]) for name in names[:100]]
+        else:
+            self.ignored.append("read" if "read" in happened else "other")
+
+    def _message(self, happened: Json, message: Json) -> None:
+        pressed = _text(inner(message, "quick_reply"), "payload", 1000)
+        attachments = tuple(_attachments(message))
+        if not _words(message) and not attachments:
+            self.ignored.append("deleted" if message.get("is_deleted") else "other")
+            return
+        self._said(happened, _needed(message, "mid"), _words(message), press=pressed, attachments=attachments)
+
+    def _postback(self, happened: Json, postback: Json) -> None:
+        payload, title = _text(postback, "payload", 1000), _text(postback, "title", 1000)
+        name = _text(postback, "mid") or f"{_number(happened)}:{payload}"[:ID_CHARS]
+        if payload == STARTED:
+            self._said(happened, name, title or "Get started", payload=JOINED)
+        else:
+            self._said(happened, name, title, press=payload)
+
+    def _said(
+        self,
+        happened: Json,
+        name: str,
+        text: str,
+        *,
+        press: str = "",
+        payload: str | None = None,
+        attachments: tuple[Attachment, ...] = (),
+        edits: str = "",
+    ) -> None:
+        customer, at = _needed(inner(happened, "sender"), "id"), _number(happened)
+        self.messages.append(
+            Message(
+                conversation(self.channel, self.account, customer),
+                name,
+                {"customer": customer},
+                text=text,
+                press=press or None,
+                payload=payload,
+                attachments=attachments,
+                at=at / 1000 if at else None,
+                metadata={"edits": edits} if edits else {},
+            )
+        )
+
+    def _echo(self, happened: Json, message: Json) -> None:
+        """A message to the customer, from whatever app. Ours come back with the key that they were sent with."""
+        key = _text(message, "metadata")
+        if not key:
+            self.ignored.append("echo")
+            return
+        customer = _needed(inner(happened, "recipient"), "id")
+        where = conversation(self.channel, self.account, customer)
+        self.receipts.append(Receipt(Arrival.DELIVERED, _needed(message, "mid"), key, where))
+
+    def _reaction(self, reaction: Json) -> None:
+        rating = _RATINGS.get(_text(reaction, "reaction"), "none") if reaction.get("action") == "react" else "none"
+        self.reactions.append(Reaction(_needed(reaction, "mid"), rating))  # type: ignore[arg-type]  # one of the words
+
+
+def _attachments(message: Json) -> Iterator[Attachment]:
+    for one in objects(message, "attachments")[:20]:
+        payload, kind = inner(one, "payload"), str(one.get("type"))
+        if kind in _KINDS and _text(payload, "url", URL_CHARS):
+            sticker = kind == "image" and "sticker_id" in payload
+            yield Attachment("sticker" if sticker else _KINDS[kind], _text(payload, "url", URL_CHARS))  # type: ignore[arg-type]
+        elif kind == "location":
+            place = inner(payload, "coordinates")
+            yield Attachment("place", f"{place.get('lat')},{place.get('long')}"[:60])
+
+
+def _words(message: Json) -> str:
+    return _text(message, "text", 65536)
+
+
+def _number(happened: Json) -> int:
+    """Milliseconds; 0 if it is not told."""
+    at = happened.get("timestamp")
+    return at if isinstance(at, int) and 0 <= at < 2**53 else 0
+
+
+def _text(holder: Json, name: str, longest: int = ID_CHARS) -> str:
+    """Empty if it is not there, or not as it should be."""
+    found = holder.get(name)
+    return found if isinstance(found, str) and len(found) <= longest else ""
+
+
+def _needed(holder: Json, name: str) -> str:
+    found = _text(holder, name)
+    if not found:
+        raise Malformed(f"`{name}` must be text.")
+    return found
