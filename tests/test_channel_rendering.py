@@ -107,6 +107,13 @@ def test_addresses_that_nobody_may_follow_are_no_links() -> None:
     assert [piece.text for piece in shown(Outbound("Hi", source=script, cards=(card,)))] == ["Hi\n\nReturns", "*Lamp*"]
 
 
+def test_an_image_without_a_whole_address_is_left_out() -> None:
+    assert shown(Outbound("A lamp.", image="/lamp.png", cards=(Card("Lamp", image="lamp.png"),))) == [
+        Piece("A lamp."),
+        Piece("*Lamp*"),
+    ]
+
+
 def test_choices_without_a_text_have_something_above_them() -> None:
     assert shown(Outbound("", buttons(1)))[0].text == "…"
 

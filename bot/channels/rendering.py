@@ -138,12 +138,13 @@ class _Renderer:
 
 def _holders(seq: int, message: Outbound) -> Iterator[_Holder]:
     spans = _with_source(message)
-    if spans or message.image or message.buttons:
+    image = link("", message.image).url  # a provider refuses the whole message for an address that it cannot fetch
+    if spans or image or message.buttons:
         presses = tuple(Press(seq, number) for number in range(len(message.buttons)))
-        yield _Holder(spans, message.image, message.buttons, presses)
+        yield _Holder(spans, image, message.buttons, presses)
     for place, card in enumerate(message.cards):
         presses = tuple(Press(seq, number, place) for number in range(len(card.buttons)))
-        yield _Holder(_card(card), card.image, card.buttons, presses, card)
+        yield _Holder(_card(card), link("", card.image).url, card.buttons, presses, card)
 
 
 def _with_source(message: Outbound) -> tuple[Span, ...]:
