@@ -21,7 +21,7 @@ import numpy as np
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.guessing import with_guesses
 from bot.learning.labels import labelled
-from bot.learning.queue import queue_of
+from bot.learning.queue import Item, queue_of
 from nlu.data.reader import read_examples, read_training_data, same_text
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.learning.learned import Learned
@@ -83,13 +83,12 @@ class Simulation:
         return load_model(place)
 
     def _ask(self, model: Model, count: int) -> None:
-        waiting = list(self.open.values())
-        asked = [item.utterances for item in queue_of(waiting, model).items]
+        items = queue_of(list(self.open.values()), model).items
         if self.asked.random:
-            asked = [(one,) for one in waiting]
-        for utterances in asked[:count]:
-            told = self.meant[utterances[0].id]
-            for one in utterances if self.asked.clusters else utterances[:1]:
+            items = tuple(Item((one,), (), (), 0.0) for one in self.open.values())
+        for item in items[:count]:
+            told = self.meant[item.number]
+            for one in item.meant(told) if self.asked.clusters else item.utterances[:1]:
                 self.reviewed.append(Reviewed(one, Review(one.id, Kind.INTENT, told, "oracle")))
                 del self.open[one.id]
         self.decisions += count

@@ -54,7 +54,7 @@ class LiveQueue:
 
     async def decide(self, item: Item, kind: Kind, label: str | None, reviewer: str, *, first_only: bool) -> None:
         """Raises BadDecision."""
-        members = item.utterances[:1] if first_only else item.utterances
+        members = item.utterances[:1] if first_only else item.meant(label)
         given = reviews([one.id for one in members], kind, label, reviewer)
         await self.journal.decide(given)
         self._gone.update(review.utterance_id for review in given)

@@ -15,7 +15,7 @@ from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
 from nlu.data.reader import read_training_data, same_text
-from nlu.learning.worth import Worth, clusters
+from nlu.learning.worth import CLOSE, Worth, clusters
 from nlu.source import DataError
 from nlu.types import Intent, Verdict
 
@@ -60,6 +60,12 @@ class Item:
     """The training examples closest to the first."""
     new: str = ""
     """A name for a new intent, where the cluster seems to be about something unknown."""
+    same: int = 1
+    """So many at the beginning are the first one's words."""
+    close: int = 1
+    """And so many are close to it, whatever the model thinks of them."""
+    known: Sequence[str] = ()
+    """The model's intents."""
 
     @property
     def number(self) -> int:
@@ -70,6 +76,16 @@ class Item:
     def texts(self) -> tuple[str, ...]:
         """The different ones."""
         return tuple(dict.fromkeys(utterance.text for utterance in self.utterances))
+
+    def meant(self, label: str | None) -> tuple[Utterance, ...]:
+        """Those that a decision on the first one labels.
+
+        A cluster is what the model takes for the same: if the first one is what it thought, so are the others. If it is
+        another of its intents, it confuses the two, and only the same words mean that; if none of them, what is close.
+        """
+        if self.guesses and label == self.guesses[0].name:
+            return self.utterances
+        return self.utterances[: self.same if label in self.known else self.close]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -174,6 +190,8 @@ class _Judged:
     def item(self, rows: Sequence[int]) -> Item:
         members = [utterance for row in rows for utterance in self.same[row]]
         first = rows[0]
+        alike = self.seen.together[list(rows)] @ self.seen.together[first]
+        sizes = [len(self.same[row]) for row in rows]
         best = np.argsort(-self.seen.likely[first], kind="stable")[:_GUESSES].tolist()
         guesses = tuple(Intent(self.names[number], float(self.seen.likely[first, number])) for number in best)
         return Item(
@@ -184,6 +202,9 @@ class _Judged:
             doubt=float(sum((1 - self.seen.likely[row].max()) * len(self.same[row]) for row in rows)),
             nearest=self.nearest[first][:_NEAREST],
             new=self._new_name(rows),
+            same=sizes[0],
+            close=sum(size for size, like in zip(sizes, alike.tolist(), strict=True) if like >= CLOSE),
+            known=self.names,
         )
 
     def _reasons(self, first: int, members: Sequence[Utterance]) -> tuple[str, ...]:

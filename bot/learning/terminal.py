@@ -86,7 +86,7 @@ class Round:
         return True
 
     async def _decide(self, item: Item, kind: Kind, label: str | None) -> None:
-        members = item.utterances[:1] if self._first_only else item.utterances
+        members = item.utterances[:1] if self._first_only else item.meant(label)
         try:
             given = reviews([one.id for one in members], kind, label, self.reviewer)
         except BadDecision as problem:

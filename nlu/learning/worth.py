@@ -16,8 +16,9 @@ Floats = NDArray[np.float32]
 
 DISAGREEMENT, NOVELTY, OUTSIDE = 0.5, 0.5, 0.25
 """Weights against the uncertainty's, which is 1."""
-ALIKE = 0.85
-"""Cosine similarity from which texts are taken for the same question."""
+ALIKE, CLOSE = 0.8, 0.85
+"""Cosine similarity from which texts of which the model thinks the same are the same question, and from which they are
+whatever it thinks."""
 MOST_TOGETHER = 50
 """Texts that one decision labels at most."""
 
@@ -52,7 +53,7 @@ class Worth:
 def clusters(
     points: Floats, worth: Floats, guesses: Sequence[int], alike: float = ALIKE, most: int = MOST_TOGETHER
 ) -> list[list[int]]:
-    """Rows that ask the same, the one that is worth most first; the cluster that is worth most first.
+    """Rows that ask the same, the one that is worth most first and then the closest; the best cluster first.
 
     Only texts of which the model thinks the same are together (`guesses`: each one's likeliest intent).
     """
