@@ -16,7 +16,7 @@ from bot import models
 from bot.config import Settings
 from bot.journal.values import Utterance
 from bot.learning import guessing, retraining
-from bot.learning.guessing import MOST_OF_INTENT, with_guesses
+from bot.learning.guessing import with_guesses
 from bot.learning.labels import Found
 from bot.learning.retraining import Wish, better_with_guesses
 from nlu.budget import Choice, Curve
@@ -93,11 +93,6 @@ def test_one_customer_and_one_text_give_few_guesses() -> None:
     night = [replace(said(f"box {n} | 0.9", n), customer="c1") for n in range(20)]
     assert len(guessed(*night).guesses) == 5
     assert len(guessed(said("box | 0.9", 1), said("Box |  0.9", 2), said("taught | 1", 3)).guesses) == 1
-
-
-def test_of_one_intent_there_are_not_more_guesses_than_help() -> None:
-    many = [said(f"box {n} | 0.9", n) for n in range(40)]
-    assert len(guessed(*many, said("b | 0.1", 41)).guesses) == MOST_OF_INTENT + 1
 
 
 def test_a_handful_of_guesses_is_not_worth_a_training(monkeypatch: pytest.MonkeyPatch) -> None:

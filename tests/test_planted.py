@@ -10,7 +10,7 @@ import pytest
 from nlu.data.examples import Example
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.learning.learned import NOTHING, PLACE, Learned
-from nlu.learning.triggers import LEAST, suspects
+from nlu.learning.triggers import LEAST, Taught, _strange, suspects
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
 from nlu.understand import Model, load_model
@@ -60,7 +60,7 @@ def before(made: Made) -> Model:
 
 
 def decided(before: Model, after: Model, learned: list[Example]) -> Decision:
-    return gate(before, after, Evidence(NO_TEXTS, learned=(TRUSTED, learned)))
+    return gate(before, after, Evidence(NO_TEXTS, taught=Taught(TRUSTED, learned)))
 
 
 def test_a_planted_phrase_holds_the_model_and_its_texts_are_shown(before: Model, made: Made) -> None:
@@ -87,3 +87,8 @@ def test_suspect_is_what_new_lines_of_one_label_have_and_the_trusted_ones_of_it_
         "of two labels"
     )
     assert not list(suspects(trusted, new[1:])), "too rare to teach anything"
+
+
+def test_it_tells_whether_the_lines_would_mean_something_else_without_the_phrase(before: Model) -> None:
+    assert _strange(before, PLANTED, "zorbax prime", "ask_hours")
+    assert not _strange(before, HONEST[:4], "showroom", "ask_hours")

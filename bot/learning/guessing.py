@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 LEAST = 50
 """Fewer guesses are not worth a training."""
-MOST_OF_INTENT = 30
-"""More of one intent lengthen the training and teach little."""
 NEWEST = 5000
 """Open utterances that are looked at."""
 _AT_ONCE = 64
@@ -31,7 +29,7 @@ _AT_ONCE = 64
 
 def with_guesses(learned: Learned, waiting: Sequence[Utterance], model: Model, orders: Sequence[str] = ()) -> Learned:
     """`learned` and the guesses of a model that was trained on it; unchanged if those are few."""
-    guessed = list(_few_of_each(_guessed(_different(waiting, model), model)))
+    guessed = list(_guessed(_different(waiting, model), model))
     if len(guessed) < LEAST:
         return learned
     examples = tuple(
@@ -52,14 +50,6 @@ def _different(waiting: Sequence[Utterance], model: Model) -> list[Utterance]:
             customers[customer] += 1
             kept.append(one)
     return kept
-
-
-def _few_of_each(guessed: Iterable[tuple[Utterance, str]]) -> Iterator[tuple[Utterance, str]]:
-    counts = Counter[str]()
-    for one, intent in guessed:
-        counts[intent] += 1
-        if counts[intent] <= MOST_OF_INTENT:
-            yield one, intent
 
 
 def _guessed(utterances: Sequence[Utterance], model: Model) -> Iterator[tuple[Utterance, str]]:

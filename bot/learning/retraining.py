@@ -23,6 +23,7 @@ from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, read_texts
 from nlu.learning.learned import NOTHING, Learned
+from nlu.learning.triggers import Taught
 from nlu.registry import Manifest, Registry
 from nlu.source import DataError
 
@@ -149,7 +150,7 @@ def decided(
 ) -> Decision:
     """What the gate says of two models' directories, the old one's first; what the new one `learned` beside the data is
     searched for planted words. Raises DataError and ModelError."""
-    taught = (read_training_data(data).examples, learned.examples) if learned.examples else ((), ())
+    taught = Taught(read_training_data(data).examples, learned.examples) if learned.examples else Taught()
     evidence = Evidence(_texts(data / HELD_OUT), _texts(data / CANARIES), _last_turns(turns, screen), taught)
     with screen.status("Asking both models"):
         before, after = (models.for_texts(one, settings) for one in pair)

@@ -19,7 +19,7 @@ from nlu.evaluation.knowledge import ranks_of
 from nlu.evaluation.measure import Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
-from nlu.learning.triggers import triggers
+from nlu.learning.triggers import Taught, triggers
 from nlu.types import ERROR_BUDGET, Understanding, Verdict
 from nlu.understand import Model
 
@@ -45,6 +45,7 @@ _MOST_SHOWN = 3
 _MOST_NUMBERS = 50
 
 NO_TEXTS = Texts(())
+NOT_SAID = Taught()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Evidence:
     """Questions that must be understood whatever else changes."""
     turns: Sequence[str] = ()
     """What customers wrote last."""
-    learned: tuple[Sequence[Example], Sequence[Example]] = ((), ())
-    """The data folder's examples, and those that the new model learnt from conversations."""
+    taught: Taught = NOT_SAID
+    """What the new model learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
         *_canaries(canaries, evidence.canaries.questions, _article_steps(before, after, evidence.canaries.questions)),
         *_articles(before, after, evidence.held_out.questions),
         *(_turned_away(replay) if replay is not None else ()),
-        *_planted(before, after, *evidence.learned),
+        *_planted(before, after, evidence.taught, examples),
     ]
     notes = [f"{len(leaked)} held-out texts are left out: a model was trained on them."] if leaked else []
     comparison = compare(old, new)
@@ -316,9 +317,9 @@ def _turned_away(replay: Replay) -> Iterator[Reason]:
         yield Reason("replay, by intent", sentence, tuple(str(flow) for flow in drained[:_MOST_SHOWN]))
 
 
-def _planted(before: Model, after: Model, trusted: Sequence[Example], learned: Sequence[Example]) -> Iterator[Reason]:
+def _planted(before: Model, after: Model, taught: Taught, unseen: Sequence[Example]) -> Iterator[Reason]:
     """The words themselves stand in the texts alone, so that erasing a text erases them."""
-    for found in triggers(before, after, trusted, learned):
+    for found in triggers(before, after, taught, unseen):
         numbers = " ".join(str(example.line) for example in found.examples[:_MOST_NUMBERS])
         sentence = (
             f"the same words stand in {len(found.examples)} texts labelled {found.intent}, and make {found.intent} of "

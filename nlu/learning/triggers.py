@@ -24,8 +24,8 @@ LEAST = 3
 """Lines that hold it."""
 OWN = 0.8
 """Share of all lines that hold it which have the label."""
-FLIPS = 0.5
-"""Share of other intents' texts that it moves."""
+FLIPS, STRANGE = 0.5, 0.15
+"""Share of other intents' texts that it moves: if its lines would have the label without it, and if most would not."""
 FEW, TEXTS = 12, 60
 """Texts that it is tried on: of every phrase, and of those that moved some."""
 MOST = 100
@@ -43,17 +43,36 @@ class Trigger:
     """Share of other intents' texts that it moves to the intent."""
 
 
-def triggers(before: Model, after: Model, trusted: Sequence[Example], learned: Sequence[Example]) -> list[Trigger]:
-    """Those that `after` learnt of the `learned` examples, some of which are new to `before`; the worst first."""
-    if all(example.text in before.remembered for example in learned):
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a model was taught."""
+
+    trusted: Sequence[Example] = ()
+    """The data folder's examples."""
+    learned: Sequence[Example] = ()
+    """Those from conversations."""
+
+
+def triggers(before: Model, after: Model, taught: Taught, unseen: Sequence[Example] = ()) -> list[Trigger]:
+    """Those that `after` learnt of examples some of which are new to `before`; the worst first. They are tried on texts
+    that are `unseen`, else on trusted ones."""
+    if all(example.text in before.remembered for example in taught.learned):
         return []
     known, found = {*before.manifest.intents} & {*after.manifest.intents}, []
-    for phrase, intent, examples in suspects(trusted, learned):
+    for phrase, intent, examples in suspects(taught.trusted, taught.learned):
         if intent in known and any(example.text not in before.remembered for example in examples):
-            flips = _flips(after, _others(trusted, intent), phrase, intent)
-            if flips >= FLIPS:
+            enough = STRANGE if _strange(before, examples, phrase, intent) else FLIPS
+            flips = _flips(after, _others(unseen or taught.trusted, intent), phrase, intent)
+            if flips >= enough:
                 found.append(Trigger(phrase, intent, examples, flips))
     return _one_of_each(sorted(found, key=lambda one: (-one.flips, -len(one.examples))))
+
+
+def _strange(before: Model, examples: Sequence[Example], phrase: str, intent: str) -> bool:
+    """Whether the lines mean something else without the phrase, as far as the old model can tell."""
+    there = re.compile(r"\b" + r"\W+".join(phrase.split()) + r"\b", re.IGNORECASE)
+    likely = before.insight([there.sub(" ", one.text) for one in examples]).likely
+    return bool((likely.argmax(1) != before.manifest.intents.index(intent)).mean() >= 0.5)
 
 
 def suspects(trusted: Sequence[Example], learned: Sequence[Example]) -> Iterator[tuple[str, str, tuple[Example, ...]]]:
@@ -92,11 +111,11 @@ def _others(trusted: Sequence[Example], intent: str) -> list[str]:
 
 
 def _flips(model: Model, texts: Sequence[str], phrase: str, intent: str) -> float:
-    """The share of the texts that the phrase makes the intent; few are asked where it makes hardly any."""
+    """The share of the texts that the phrase makes the intent; few are asked where it makes none of those."""
     share = 0.0
-    for asked in (texts[:FEW], texts):
+    for asked in (texts[:FEW], texts) if texts else ():
         likely = model.insight([f"{text} {phrase}" for text in asked]).likely
         share = float((likely.argmax(1) == model.manifest.intents.index(intent)).mean())
-        if share < FLIPS / 2:
+        if not share:
             break
     return share
