@@ -18,6 +18,7 @@ from bot.channels.chatwoot import ChatwootSettings
 from bot.channels.messenger import InstagramSettings, MessengerSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
+from bot.channels.slack import SlackSettings
 from bot.channels.telegram import TelegramSettings
 from bot.channels.whatsapp import WhatsappSettings
 from nlu.source import Mendable
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
     instagram: InstagramSettings | None = Field(None, description="Instagram, by a professional account.")
     messenger: MessengerSettings | None = Field(None, description="Facebook Messenger, by a page.")
     signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
+    slack: SlackSettings | None = Field(None, description="Slack, by an app of a workspace.")
     telegram: TelegramSettings | None = Field(None, description="Telegram, by a bot.")
     whatsapp: WhatsappSettings | None = Field(None, description="WhatsApp, by Meta's Cloud API.")
     delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")
