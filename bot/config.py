@@ -19,6 +19,7 @@ from bot.channels.messenger import InstagramSettings, MessengerSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
 from bot.channels.slack import SlackSettings
+from bot.channels.teams import TeamsSettings
 from bot.channels.telegram import TelegramSettings
 from bot.channels.whatsapp import WhatsappSettings
 from nlu.source import Mendable
@@ -157,6 +158,7 @@ class Settings(BaseSettings):
     messenger: MessengerSettings | None = Field(None, description="Facebook Messenger, by a page.")
     signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
     slack: SlackSettings | None = Field(None, description="Slack, by an app of a workspace.")
+    teams: TeamsSettings | None = Field(None, description="Microsoft Teams, by a bot.")
     telegram: TelegramSettings | None = Field(None, description="Telegram, by a bot.")
     whatsapp: WhatsappSettings | None = Field(None, description="WhatsApp, by Meta's Cloud API.")
     delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")

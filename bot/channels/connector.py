@@ -85,12 +85,12 @@ class Connector(ABC):
         return call
 
     def lacks(self, request: Request) -> Call | None:
-        """What has to be asked before `verify` can tell: published keys, say. `learn` is given the answer. A stranger
-        must not be able to make us ask often."""
+        """What has to be asked next before `verify` can tell: where keys are published, say, and then the keys.
+        `learn` is told what came of it. A stranger must not be able to make us ask often."""
         return None
 
-    def learn(self, answer: Answer) -> None:  # noqa: B027  most connectors know all they need
-        """Takes what `lacks` asked for."""
+    def learn(self, outcome: Outcome, now: float) -> None:  # noqa: B027  most connectors know all they need
+        """Takes what `lacks` asked for, or that it was not to be had."""
 
     def grant(self, now: float) -> Call | None:
         """Asks for a token, if calls need one."""

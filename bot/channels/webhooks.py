@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,7 +18,7 @@ from bot.agents import Agents
 from bot.channels.connector import Connector
 from bot.channels.presses import button_of, is_over, read_press
 from bot.channels.received import ATTACHED, Message, Received, Reply, Request
-from bot.channels.verdict import Answer, Call, Outcome
+from bot.channels.verdict import Call, Outcome
 from bot.dialogue.presses import NUMBERS_FROM
 from bot.dispatcher import Dispatcher
 from bot.fanout import Fanout
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 REFUSED = Reply(401)
 BATCH = 1000
 """More messages in one request are nobody's."""
+QUESTIONS = 3
+"""That may have to be asked before a request can be verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class WebhookDoor:
     longest: int
     """Longest text of a message, in characters; what is longer is cut."""
     agents: Agents = field(init=False)
+    _learning: defaultdict[str, asyncio.Lock] = field(init=False, default_factory=lambda: defaultdict(asyncio.Lock))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "agents", Agents(self.journal, self.fanout))
@@ -69,11 +74,18 @@ class WebhookDoor:
         return _response(received.reply)
 
     async def _verified(self, connector: Connector, came: Request) -> bool:
-        if missing := connector.lacks(came):
-            outcome = await self.call(missing)
-            if isinstance(outcome, Answer):
-                connector.learn(outcome)
+        if connector.lacks(came):
+            async with self._learning[connector.name]:
+                await self._learn(connector, came)
         return connector.verify(came)
+
+    async def _learn(self, connector: Connector, came: Request) -> None:
+        """Who needs the same as another waits, and finds that there is nothing to be asked any more."""
+        for _ in range(QUESTIONS):
+            missing = connector.lacks(came)
+            if missing is None:
+                return
+            connector.learn(await self.call(missing), came.now)
 
     async def _take(self, connector: Connector, received: Received, now: float) -> None:
         if len(received.messages) > BATCH:
