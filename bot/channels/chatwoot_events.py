@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from bot.channels.chatwoot_inboxes import address, shows
 from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, conversation
 from bot.dialogue.presses import NUMBERS_FROM
 from bot.messages import Json
-from bot.wire import Malformed
+from bot.wire import Malformed, inner, objects
 
 KEY = "frontdesk"
 """Under which a message of ours carries the key of its call: Chatwoot keeps it, and tells it with the message."""
@@ -34,8 +34,8 @@ _FILES: Mapping[str, Literal["image", "audio", "video", "file", "contact", "stic
 
 def account_of(event: Json) -> str | None:
     """The number of the account, where the event tells it."""
-    messages = objects(event, "messages", 1)
-    stated = object_in(event, "account").get("id") or (messages[0].get("account_id") if messages else None)
+    messages = objects(event, "messages")[:1]
+    stated = inner(event, "account").get("id") or (messages[0].get("account_id") if messages else None)
     return None if stated is None else str(stated)
 
 
@@ -61,7 +61,7 @@ class Events:
         return Received(ignored=("other",))
 
     def _said(self, event: Json) -> Received:
-        if event.get("private") or object_in(event, "conversation").get("status") != "pending":
+        if event.get("private") or inner(event, "conversation").get("status") != "pending":
             return Received(ignored=("of_people",))
         text, number = _text(event.get("content")), _number(event.get("id"))
         if _pressed_in_telegram(event, text):
@@ -70,28 +70,28 @@ class Events:
 
     def _came_back(self, event: Json) -> Received:
         """Our own messages come back; those of people are theirs."""
-        key = object_in(event, "content_attributes").get(KEY)
+        key = inner(event, "content_attributes").get(KEY)
         if event.get("message_type") not in _OUTGOING or not isinstance(key, str):
             return Received(ignored=("of_people",))
         receipt = Receipt(Arrival.DELIVERED, _number(event.get("id")), key, self._conversation(event))
         return Received(receipts=(receipt,))
 
     def _updated(self, event: Json) -> Received:
-        attributes = object_in(event, "content_attributes")
+        attributes = inner(event, "content_attributes")
         if event.get("message_type") in _INCOMING:
             return Received(ignored=("deleted" if attributes.get("deleted") else "updated",))
         if attributes.get("external_error"):
             sentence = "The app behind Chatwoot's inbox did not take it; the conversation in Chatwoot says why."
             failed = Receipt(Arrival.FAILED, _number(event.get("id")), error=sentence)
             return Received(receipts=(failed,))
-        return self._chosen(event, objects(attributes, "submitted_values", 1))
+        return self._chosen(event, objects(attributes, "submitted_values")[:1])
 
     def _chosen(self, event: Json, submitted: list[Json]) -> Received:
         """The customer's choice among what a message of ours offered is kept with that message."""
         value = submitted[0].get("value") if submitted else None
         if event.get("content_type") != "input_select" or not isinstance(value, str):
             return Received(ignored=("updated",))
-        if object_in(event, "conversation").get("status") != "pending":
+        if inner(event, "conversation").get("status") != "pending":
             return Received(ignored=("of_people",))
         return self._message(
             event, f"{_number(event.get('id'))}:{value[:100]}", _text(submitted[0].get("title")), value
@@ -105,11 +105,11 @@ class Events:
 
     def _message(self, event: Json, name: str, text: str, press: str | None) -> Received:
         """`attachments` of an update are of the message that was answered, not of the answer."""
-        sent = [] if ":" in name else objects(event, "attachments", ATTACHMENTS)
+        sent = [] if ":" in name else objects(event, "attachments")[:ATTACHMENTS]
         attachments = tuple(found for found in map(_attachment, sent) if found)
         if not text and press is None and not attachments:
             return Received(ignored=("empty",))
-        told = object_in(event, "conversation")
+        told = inner(event, "conversation")
         where = address(told, _number(told.get("id")))
         numbers_from = shows(where, self.lengths).numbers_from
         metadata = {**_contact(event, told), "inbox": where["inbox"], NUMBERS_FROM: numbers_from}
@@ -118,7 +118,7 @@ class Events:
         return Received((message,))
 
     def _conversation(self, event: Json) -> str:
-        return conversation(self.channel, self.account, _number(object_in(event, "conversation").get("id")))
+        return conversation(self.channel, self.account, _number(inner(event, "conversation").get("id")))
 
 
 def _pressed_in_telegram(event: Json, text: str) -> bool:
@@ -126,7 +126,7 @@ def _pressed_in_telegram(event: Json, text: str) -> bool:
     the press."""
     source = event.get("source_id")
     return (
-        object_in(event, "conversation").get("channel") == "Channel::Telegram"
+        inner(event, "conversation").get("channel") == "Channel::Telegram"
         and _CALLBACK.fullmatch(str(source)) is not None
         and _PRESS.fullmatch(text) is not None
     )
@@ -134,7 +134,7 @@ def _pressed_in_telegram(event: Json, text: str) -> bool:
 
 def _contact(event: Json, told: Json) -> dict[str, str]:
     """What the contact says of themselves: nobody vouches for it."""
-    sender = object_in(object_in(told, "meta"), "sender") or object_in(event, "sender")
+    sender = inner(inner(told, "meta"), "sender") or inner(event, "sender")
     known = {"name": sender.get("name"), "email": sender.get("email"), "phone": sender.get("phone_number")}
     return {name: value[:200] for name, value in known.items() if isinstance(value, str) and value}
 
@@ -163,13 +163,3 @@ def _number(value: object) -> str:
     if not (text.isascii() and text.isdigit() and len(text) <= 19):
         raise Malformed("`id` must be a number.")
     return text
-
-
-def object_in(data: Json, name: str) -> Json:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def objects(data: Json, name: str, most: int) -> list[Json]:
-    value: Any = data.get(name)
-    return [one for one in value[:most] if isinstance(one, dict)] if isinstance(value, list) else []
