@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from bot.channels.chatwoot import ChatwootSettings
+from bot.channels.line import LineSettings
 from bot.channels.messenger import InstagramSettings, MessengerSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
     )
     chatwoot: ChatwootSettings | None = Field(None, description="Chatwoot, as an Agent Bot.")
     instagram: InstagramSettings | None = Field(None, description="Instagram, by a professional account.")
+    line: LineSettings | None = Field(None, description="LINE, by an official account.")
     messenger: MessengerSettings | None = Field(None, description="Facebook Messenger, by a page.")
     signed: SignedSettings | None = Field(None, description="Signed webhooks, for a program of yours.")
     slack: SlackSettings | None = Field(None, description="Slack, by an app of a workspace.")

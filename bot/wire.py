@@ -103,3 +103,21 @@ def object_or_empty(data: bytes, max_depth: int = 32) -> dict[str, Any]:
         return read_object(data, max_depth)
     except Malformed:
         return {}
+
+
+ID_CHARS = 250
+"""Of names that others give to things."""
+
+
+def text_in(data: dict[str, Any], name: str, longest: int = ID_CHARS) -> str:
+    """The text of that name; empty if it is not there, is none, or is too long."""
+    value = data.get(name)
+    return value if isinstance(value, str) and len(value) <= longest else ""
+
+
+def needed_text(data: dict[str, Any], name: str) -> str:
+    """The same. Raises Malformed if it is empty."""
+    value = text_in(data, name)
+    if not value:
+        raise Malformed(f"`{name}` must be text.")
+    return value

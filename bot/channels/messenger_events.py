@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 from bot.channels.received import JOINED, Arrival, Attachment, Message, Reaction, Receipt, Received, conversation
 from bot.messages import Json
-from bot.wire import Malformed, inner, objects
+from bot.wire import ID_CHARS, inner, needed_text, objects, text_in
 
 STARTED = "GET_STARTED"
 """The payload of the button that opens a conversation."""
-ID_CHARS = 250
 URL_CHARS = 4000
 _KINDS = {"image": "image", "audio": "audio", "video": "video", "file": "file"}
 _RATINGS = {"like": "up", "love": "up", "dislike": "down", "sad": "down", "angry": "down"}
@@ -33,7 +32,7 @@ class Events:
 
     def read(self, event: Json) -> Received:
         for entry in objects(event, "entry"):
-            if _text(entry, "id") != self.account:
+            if text_in(entry, "id") != self.account:
                 self.ignored.append("other")
                 continue
             for happened in objects(entry, "messaging"):
@@ -47,7 +46,7 @@ class Events:
         elif postback := inner(happened, "postback"):
             self._postback(happened, postback)
         elif edit := inner(happened, "message_edit"):
-            name = _needed(edit, "mid")
+            name = needed_text(edit, "mid")
             self._said(happened, f"{name}:edit:{edit.get('num_edit')}"[:ID_CHARS], _words(edit), edits=name)
         elif reaction := inner(happened, "reaction"):
             self._reaction(reaction)
@@ -59,16 +58,16 @@ class Events:
             self.ignored.append("read" if "read" in happened else "other")
 
     def _message(self, happened: Json, message: Json) -> None:
-        pressed = _text(inner(message, "quick_reply"), "payload", 1000)
+        pressed = text_in(inner(message, "quick_reply"), "payload", 1000)
         attachments = tuple(_attachments(message))
         if not _words(message) and not attachments:
             self.ignored.append("deleted" if message.get("is_deleted") else "other")
             return
-        self._said(happened, _needed(message, "mid"), _words(message), press=pressed, attachments=attachments)
+        self._said(happened, needed_text(message, "mid"), _words(message), press=pressed, attachments=attachments)
 
     def _postback(self, happened: Json, postback: Json) -> None:
-        payload, title = _text(postback, "payload", 1000), _text(postback, "title", 1000)
-        name = _text(postback, "mid") or f"{_number(happened)}:{payload}"[:ID_CHARS]
+        payload, title = text_in(postback, "payload", 1000), text_in(postback, "title", 1000)
+        name = text_in(postback, "mid") or f"{_number(happened)}:{payload}"[:ID_CHARS]
         if payload == STARTED:
             self._said(happened, name, title or "Get started", payload=JOINED)
         else:
@@ -85,7 +84,7 @@ class Events:
         attachments: tuple[Attachment, ...] = (),
         edits: str = "",
     ) -> None:
-        customer, at = _needed(inner(happened, "sender"), "id"), _number(happened)
+        customer, at = needed_text(inner(happened, "sender"), "id"), _number(happened)
         self.messages.append(
             Message(
                 conversation(self.channel, self.account, customer),
@@ -102,48 +101,35 @@ class Events:
 
     def _echo(self, happened: Json, message: Json) -> None:
         """A message to the customer, from whatever app. Ours come back with the key that they were sent with."""
-        key = _text(message, "metadata")
+        key = text_in(message, "metadata")
         if not key:
             self.ignored.append("echo")
             return
-        customer = _needed(inner(happened, "recipient"), "id")
+        customer = needed_text(inner(happened, "recipient"), "id")
         where = conversation(self.channel, self.account, customer)
-        self.receipts.append(Receipt(Arrival.DELIVERED, _needed(message, "mid"), key, where))
+        self.receipts.append(Receipt(Arrival.DELIVERED, needed_text(message, "mid"), key, where))
 
     def _reaction(self, reaction: Json) -> None:
-        rating = _RATINGS.get(_text(reaction, "reaction"), "none") if reaction.get("action") == "react" else "none"
-        self.reactions.append(Reaction(_needed(reaction, "mid"), rating))  # type: ignore[arg-type]  # one of the words
+        rating = _RATINGS.get(text_in(reaction, "reaction"), "none") if reaction.get("action") == "react" else "none"
+        self.reactions.append(Reaction(needed_text(reaction, "mid"), rating))  # type: ignore[arg-type]  # one of the words
 
 
 def _attachments(message: Json) -> Iterator[Attachment]:
     for one in objects(message, "attachments")[:20]:
         payload, kind = inner(one, "payload"), str(one.get("type"))
-        if kind in _KINDS and _text(payload, "url", URL_CHARS):
+        if kind in _KINDS and text_in(payload, "url", URL_CHARS):
             sticker = kind == "image" and "sticker_id" in payload
-            yield Attachment("sticker" if sticker else _KINDS[kind], _text(payload, "url", URL_CHARS))  # type: ignore[arg-type]
+            yield Attachment("sticker" if sticker else _KINDS[kind], text_in(payload, "url", URL_CHARS))  # type: ignore[arg-type]
         elif kind == "location":
             place = inner(payload, "coordinates")
             yield Attachment("place", f"{place.get('lat')},{place.get('long')}"[:60])
 
 
 def _words(message: Json) -> str:
-    return _text(message, "text", 65536)
+    return text_in(message, "text", 65536)
 
 
 def _number(happened: Json) -> int:
     """Milliseconds; 0 if it is not told."""
     at = happened.get("timestamp")
     return at if isinstance(at, int) and 0 <= at < 2**53 else 0
-
-
-def _text(holder: Json, name: str, longest: int = ID_CHARS) -> str:
-    """Empty if it is not there, or not as it should be."""
-    found = holder.get(name)
-    return found if isinstance(found, str) and len(found) <= longest else ""
-
-
-def _needed(holder: Json, name: str) -> str:
-    found = _text(holder, name)
-    if not found:
-        raise Malformed(f"`{name}` must be text.")
-    return found

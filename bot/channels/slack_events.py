@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from bot.channels.received import Attachment, Message, Reaction, Received, conversation
 from bot.messages import Json
-from bot.wire import Malformed, inner, objects
+from bot.wire import ID_CHARS, inner, needed_text, objects, text_in
 
 CHANNEL = "slack"
-ID_CHARS = 200
 _IGNORED = {"message_deleted": "deleted", "channel_join": "membership", "bot_message": "own"}
 _KINDS = {"image": "image", "audio": "audio", "video": "video"}
 _UP, _DOWN = ("+1", "thumbsup", "heart", "tada", "pray"), ("-1", "thumbsdown", "disappointed", "rage")
@@ -42,19 +41,19 @@ class Events:
         said = inner(event, "message") if edited else event
         if reason := self._foreign(event, said, subtype, edited):
             return Received(ignored=(reason,))
-        where, at = _needed(event, "channel"), _needed(said, "ts")
+        where, at = needed_text(event, "channel"), needed_text(said, "ts")
         name, edits = f"{where}:{at}", {}
         if edited:
-            edits, name = {"edits": name}, f"{name}:edit:{_needed(event, 'ts')}"
-        thread = _text(said, "thread_ts") or ("" if where.startswith("D") else at)  # an answer begins the thread
+            edits, name = {"edits": name}, f"{name}:edit:{needed_text(event, 'ts')}"
+        thread = text_in(said, "thread_ts") or ("" if where.startswith("D") else at)  # an answer begins the thread
         message = Message(
-            self.conversation(_needed(said, "user"), where, thread),
+            self.conversation(needed_text(said, "user"), where, thread),
             name,
             {"channel": where} | ({"thread": thread} if thread else {}),
-            text=plain(_text(said, "text", 65536), self.bot),
+            text=plain(text_in(said, "text", 65536), self.bot),
             attachments=tuple(_attachments(said)),
             at=seconds(at),
-            metadata={"user": _text(said, "user"), "team": _text(outer, "team_id"), **edits},
+            metadata={"user": text_in(said, "user"), "team": text_in(outer, "team_id"), **edits},
         )
         if not message.text and not message.attachments:
             return Received(ignored=("other",))
@@ -69,7 +68,7 @@ class Events:
         if edited and inner(event, "previous_message").get("text") == said.get("text"):
             return "unfurled"  # Slack itself changed it, to show a link's page
         alone = event.get("channel_type") == "im" or event.get("type") == "app_mention"
-        called = bool(self.bot) and f"<@{self.bot}>" in _text(said, "text", 65536)
+        called = bool(self.bot) and f"<@{self.bot}>" in text_in(said, "text", 65536)
         return None if alone or called else "not_for_us"
 
     def conversation(self, user: str, where: str, thread: str) -> str:
@@ -81,20 +80,20 @@ class Events:
         messages = []
         for action in objects(payload, "actions"):
             option = inner(action, "selected_option")
-            value = _text(action, "value", 2000) or _text(option, "value", 2000)
+            value = text_in(action, "value", 2000) or text_in(option, "value", 2000)
             title = inner(action, "text") or inner(option, "text")
-            container, where = inner(payload, "container"), _needed(inner(payload, "channel"), "id")
-            thread = _text(container, "thread_ts")
-            user = _needed(inner(payload, "user"), "id")
+            container, where = inner(payload, "container"), needed_text(inner(payload, "channel"), "id")
+            thread = text_in(container, "thread_ts")
+            user = needed_text(inner(payload, "user"), "id")
             address = {"channel": where} | ({"thread": thread} if thread else {})
             messages.append(
                 Message(
                     self.conversation(user, where, thread),
-                    f"{_needed(action, 'action_ts')}:{value}"[:ID_CHARS],
+                    f"{needed_text(action, 'action_ts')}:{value}"[:ID_CHARS],
                     address,
-                    text=_text(title, "text", 3000),
+                    text=text_in(title, "text", 3000),
                     press=value,
-                    metadata={"user": user, "team": _text(inner(payload, "team"), "id")},
+                    metadata={"user": user, "team": text_in(inner(payload, "team"), "id")},
                 )
             )
         return Received(tuple(messages), ignored=() if messages else ("other",))
@@ -118,36 +117,23 @@ def plain(text: str, bot: str) -> str:
 
 def _attachments(said: Json) -> Iterator[Attachment]:
     for file in objects(said, "files")[:20]:
-        kind = _text(file, "mimetype")
-        url = _text(file, "url_private_download", 2000) or _text(file, "url_private", 2000)
+        kind = text_in(file, "mimetype")
+        url = text_in(file, "url_private_download", 2000) or text_in(file, "url_private", 2000)
         size = file.get("size")
         if url:
             whole = size if isinstance(size, int) else None
-            yield Attachment(_KINDS.get(kind.partition("/")[0], "file"), url, kind, _text(file, "name"), whole)  # type: ignore[arg-type]
+            yield Attachment(_KINDS.get(kind.partition("/")[0], "file"), url, kind, text_in(file, "name"), whole)  # type: ignore[arg-type]
 
 
 def _reaction(event: Json) -> Received:
-    name, item = _text(event, "reaction").partition("::")[0], inner(event, "item")
+    name, item = text_in(event, "reaction").partition("::")[0], inner(event, "item")
     rating = "up" if name in _UP else "down" if name in _DOWN else None
     if rating is None or item.get("type") != "message":
         return Received(ignored=("reaction",))
     rating = rating if event.get("type") == "reaction_added" else "none"
-    where = f"{_needed(item, 'channel')}:{_needed(item, 'ts')}"
+    where = f"{needed_text(item, 'channel')}:{needed_text(item, 'ts')}"
     return Received(reactions=(Reaction(where, rating),))  # type: ignore[arg-type]  # one of the three words
 
 
 def seconds(at: str) -> float | None:
     return float(at) if re.fullmatch(r"\d{1,11}\.\d{1,9}", at) else None
-
-
-def _text(holder: Json, name: str, longest: int = ID_CHARS) -> str:
-    """Empty if it is not there, or not as it should be."""
-    found = holder.get(name)
-    return found if isinstance(found, str) and len(found) <= longest else ""
-
-
-def _needed(holder: Json, name: str) -> str:
-    found = _text(holder, name)
-    if not found:
-        raise Malformed(f"`{name}` must be text.")
-    return found

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from bot.channels.received import Arrival, Attachment, Message, Reaction, Receipt, Received, conversation
 from bot.journal.values import Rating
 from bot.messages import Json
-from bot.wire import Malformed, inner, objects
+from bot.wire import Malformed, inner, needed_text, objects, text_in
 
 CHANNEL = "whatsapp"
-ID_CHARS = 200
 _MEDIA = {"image": "image", "audio": "audio", "video": "video", "document": "file", "sticker": "sticker"}
 _ARRIVALS = {"delivered": Arrival.DELIVERED, "read": Arrival.READ, "failed": Arrival.FAILED}
 _UP, _DOWN = ("👍", "❤", "❤️", "🙏", "😂", "💯"), ("👎", "😢", "😡")
@@ -51,17 +50,17 @@ class Events:
         kind = message.get("type")
         if kind == "reaction":
             reaction = inner(message, "reaction")
-            self.reactions.append(Reaction(text_of(reaction, "message_id"), _rating(reaction.get("emoji"))))
+            self.reactions.append(Reaction(needed_text(reaction, "message_id"), _rating(reaction.get("emoji"))))
             return
         attachments = tuple(_attachments(message))
         text, press = _said(message)
         if not text and not attachments:
             self.ignored.append("unsupported" if kind in ("unsupported", "unknown", "system") else "other")
             return
-        user, phone = _text(message, "from_user_id"), _text(message, "from")
+        user, phone = text_in(message, "from_user_id"), text_in(message, "from")
         who = contacts.get(user or phone) or contacts.get(phone) or {}
-        user = user or _text(who, "user_id")
-        name = text_of(message, "id")
+        user = user or text_in(who, "user_id")
+        name = needed_text(message, "id")
         self.messages.append(
             Message(
                 self._conversation(user, phone),
@@ -90,12 +89,12 @@ class Events:
         if arrival is None:
             self.ignored.append("status")
             return
-        user, phone = _text(status, "recipient_user_id"), _text(status, "recipient_id")
-        key = _text(status, "biz_opaque_callback_data") or None
+        user, phone = text_in(status, "recipient_user_id"), text_in(status, "recipient_id")
+        key = text_in(status, "biz_opaque_callback_data") or None
         self.receipts.append(
             Receipt(
                 arrival,
-                text_of(status, "id"),
+                needed_text(status, "id"),
                 key=key if user or phone else None,
                 conversation_id=self._conversation(user, phone) if user or phone else None,
                 error=self._reason(status) if arrival is Arrival.FAILED else None,
@@ -114,7 +113,7 @@ def changes(event: Json) -> Iterator[Json]:
 
 
 def number_of(value: Json) -> str:
-    return _text(inner(value, "metadata"), "phone_number_id")
+    return text_in(inner(value, "metadata"), "phone_number_id")
 
 
 def _said(message: Json) -> tuple[str, str | None]:
@@ -122,24 +121,26 @@ def _said(message: Json) -> tuple[str, str | None]:
     interactive = inner(message, "interactive")
     pressed = inner(interactive, "button_reply") or inner(interactive, "list_reply")
     if pressed:
-        return _text(pressed, "title", 4096), _text(pressed, "id")
+        return text_in(pressed, "title", 4096), text_in(pressed, "id")
     if button := inner(message, "button"):
-        return _text(button, "text", 4096), None  # of a template: what it means was not ours to say
+        return text_in(button, "text", 4096), None  # of a template: what it means was not ours to say
     media = inner(message, str(message.get("type")))
-    return _text(inner(message, "text"), "body", 65536) or _text(media, "caption", 4096), None
+    return text_in(inner(message, "text"), "body", 65536) or text_in(media, "caption", 4096), None
 
 
 def _attachments(message: Json) -> Iterator[Attachment]:
     kind = str(message.get("type"))
     if kind in _MEDIA:
         media = inner(message, kind)
-        name = _text(media, "filename")
-        yield Attachment(_MEDIA[kind], text_of(media, "id"), _text(media, "mime_type"), name)  # type: ignore[arg-type]
+        name = text_in(media, "filename")
+        yield Attachment(_MEDIA[kind], needed_text(media, "id"), text_in(media, "mime_type"), name)  # type: ignore[arg-type]
     if place := inner(message, "location"):
-        yield Attachment("place", f"{place.get('latitude')},{place.get('longitude')}"[:60], name=_text(place, "name"))
+        yield Attachment("place", f"{place.get('latitude')},{place.get('longitude')}"[:60], name=text_in(place, "name"))
     for contact in objects(message, "contacts")[:10]:
-        numbers = [_text(phone, "phone") for phone in objects(contact, "phones")]
-        yield Attachment("contact", numbers[0] if numbers else "", name=_text(inner(contact, "name"), "formatted_name"))
+        numbers = [text_in(phone, "phone") for phone in objects(contact, "phones")]
+        yield Attachment(
+            "contact", numbers[0] if numbers else "", name=text_in(inner(contact, "name"), "formatted_name")
+        )
 
 
 def _rating(emoji: object) -> Rating:
@@ -147,23 +148,10 @@ def _rating(emoji: object) -> Rating:
 
 
 def _who(contact: Json, phone: str) -> dict[str, str]:
-    known = {"name": _text(inner(contact, "profile"), "name"), "phone": phone}
+    known = {"name": text_in(inner(contact, "profile"), "name"), "phone": phone}
     return {key: value for key, value in known.items() if value}
 
 
 def _time(message: Json) -> float | None:
-    given = _text(message, "timestamp")
+    given = text_in(message, "timestamp")
     return float(given) if given.isascii() and given.isdigit() and len(given) <= 11 else None
-
-
-def _text(holder: Json, name: str, longest: int = ID_CHARS) -> str:
-    """Empty if it is not there, or not as it should be."""
-    found = holder.get(name)
-    return found if isinstance(found, str) and len(found) <= longest else ""
-
-
-def text_of(holder: Json, name: str) -> str:
-    found = _text(holder, name)
-    if not found:
-        raise Malformed(f"`{name}` must be text.")
-    return found
