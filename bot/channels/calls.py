@@ -12,8 +12,8 @@ import aiohttp
 
 from bot.channels.verdict import Answer, Call, Outcome, Silence
 
-LARGEST_ANSWER = 65536
-"""Bytes; what comes after them is not read."""
+LARGEST_ANSWER = 1 << 18
+"""Bytes; what comes after them is not read. Lists of published keys, with their certificates, are the longest."""
 
 
 @dataclass(slots=True)

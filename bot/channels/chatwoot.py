@@ -37,7 +37,7 @@ class ChatwootSettings(ChannelSettings):
     account: int = Field(ge=1, description="The account's number: in the address of its pages, `/app/accounts/1/`.")
     token: SecretStr = Field(description="The bot's `Access Token`.")
     secrets: tuple[SecretStr, ...] = Field(
-        (), description="The bot's `Webhook Secret`, as a JSON list; two while it changes."
+        (), description="The bot's webhook secret, as a JSON list; two while it changes."
     )
     key: SecretStr | None = Field(
         None,

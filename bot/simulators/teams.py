@@ -27,6 +27,8 @@ from bot.wire import inner, objects
 MESSAGE_BYTES = 28_000
 """Of a message with everything in it."""
 TOKEN_SECONDS = 3600
+OTHERS, CERTIFICATE = 40, 2000
+"""Keys that are published too, and characters of each one's certificate: more than Microsoft has."""
 APP, TENANT = "a8f5c2de-1111-4c4a-9a43-2f0c3b7d9e10", "72f988bf-2222-41af-91ab-2d7cd011db47"
 MARA = "c33aa84d-3333-4bbb-8ccc-6d1f2a3b4c5d"
 """What the company's directory calls everybody here."""
@@ -76,7 +78,8 @@ class SimulatedTeams(Provider):
                 return Taken(web.json_response(told))
             case ("GET", "/v1/.well-known/keys"):
                 self.published += 1
-                return Taken(web.json_response({"keys": [self.jwk()]}))
+                others = [self.jwk(kid=f"other-{number}", x5c=["M" * CERTIFICATE]) for number in range(OTHERS)]
+                return Taken(web.json_response({"keys": [*others, self.jwk()]}))
         return self._activity(request, body)
 
     def _lent(self, asked: dict[str, list[str]]) -> Taken:
