@@ -22,6 +22,7 @@ from bot.channels.signed import SignedSettings
 from bot.channels.slack import SlackSettings
 from bot.channels.teams import TeamsSettings
 from bot.channels.telegram import TelegramSettings
+from bot.channels.twilio import TwilioSettings
 from bot.channels.whatsapp import WhatsappSettings
 from nlu.source import Mendable
 from nlu.types import ERROR_BUDGET
@@ -162,6 +163,7 @@ class Settings(BaseSettings):
     slack: SlackSettings | None = Field(None, description="Slack, by an app of a workspace.")
     teams: TeamsSettings | None = Field(None, description="Microsoft Teams, by a bot.")
     telegram: TelegramSettings | None = Field(None, description="Telegram, by a bot.")
+    twilio: TwilioSettings | None = Field(None, description="SMS or WhatsApp, over Twilio.")
     whatsapp: WhatsappSettings | None = Field(None, description="WhatsApp, by Meta's Cloud API.")
     delivery_timeout: float = Field(10.0, gt=0, description="Seconds a call to a messaging provider may take.")
     delivery_hours: float = Field(

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from bot.channels.connector import Connector
+from nlu.source import Mendable
+
+
+class ChannelError(Mendable):
+    """A channel cannot be set up; the sentence says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
