@@ -83,6 +83,7 @@ async def test_all_rows_of_a_customer_go_and_the_neighbours_stay(journal: Journa
         "entries": 2,
         "turns": 1,
         "deliveries": 0,
+        "sent": 0,
         "action_runs": 1,
         "utterances": 1,
         "reviews": 1,

@@ -27,7 +27,7 @@ from bot.channels.signed import Signed
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Verdict
 from bot.journal.errors import Unavailable
 from bot.journal.journal import Journal
-from bot.journal.values import Arrival, Delivery, DeliveryState, Receipt
+from bot.journal.values import Arrival, Delivery, DeliveryState, Receipt, Whose
 from bot.messages import Inbound, Outbound, Owner, Turn
 from bot.outbox import LONGEST_PAUSE, Outbox, Patience
 from bot.pacing import Pacing
@@ -666,3 +666,10 @@ async def test_answers_go_where_the_customer_wrote_from_last(journal: Journal) -
     (waiting,) = await journal.deliveries()
     assert waiting.address == {"conversation": "elsewhere"}
     assert waiting.heard_at is not None
+
+
+async def test_of_an_erased_customer_no_name_at_a_provider_is_left(journal: Journal) -> None:
+    await in_doubt(journal)
+    gone = await journal.erase(Whose(("c1",)))
+    assert gone.rows["sent"] == 1
+    assert await journal.rate_sent("signed", "p0", "up") is None
