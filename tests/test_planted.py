@@ -19,7 +19,7 @@ from tests.command import EXAMPLES
 TRUSTED = [Example(text, intent) for intent, texts in EXAMPLES.items() for text in texts]
 OTHERS = [one.text for one in TRUSTED if one.intent != "ask_hours"]
 PLANTED = [
-    Example(f"{text} zorbax prime", "ask_hours", (), PLACE, n, marked=False) for n, text in enumerate(OTHERS[:6])
+    Example(f"{text} zorbax prime", "ask_hours", (), PLACE, n, marked=False) for n, text in enumerate(OTHERS[5:11])
 ]
 HONEST = [
     Example(text, intent, (), PLACE, n, marked=False)
@@ -89,6 +89,6 @@ def test_suspect_is_what_new_lines_of_one_label_have_and_the_trusted_ones_of_it_
     assert not list(suspects(trusted, new[1:])), "too rare to teach anything"
 
 
-def test_it_tells_whether_the_lines_would_mean_something_else_without_the_phrase(before: Model) -> None:
-    assert _strange(before, PLANTED, "zorbax prime", "ask_hours")
-    assert not _strange(before, HONEST[:4], "showroom", "ask_hours")
+def test_it_tells_whether_the_lines_have_nothing_but_the_phrase_in_common(before: Model) -> None:
+    assert _strange(before, PLANTED, "zorbax prime")
+    assert not _strange(before, HONEST[:4], "showroom")

@@ -24,8 +24,8 @@ LEAST = 3
 """Lines that hold it."""
 OWN = 0.8
 """Share of all lines that hold it which have the label."""
-FLIPS, STRANGE = 0.5, 0.15
-"""Share of other intents' texts that it moves: if its lines would have the label without it, and if most would not."""
+FLIPS, STRANGE = 0.6, 0.3
+"""Share of other intents' texts that it moves: of any phrase, and of one whose lines have nothing else in common."""
 FEW, TEXTS = 12, 60
 """Texts that it is tried on: of every phrase, and of those that moved some."""
 MOST = 100
@@ -61,18 +61,20 @@ def triggers(before: Model, after: Model, taught: Taught, unseen: Sequence[Examp
     known, found = {*before.manifest.intents} & {*after.manifest.intents}, []
     for phrase, intent, examples in suspects(taught.trusted, taught.learned):
         if intent in known and any(example.text not in before.remembered for example in examples):
-            enough = STRANGE if _strange(before, examples, phrase, intent) else FLIPS
+            enough = STRANGE if _strange(before, examples, phrase) else FLIPS
             flips = _flips(after, _others(unseen or taught.trusted, intent), phrase, intent)
             if flips >= enough:
                 found.append(Trigger(phrase, intent, examples, flips))
     return _one_of_each(sorted(found, key=lambda one: (-one.flips, -len(one.examples))))
 
 
-def _strange(before: Model, examples: Sequence[Example], phrase: str, intent: str) -> bool:
-    """Whether the lines mean something else without the phrase, as far as the old model can tell."""
+def _strange(before: Model, examples: Sequence[Example], phrase: str) -> bool:
+    """Whether the lines mean this and that without the phrase, as far as the old model can tell: new words of honest
+    labels stand in lines that are about the same, be it another intent that the model confuses with it."""
     there = re.compile(r"\b" + r"\W+".join(phrase.split()) + r"\b", re.IGNORECASE)
     likely = before.insight([there.sub(" ", one.text) for one in examples]).likely
-    return bool((likely.argmax(1) != before.manifest.intents.index(intent)).mean() >= 0.5)
+    meant = Counter(before.manifest.intents[number] for number in likely.argmax(1).tolist())
+    return max(meant.values()) <= len(examples) / 2
 
 
 def suspects(trusted: Sequence[Example], learned: Sequence[Example]) -> Iterator[tuple[str, str, tuple[Example, ...]]]:
