@@ -36,7 +36,7 @@ from bot.channels.splitting import shortened
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Verdict
 from bot.journal.values import Delivery
 from bot.messages import Author, Json
-from bot.wire import inner, object_or_empty, objects, read_object
+from bot.wire import inner, object_or_empty, objects, read_object, text_in
 
 MESSENGER = Capabilities(
     longest=2000,
@@ -113,7 +113,8 @@ class Messenger(Connector):
 
     def _ours(self, request: Request) -> bool:
         """Not of another page alone that the same app serves."""
-        names = {entry.get("id") for entry in objects(object_or_empty(request.body, self.limits.depth), "entry")}
+        event = object_or_empty(request.body, self.limits.depth)
+        names = {text_in(entry, "id") for entry in objects(event, "entry")}
         return not names or self.account in names
 
     def parse(self, request: Request) -> Received:

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 REFUSED = Reply(401)
 BATCH = 1000
 """More messages in one request are nobody's."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a request: Meta's batches have up to three million."""
 QUESTIONS = 3
 """That may have to be asked before a request can be verified."""
 
@@ -167,7 +169,8 @@ def _metadata(connector: Connector, message: Message) -> Json:
 
 async def _received(request: web.Request) -> Request:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Request(request.method, request.query, headers, await request.read(), time.time(), request.raw_path)
+    body = await request.clone(client_max_size=LARGEST).read()
+    return Request(request.method, request.query, headers, body, time.time(), request.raw_path)
 
 
 def _response(reply: Reply) -> web.Response:

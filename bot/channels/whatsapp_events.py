@@ -38,15 +38,15 @@ class Events:
             if change.get("field") != "messages" or number_of(value) != self.account:
                 self.ignored.append("other")
                 continue
-            names = {contact.get("wa_id"): contact for contact in objects(value, "contacts")}
-            names |= {contact.get("user_id"): contact for contact in objects(value, "contacts")}
+            contacts = objects(value, "contacts")
+            names = {text_in(contact, key): contact for contact in contacts for key in ("wa_id", "user_id")}
             for message in objects(value, "messages"):
                 self._message(message, names)
             for status in objects(value, "statuses"):
                 self._status(status)
         return Received(tuple(self.messages), tuple(self.receipts), tuple(self.reactions), ignored=tuple(self.ignored))
 
-    def _message(self, message: Json, contacts: dict[object, Json]) -> None:
+    def _message(self, message: Json, contacts: dict[str, Json]) -> None:
         kind = message.get("type")
         if kind == "reaction":
             reaction = inner(message, "reaction")

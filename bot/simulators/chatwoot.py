@@ -139,7 +139,13 @@ class SimulatedChatwoot(Provider):
         return self.event(event, {**self._conversation(customer), "changed_attributes": changes})
 
     def event(self, name: str, told: Json) -> Event:
-        body, at = orjson.dumps({**told, "event": name}), str(int(time.time()))
+        return self.signed(orjson.dumps({**told, "event": name}))
+
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return self.signed(body)
+
+    def signed(self, body: bytes) -> Event:
+        at = str(int(time.time()))
         headers = {"Content-Type": "application/json", "X-Chatwoot-Delivery": "77dd1c35-9c2c-4d85-8f5e-2d6a7a0f5e64"}
         for secret in self.settings.secrets[:1]:
             signed = signature(secret.get_secret_value().encode(), at, body)

@@ -126,7 +126,12 @@ class LineMessagingApi(Provider):
 
     def event(self, *happened: Json, destination: str = BOT) -> Event:
         """All of them in one request."""
-        body = orjson.dumps({"destination": destination, "events": list(happened)})
+        return self.signed(orjson.dumps({"destination": destination, "events": list(happened)}))
+
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return self.signed(body)
+
+    def signed(self, body: bytes) -> Event:
         key = self.settings.channel_secrets[0].get_secret_value().encode()
         signature = base64.b64encode(hmac.digest(key, body, "sha256")).decode()
         return Event(body, {"Content-Type": "application/json; charset=utf-8", "X-Line-Signature": signature})

@@ -114,6 +114,9 @@ class MessengerSendApi(Provider):
         message = {"mid": self.mid(), "text": choice.title, "quick_reply": {"payload": choice.id}}
         return self.event(self.happened(customer, message=message))
 
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return signed(body, self.settings)
+
     def mid(self) -> str:
         return f"m_in{next(self._numbers)}"
 
@@ -132,7 +135,7 @@ class MessengerSendApi(Provider):
         """All of them in one request."""
         entry = {"id": account or self.account, "time": int(time.time() * 1000), "messaging": list(happened)}
         kind = "instagram" if self.name == "instagram" else "page"
-        return signed({"object": kind, "entry": [entry]}, self.settings)
+        return signed(orjson.dumps({"object": kind, "entry": [entry]}), self.settings)
 
 
 def _card(element: Json, name: str) -> Shown:

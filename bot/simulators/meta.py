@@ -8,11 +8,9 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
 from aiohttp import web
 
 from bot.channels.meta import MetaSettings
-from bot.messages import Json
 from bot.simulators.provider import Event, need
 
 SAMPLE = {
@@ -34,8 +32,7 @@ def graph_error(status: int, code: int, message: str) -> web.Response:
     return web.json_response({"error": error}, status=status)
 
 
-def signed(event: Json, settings: MetaSettings) -> Event:
-    body = orjson.dumps(event)
+def signed(body: bytes, settings: MetaSettings) -> Event:
     key = settings.app_secrets[0].get_secret_value().encode()
     signature = hmac.new(key, body, sha256).hexdigest()
     return Event(body, {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={signature}"})

@@ -145,6 +145,10 @@ class Provider(ABC):
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         """A customer pressed what a message of ours offered."""
 
+    @abstractmethod
+    def resigned(self, event: Event, body: bytes) -> Event:
+        """The same event with another body, as rightly signed: what a provider gone mad would send."""
+
     def planned(self, kind: str, taken: Taken) -> web.Response:
         """A fault of the provider's own."""
         raise ValueError(f"{self.name} has no fault {kind!r}.")

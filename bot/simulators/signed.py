@@ -57,7 +57,9 @@ class SignedProgram(Provider):
         return self._event({"conversation": customer, "text": choice.title, "payload": choice.id})
 
     def _event(self, data: dict[str, str]) -> Event:
-        body = orjson.dumps({"type": "message", "data": data})
+        return self.resigned(Event(), orjson.dumps({"type": "message", "data": data}))
+
+    def resigned(self, event: Event, body: bytes) -> Event:
         message_id, at = f"msg_{next(self._ids)}", str(int(time.time()))
         (key, *_) = read_secrets(secret.get_secret_value() for secret in self.settings.secrets)
         headers = {"webhook-id": message_id, "webhook-timestamp": at}

@@ -93,6 +93,9 @@ class SlackWebApi(Provider):
         body = urlencode({"payload": orjson.dumps(payload).decode()}).encode()
         return self.signed(body, "application/x-www-form-urlencoded")
 
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return self.signed(body, event.headers["Content-Type"])
+
     def ts(self) -> str:
         return f"{int(time.time())}.{next(self._numbers):06}"
 

@@ -22,7 +22,7 @@ from bot.channels.teams import TeamsSettings
 from bot.channels.teams_cards import HERO_BUTTONS
 from bot.messages import Json
 from bot.simulators.provider import Choice, Event, NotTaken, Provider, Shown, Taken, need
-from bot.wire import inner, objects
+from bot.wire import inner, object_or_empty, objects
 
 MESSAGE_BYTES = 28_000
 """Of a message with everything in it."""
@@ -150,6 +150,12 @@ class SimulatedTeams(Provider):
     def event(self, activity: Json, **claims: Any) -> Event:
         headers = {"Authorization": f"Bearer {self.signed(activity['serviceUrl'], **claims)}"}
         return Event(orjson.dumps(activity), {**headers, "Content-Type": "application/json; charset=utf-8"})
+
+    def resigned(self, event: Event, body: bytes) -> Event:
+        """What is signed is the address of the service that the activity names."""
+        service = object_or_empty(body).get("serviceUrl")
+        headers = {"Authorization": f"Bearer {self.signed(service if isinstance(service, str) else self.url)}"}
+        return Event(body, {**event.headers, **headers})
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(self.activity(customer, text=text, textFormat="plain"))

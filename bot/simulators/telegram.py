@@ -6,7 +6,7 @@ import html
 import itertools
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, cast
 
 import orjson
@@ -109,6 +109,9 @@ class TelegramBotApi(Provider):
         message = self.message(customer, text=under.text, reply_markup={"inline_keyboard": rows})
         query = {"id": str(next(self._numbers)), "from": message["from"], "data": choice.id, "message": message}
         return self.update(callback_query=query)
+
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return replace(event, body=body)
 
     def message(self, customer: str, **content: Any) -> Json:
         sender = {"id": int(customer), "is_bot": False, "first_name": "Ada", "language_code": "en"}

@@ -6,7 +6,7 @@ import base64
 import itertools
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, cast
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from aiohttp import web
 
@@ -100,13 +100,20 @@ class TwilioApi(Provider):
 
     def event(self, query: str = "", **content: str) -> Event:
         form = {"AccountSid": self.settings.account_sid, "ApiVersion": "2010-04-01", **content}
+        return self.signed(urlencode(form).encode(), query)
+
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return self.signed(body, event.query)
+
+    def signed(self, body: bytes, query: str) -> Event:
+        form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         url = f"{self.public_url}/webhooks/twilio{query}"
         token = self.settings.auth_tokens[0].get_secret_value()
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
-            "X-Twilio-Signature": signature(token, url, list(form.items())),
+            "X-Twilio-Signature": signature(token, url, form),
         }
-        return Event(urlencode(form).encode(), headers, query=query)
+        return Event(body, headers, query=query)
 
 
 def _error(status: int, code: int) -> web.Response:

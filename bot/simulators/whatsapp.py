@@ -86,6 +86,9 @@ class WhatsappCloudApi(Provider):
         reply = {"type": kind, kind: {"id": choice.id, "title": choice.title}}
         return self.event(self.message(customer, type="interactive", interactive=reply))
 
+    def resigned(self, event: Event, body: bytes) -> Event:
+        return signed(body, self.settings)
+
     def message(self, customer: str, **content: Any) -> Json:
         """From a phone number, or from a user id such as US.1349."""
         name = "from" if customer.isdigit() else "from_user_id"
@@ -107,9 +110,8 @@ class WhatsappCloudApi(Provider):
         values += [{"statuses": [status]} for status in statuses]
         product = {"messaging_product": "whatsapp", "metadata": metadata}
         changes = [{"field": "messages", "value": {**product, **value}} for value in values]
-        return signed(
-            {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}, self.settings
-        )
+        told = {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}
+        return signed(orjson.dumps(told), self.settings)
 
 
 def _ids(message: Json) -> Json:
