@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,9 @@ from bot.channels.settings import Limits
 from bot.channels.slack import Slack, SlackSettings
 from bot.channels.slack_events import plain
 from bot.channels.verdict import Answer, Call, Fate, Silence
+from bot.journal.values import DeliveryState
 from bot.messages import Button, Outbound
-from bot.simulators.slack import SlackWebApi
+from bot.simulators.slack import BOT, SlackWebApi
 from bot.wire import Malformed
 from tests.deliveries import delivery
 from tests.test_simulators import talking
@@ -313,6 +315,39 @@ async def test_a_retry_is_taken_whatever_its_header_says(tmp_path: Path) -> None
         assert await provider.post(event) == 200
         (conversation,) = await service.journal.conversations()
         assert conversation.entries == 2
+
+
+async def test_both_events_of_a_mention_at_once_are_one_message(tmp_path: Path) -> None:
+    async with talking(tmp_path, "slack") as (provider, service):
+        assert isinstance(provider, SlackWebApi)
+        said = provider.message("77", channel="C1", channel_type="channel", text=f"<@{BOT}> ask")
+        told = [provider.event(**said), provider.event(**{**said, "type": "app_mention"})]
+        assert set(await asyncio.gather(*map(provider.post, told * 3))) == {200}
+        await provider.until(lambda: provider.texts("C1") == ["answer"])
+        (conversation,) = await service.journal.conversations()
+        assert (conversation.conversation_id, conversation.entries) == (f"slack-C1:{said['ts']}:U77", 2)
+
+
+async def test_a_press_in_a_thread_stays_in_it(tmp_path: Path) -> None:
+    async with talking(tmp_path, "slack") as (provider, service):
+        assert isinstance(provider, SlackWebApi)
+        said = provider.message("77", channel="C1", channel_type="channel", text=f"<@{BOT}> ask")
+        await provider.post(provider.event(**said))
+        await provider.until(lambda: len(provider.seen["C1"]) == 1)
+        (shown,) = provider.seen["C1"]
+        pressed = provider.pressed("77", shown.choices[0], shown, where="C1", thread=said["ts"])
+        assert await provider.post(pressed) == 200
+        await provider.until(lambda: provider.texts("C1") == ["answer", "answer"])
+        (conversation,) = await service.journal.conversations()
+        assert conversation.entries == 4
+
+
+async def test_an_error_that_does_not_pass_makes_a_dead_letter(tmp_path: Path) -> None:
+    async with talking(tmp_path, "slack", "is_archived") as (provider, service):
+        await provider.say("77", "ask")
+        while not (letters := await service.journal.deliveries([DeliveryState.GIVEN_UP])):
+            await provider.wait(0)
+        assert letters[0].error == "The channel is archived."
 
 
 async def test_a_replay_after_five_minutes_is_refused(tmp_path: Path) -> None:

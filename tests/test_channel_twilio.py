@@ -242,7 +242,12 @@ def test_other_senders(sender: str) -> None:
     ],
 )
 def test_typographic_signs_are_plain_where_that_is_cheaper(text: str, plain: str) -> None:
-    assert to_gsm(text) == plain
+    assert to_gsm(text, 1600) == plain
+
+
+def test_a_text_in_the_cheap_alphabet_is_no_longer_than_twilio_takes() -> None:
+    (form,) = sent(Outbound("…" + "a" * 159), longest=160)
+    assert form["Body"] == "…" + "a" * 159
 
 
 def answer(status: int, code: int | None = None, **body: Any) -> Answer:
@@ -286,6 +291,20 @@ async def test_a_receipt_settles_what_nobody_knew(tmp_path: Path) -> None:
         while not await service.journal.deliveries([DeliveryState.DELIVERED]):
             await provider.wait(0)
         assert len(provider.texts("4915112345678")) == 1
+
+
+@pytest.mark.parametrize("sender", ["MG" + "0" * 32, "whatsapp:+14155238886"])
+async def test_each_kind_of_sender_converses(sender: str, tmp_path: Path) -> None:
+    async with talking(tmp_path, "twilio", sender=sender) as (provider, service):
+        assert isinstance(provider, TwilioApi)
+        await provider.say("4915112345678", "ask")
+        await provider.until(lambda: len(provider.sent) == 1)
+        (name,) = provider.sent
+        assert await provider.post(provider.status(name, "delivered")) == 200
+        await provider.say("4915112345678", "1")
+        await provider.until(lambda: len(provider.sent) == 2)
+        (conversation,) = await service.journal.conversations()
+        assert conversation.entries == 4
 
 
 async def test_who_opted_out_makes_a_dead_letter(tmp_path: Path) -> None:

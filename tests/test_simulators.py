@@ -20,13 +20,13 @@ CUSTOMER = "4915112345678"
 
 
 @asynccontextmanager
-async def talking(home: Path, name: str, *plan: str) -> AsyncIterator[tuple[Provider, Any]]:
-    """The provider of a channel, and a running service with the settings that its simulator suggests."""
+async def talking(home: Path, name: str, *plan: str, **more: Any) -> AsyncIterator[tuple[Provider, Any]]:
+    """The provider of a channel, and a running service with the settings that its simulator suggests, and `more`."""
     kind = simulator(name)
-    provider = kind.of(channels()[name].model_validate(kind.sample("http://127.0.0.1:9")))
+    provider = kind.of(channels()[name].model_validate({**kind.sample("http://127.0.0.1:9"), **more}))
     async with provider.open():
         provider.plan.extend(plan)
-        settings = {name: kind.sample(provider.url), "public_url": PUBLIC}
+        settings = {name: {**kind.sample(provider.url), **more}, "public_url": PUBLIC}
         async with running(home, **settings) as service:
             provider.webhook = f"{service.url}/webhooks/{name}"
             yield provider, service

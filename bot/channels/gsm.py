@@ -22,7 +22,8 @@ _SAME = str.maketrans(
 )
 
 
-def to_gsm(text: str) -> str:
-    """With typographic signs in their plain form, if that alone makes it fit; else as it was."""
+def to_gsm(text: str, longest: int) -> str:
+    """With typographic signs in their plain form, if that alone makes it fit; else as it was: `…` becomes longer."""
     plain = text.translate(_SAME)
-    return plain if all(sign in BASIC or sign in EXTENDED for sign in plain) else text
+    fits = len(plain) <= longest and all(sign in BASIC or sign in EXTENDED for sign in plain)
+    return plain if fits else text

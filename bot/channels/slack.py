@@ -122,7 +122,7 @@ class Slack(Connector):
 
     def parse(self, request: Request) -> Received:
         event = _event(request, self.limits.depth)
-        events = Events("", self.settings.bot_user)
+        events = Events(self.settings.bot_user)
         match event.get("type"):
             case "url_verification":
                 return Received(reply=Reply(body=str(event.get("challenge"))[:500].encode("utf-8", "replace")))

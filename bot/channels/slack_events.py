@@ -19,8 +19,6 @@ _LINK = re.compile(r"<(?P<kind>[@#!]?)(?P<to>[^<>|]{1,3000})(?:\|(?P<label>[^<>]
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    team: str
-    """Whose app it is; empty for any workspace that installed it."""
     bot: str
     """The bot's user id; empty if nobody said."""
 

@@ -187,7 +187,7 @@ class Twilio(Connector):
         form = {
             "To": address["customer"],
             "MessagingServiceSid" if sender.startswith("MG") else "From": sender,
-            "Body": to_gsm(piece.text) if sms else piece.text,
+            "Body": to_gsm(piece.text, self.settings.longest) if sms else piece.text,
             "MediaUrl": piece.image,
         }
         body = urlencode({name: value for name, value in form.items() if value}).encode()
@@ -219,9 +219,7 @@ class Twilio(Connector):
         if code in _LATER or outcome.status == 429:
             return Verdict(Fate.RETRY, "Twilio asks for a pause.", retry_after(outcome), account=True)
         if code in _REFUSED or outcome.status in (401, 403):
-            return Verdict(
-                Fate.REFUSED, _REFUSED.get(code, _REFUSED[20003]) if isinstance(code, int) else _REFUSED[20003]
-            )
+            return Verdict(Fate.REFUSED, _REFUSED.get(code, _REFUSED[20003]))
         if outcome.status >= 500:
             return usual_verdict(outcome)
         return Verdict(Fate.GIVE_UP, _WORDS.get(code, in_words(outcome.status)))
@@ -278,11 +276,6 @@ def needed(form: dict[str, str], name: str) -> str:
     if not 0 < len(form.get(name, "")) <= 200:
         raise Malformed(f"`{name}` must be text.")
     return form[name]
-
-
-def _who(form: dict[str, str]) -> dict[str, str]:
-    known = {"name": form.get("ProfileName", ""), "phone": form["From"]}
-    return {name: value[:200] for name, value in known.items() if value}
 
 
 def _attachments(form: dict[str, str]) -> Iterator[Attachment]:

@@ -77,16 +77,18 @@ class SlackWebApi(Provider):
     def said(self, customer: str, text: str) -> Event:
         return self.event(**self.message(customer, text=text))
 
-    def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
+    def pressed(self, customer: str, choice: Choice, under: Shown, where: str = "", thread: str = "") -> Event:
         title = {"type": "plain_text", "text": choice.title}
         action = {"type": "button", "action_id": "choice-0", "text": title, "value": choice.id, "action_ts": self.ts()}
+        where = where or f"D{customer}"
+        under_thread = {"thread_ts": thread} if thread else {}
         payload = {
             "type": "block_actions",
             "api_app_id": APP,
             "user": {"id": f"U{customer}"},
             "team": {"id": "T1"},
-            "channel": {"id": f"D{customer}"},
-            "container": {"type": "message", "message_ts": under.id, "channel_id": f"D{customer}"},
+            "channel": {"id": where},
+            "container": {"type": "message", "message_ts": under.id, "channel_id": where, **under_thread},
             "actions": [action],
             "response_url": "https://hooks.slack.com/actions/T1/1/x",
         }

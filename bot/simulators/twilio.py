@@ -60,7 +60,8 @@ class TwilioApi(Provider):
         form = {name: values[0] for name, values in parse_qs(body.decode(), strict_parsing=True).items()}
         need(form.keys() <= _FIELDS, _error(400, 21602), f"the fields {sorted(form)}")
         need(1 <= len(form.get("Body", form.get("MediaUrl", ""))) <= 1600, _error(400, 21617), "the length of the body")
-        need(form["From"] == self.settings.sender, _error(400, 21606), "the sender")
+        sender = "MessagingServiceSid" if self.settings.sender.startswith("MG") else "From"
+        need(form.get(sender) == self.settings.sender, _error(400, 21606), "the sender")
         name = f"SM{next(self._numbers):032}"
         self.sent[name] = form
         answer = web.json_response({"sid": name, "status": "queued"}, status=201)
@@ -88,15 +89,21 @@ class TwilioApi(Provider):
     def message(self, customer: str, **content: str) -> dict[str, str]:
         kind = "whatsapp:" if self.settings.sender.startswith("whatsapp:") else ""
         name = f"SM{next(self._numbers):032}"
-        sides = {"From": f"{kind}+{customer}", "To": self.settings.sender}
+        sides = {"From": f"{kind}+{customer}", "To": self.number}
         return {"MessageSid": name, "NumMedia": "0", **sides, **content}
 
     def status(self, name: str, status: str, **more: str) -> Event:
         """What became of a message that we sent."""
         form = self.sent[name]
         callback = urlsplit(form["StatusCallback"])
-        content = {"MessageSid": name, "MessageStatus": status, "To": form["To"], "From": form["From"], **more}
+        sides = {"To": form["To"], "From": self.number}
+        content = {"MessageSid": name, "MessageStatus": status, **sides, **more}
         return self.event(f"?{callback.query}", **content)
+
+    @property
+    def number(self) -> str:
+        """What customers write to; a messaging service has numbers of its own."""
+        return "+15017122661" if self.settings.sender.startswith("MG") else self.settings.sender
 
     def event(self, query: str = "", **content: str) -> Event:
         form = {"AccountSid": self.settings.account_sid, "ApiVersion": "2010-04-01", **content}
