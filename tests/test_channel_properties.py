@@ -19,9 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.channels.connector import Connector
-from bot.channels.received import Received, Request
+from bot.channels.connector import Connector, Signing
+from bot.channels.received import Attachment, Received, Request
 from bot.channels.set_up import set_up
+from bot.channels.verdict import Call
 from bot.config import Settings, channels
 from bot.simulators.all import simulator
 from bot.simulators.provider import Event, Provider
@@ -192,3 +193,18 @@ def received(name: str, event: Event) -> Received:
     query = dict(parse_qsl(event.query.removeprefix("?")))
     path = f"/webhooks/{name}{event.query}"
     return connector(name).parse(Request(event.method, query, headers, event.body, time(), path))
+
+
+@pytest.mark.parametrize(
+    "reference", ["https://evil.example/x", "http://169.254.169.254/latest", "https://evil.example@"]
+)
+@pytest.mark.parametrize("name", channels())
+def test_no_secret_goes_to_whom_a_message_names(name: str, reference: str) -> None:
+    channel = connector(name)
+    call = channel.media(Attachment("image", reference), ())
+    for foreign in (Call(reference), *([call] if call else [])):
+        if not foreign.url.startswith(NOWHERE):
+            assert set(channel.sign(foreign, Signing("k", 0.0, "t")).headers) <= _HARMLESS
+
+
+_HARMLESS = {"Content-Type", "webhook-id", "webhook-timestamp", "webhook-signature"}
