@@ -18,16 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from bot.config import channels
+from bot.app import serving
+from bot.config import Settings, channels
+from bot.console.pages import ModelPage
+from bot.language import Language
 from bot.simulators.all import simulator
 from bot.simulators.provider import Event, Provider
-from tests.service import KeywordUnderstander, running
+from tests.service import KeywordUnderstander, echo_assistant
 
 PUBLIC = "https://chat.example.com"
 NAMES = tuple(f"ask{n}" for n in range(10))
@@ -64,12 +68,10 @@ async def serve(home: Path, port: int, settings: dict[str, Any]) -> None:
         async with one:
             await asyncio.to_thread(_work)
 
-    from tests import service
-
-    service.ECHO_DOMAIN = DOMAIN
-    service.echo_assistant.__defaults__ = (DOMAIN,)
     understander = KeywordUnderstander(NAMES, before)
-    async with running(home, understander, port=port, public_url=PUBLIC, **settings):
+    read = Settings(home=home, port=port, public_url=PUBLIC, **settings)
+    language = Language(understander, ModelPage("a stand-in", (), None), {})
+    async with serving(read, echo_assistant(home / "assistant", DOMAIN), language):
         await asyncio.Event().wait()
 
 
@@ -135,9 +137,8 @@ async def drive(providers: dict[str, Provider], rate: float, seconds: float, fig
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0.0, started + number / rate - time.perf_counter()))
         index = rng.randrange(len(customers))
-        customer = customers[index]
-        text = NAMES[len(customer.said) % len(NAMES)] if index not in last or last[index].done() else rng.choice(NAMES)
-        last[index] = asyncio.create_task(write(customer, text, figures, last.get(index)))
+        work = write(customers[index], rng.choice(NAMES), figures, last.get(index))
+        last[index] = asyncio.create_task(work)
     await asyncio.gather(*last.values())
     return customers
 
@@ -145,11 +146,8 @@ async def drive(providers: dict[str, Provider], rate: float, seconds: float, fig
 def judge(customers: list[Customer], figures: Figures) -> None:
     for customer in customers:
         seen = [text.split("\n")[0] for text in customer.provider.texts(customer.name)]
-        if seen == customer.said:
-            continue
-        missing = len(customer.said) - len(seen)
-        figures.lost += max(0, missing)
-        figures.twice += max(0, -missing)
+        figures.lost += (Counter(customer.said) - Counter(seen)).total()
+        figures.twice += (Counter(seen) - Counter(customer.said)).total()
         if not _within(seen, customer.said):
             figures.disordered += 1
 

@@ -121,7 +121,9 @@ async def serving(
         agents = Agents(journal, fanout)
         queue = LiveQueue(journal, settings, lambda: language.insightful)
         front = _front(settings, assistant, actions, signer)
-        webhooks = WebhookDoor(dispatcher, journal, fanout, connectors, calls.call, signals, settings.message_chars)
+        webhooks = WebhookDoor(
+            dispatcher, journal, fanout, agents, connectors, calls.call, signals, settings.message_chars
+        )
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
             [

@@ -14,6 +14,8 @@ from orjson import Fragment
 from bot.text import Written, fragment
 
 Json = dict[str, Any]
+NUMBERS_FROM = "numbers_from"
+"""In a message's metadata: its channel shows so many choices, or more, as a numbered text."""
 State = Written | Json
 """A tracker's state, as it is or written already."""
 

@@ -28,13 +28,12 @@ class Sender:
         """Never raises. `key` names the call at every attempt."""
         try:
             token = await self._grants.token(connector)
-        except NoToken as none:
-            fate = Fate.REFUSED if none.refused else Fate.RETRY
-            return Verdict(fate, f"The provider gave no token; `frontdesk channels check {connector.name}` says why.")
-        try:
             with metrics.CALL_SECONDS.labels(connector.name).time():
                 outcome = await self._calls.call(connector.sign(call, Signing(key, self._clock(), token)))
             verdict = connector.classify(call, outcome)
+        except NoToken as none:
+            fate = Fate.REFUSED if none.refused else Fate.RETRY
+            return Verdict(fate, f"The provider gave no token; `frontdesk channels check {connector.name}` says why.")
         except Exception:
             log.exception("channel %s failed", connector.name)
             return Verdict(Fate.AMBIGUOUS, "The channel failed while it was sent; the log says why.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+from bot.journal.journal import Journal
 from bot.journal.values import Delivery, DeliveryState
 from bot.messages import Entry, Json, Outbound
 
@@ -29,3 +31,11 @@ def delivery(said: str | Outbound | Entry, address: Json | None = None, **more: 
         "heard_at": entry.at - 1,
     }
     return Delivery(entry=entry, address=address or {}, **(usual | more))
+
+
+async def settled(journal: Journal, *states: DeliveryState, number: int = 1) -> list[Delivery]:
+    """Once so many deliveries are in those states."""
+    async with asyncio.timeout(20):
+        while len(found := await journal.deliveries(states)) < number:
+            await asyncio.sleep(0.01)
+    return found

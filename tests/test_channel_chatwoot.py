@@ -31,6 +31,7 @@ from bot.simulators.chatwoot import INBOX, SimulatedChatwoot
 from bot.simulators.provider import Event, Shown
 from bot.wire import Malformed
 from tests.deliveries import EPOCH, delivery
+from tests.json_values import JSON_VALUES
 from tests.service import running
 
 NOW = 1_700_000_000
@@ -327,17 +328,12 @@ def test_what_is_no_event_is_malformed(body: bytes) -> None:
         channel().parse(request(body))
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
 FIELDS = ("id", "content", "message_type", "private", "content_type", "content_attributes", "attachments")
 
 
 @given(
     event=st.sampled_from(["message_created", "message_updated", "conversation_status_changed"]),
-    changes=st.dictionaries(st.sampled_from([*FIELDS, "conversation", "sender", "account", "source_id"]), json_values),
+    changes=st.dictionaries(st.sampled_from([*FIELDS, "conversation", "sender", "account", "source_id"]), JSON_VALUES),
 )
 def test_parsing_raises_nothing_but_malformed(event: str, changes: dict[str, Any]) -> None:
     provider = played()

@@ -21,7 +21,8 @@ from bot.journal.values import DeliveryState
 from bot.messages import Button, Outbound
 from bot.simulators.line import LineMessagingApi
 from bot.wire import Malformed
-from tests.deliveries import delivery
+from tests.deliveries import delivery, settled
+from tests.json_values import JSON_VALUES
 from tests.test_simulators import talking
 
 SECRET, OTHER = "channel_secret", "another_secret"
@@ -147,16 +148,12 @@ def test_media_are_references(message: dict[str, Any], attachment: Attachment) -
     assert one.attachments == (attachment,)
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-)
 fields = st.sampled_from([*text(""), "postback", "mode"])
 inside = st.sampled_from(["id", "type", "text", "mention", "mentionees", "data", "userId", "groupId"])
 
 
 @given(
-    st.dictionaries(fields, values | st.dictionaries(inside, values), max_size=7),
+    st.dictionaries(fields, JSON_VALUES | st.dictionaries(inside, JSON_VALUES), max_size=7),
     st.sampled_from(["message", "follow", "postback"]),
 )
 def test_whatever_comes_is_read_or_refused(event: dict[str, Any], kind: str) -> None:
@@ -266,7 +263,6 @@ async def test_a_push_without_an_answer_is_repeated_and_shown_once(tmp_path: Pat
         event = provider.said("77", "ask")
         provider.tokens.clear()
         await provider.post(event)
-        while not await service.journal.deliveries([DeliveryState.DELIVERED]):
-            await provider.wait(0)
+        await settled(service.journal, DeliveryState.DELIVERED)
         assert provider.texts("77") == ["answer"]
         assert provider.pushed == 2

@@ -22,7 +22,8 @@ from bot.journal.values import DeliveryState
 from bot.messages import Author, Button, Card, Outbound
 from bot.simulators.messenger import PAGE, MessengerSendApi
 from bot.wire import Malformed
-from tests.deliveries import delivery
+from tests.deliveries import delivery, settled
+from tests.json_values import JSON_VALUES
 from tests.test_simulators import talking
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -138,15 +139,11 @@ def test_media_are_references_to_metas_hosts_alone() -> None:
         assert channel().media(Attachment("image", foreign), ()) is None
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-)
 fields = st.sampled_from(["message", "postback", "reaction", "delivery", "message_edit", "sender", "timestamp"])
 names = st.sampled_from(["mid", "text", "payload", "attachments", "quick_reply", "is_echo", "metadata", "mids"])
 
 
-@given(st.dictionaries(fields, values | st.dictionaries(names, values, max_size=4), max_size=4))
+@given(st.dictionaries(fields, JSON_VALUES | st.dictionaries(names, JSON_VALUES, max_size=4), max_size=4))
 def test_whatever_comes_is_read_or_refused(happened: dict[str, Any]) -> None:
     try:
         parsed(happened)
@@ -220,12 +217,10 @@ async def test_an_echo_settles_what_nobody_knew(tmp_path: Path) -> None:
     async with talking(tmp_path, "messenger", "cut") as (provider, service):
         assert isinstance(provider, MessengerSendApi)
         await provider.say("77", "ask")
-        while not await service.journal.deliveries([DeliveryState.UNKNOWN]):
-            await provider.wait(0)
+        await settled(service.journal, DeliveryState.UNKNOWN)
         (name,) = provider.sent
         assert await provider.post(provider.event(provider.echo(name))) == 200
-        while not await service.journal.deliveries([DeliveryState.DELIVERED]):
-            await provider.wait(0)
+        await settled(service.journal, DeliveryState.DELIVERED)
         assert provider.texts("77") == ["answer"]
 
 

@@ -26,6 +26,7 @@ from bot.channels.verdict import Call
 from bot.config import Settings, channels
 from bot.simulators.all import simulator
 from bot.simulators.provider import Event, Provider
+from tests.json_values import JSON_VALUES
 from tests.service import running
 
 PUBLIC = "https://chat.example.com"
@@ -83,11 +84,6 @@ def allowed(name: str) -> set[int]:
     return ALLOWED | {int(connector(name).again)}
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 methods = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True)
 header_values = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30)
@@ -139,7 +135,7 @@ def mutated(body: bytes) -> st.SearchStrategy[bytes]:
         changed = st.dictionaries(names | st.text(max_size=5), st.text(max_size=20), max_size=4)
         return changed.map(lambda more: urlencode({**dict(form), **more}).encode())
     places = list(_places(told, ()))
-    return st.tuples(st.sampled_from(places), values).map(lambda pair: json.dumps(_with(told, *pair)).encode())
+    return st.tuples(st.sampled_from(places), JSON_VALUES).map(lambda pair: json.dumps(_with(told, *pair)).encode())
 
 
 def _places(told: Any, at: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

@@ -24,7 +24,8 @@ from bot.journal.values import DeliveryState
 from bot.messages import Button, Outbound
 from bot.simulators.slack import BOT, SlackWebApi
 from bot.wire import Malformed
-from tests.deliveries import delivery
+from tests.deliveries import delivery, settled
+from tests.json_values import JSON_VALUES
 from tests.test_simulators import talking
 
 SECRET, OTHER = "8f742231b10e8888abcd99yyyzzz85a5", "another-secret-of-theirs"
@@ -230,14 +231,10 @@ def test_what_people_see_is_what_is_understood(told: str, shown: str) -> None:
     assert plain(told, "UBOT") == shown
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-)
 fields = st.sampled_from([*message(), "subtype", "message", "files", "item", "reaction"])
 
 
-@given(st.dictionaries(fields, values, max_size=8), st.sampled_from(["message", "app_mention", "reaction_added"]))
+@given(st.dictionaries(fields, JSON_VALUES, max_size=8), st.sampled_from(["message", "app_mention", "reaction_added"]))
 def test_whatever_comes_is_read_or_refused(event: dict[str, Any], kind: str) -> None:
     try:
         parsed({**event, "type": kind})
@@ -345,9 +342,8 @@ async def test_a_press_in_a_thread_stays_in_it(tmp_path: Path) -> None:
 async def test_an_error_that_does_not_pass_makes_a_dead_letter(tmp_path: Path) -> None:
     async with talking(tmp_path, "slack", "is_archived") as (provider, service):
         await provider.say("77", "ask")
-        while not (letters := await service.journal.deliveries([DeliveryState.GIVEN_UP])):
-            await provider.wait(0)
-        assert letters[0].error == "The channel is archived."
+        (letter,) = await settled(service.journal, DeliveryState.GIVEN_UP)
+        assert letter.error == "The channel is archived."
 
 
 async def test_a_replay_after_five_minutes_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from bot.simulators.provider import Event
 from bot.simulators.telegram import TelegramBotApi
 from bot.wire import Malformed
 from tests.deliveries import delivery
+from tests.json_values import JSON_VALUES
 from tests.test_simulators import talking
 
 TOKEN, SECRET = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11", "a-secret-of-many-characters"
@@ -162,14 +163,14 @@ def test_in_groups_it_answers_who_means_it(content: dict[str, Any], text: str | 
     assert [one.text for one in messages] == ([] if text is None else [text])
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-)
 names = st.sampled_from(["message", "edited_message", "callback_query", "message_reaction", "update_id"])
 
 
-@given(st.dictionaries(names, values | st.dictionaries(st.sampled_from(list(message(text=""))), values), max_size=3))
+@given(
+    st.dictionaries(
+        names, JSON_VALUES | st.dictionaries(st.sampled_from(list(message(text=""))), JSON_VALUES), max_size=3
+    )
+)
 def test_whatever_comes_is_read_or_refused(update: dict[str, Any]) -> None:
     try:
         parsed(update)
@@ -296,3 +297,15 @@ async def test_the_wait_that_telegram_asks_for_is_kept(tmp_path: Path) -> None:
         while not (waiting := await service.journal.deliveries())[0].error:
             await provider.wait(0)
         assert waiting[0].due_at - waiting[0].offered_at > 29
+
+
+async def test_who_opens_the_chat_is_greeted_and_who_sends_a_picture_is_told(tmp_path: Path) -> None:
+    async with talking(tmp_path, "telegram") as (provider, _):
+        telegram = api(provider)
+        await telegram.say("77", "/start")
+        await telegram.until(lambda: telegram.texts("77") == ["Hello! What can I do for you?"])
+        await telegram.post(telegram.update(message=telegram.message("77", photo=[{"file_id": "large"}])))
+        await telegram.until(lambda: len(telegram.seen["77"]) == 2)
+        shown = telegram.seen["77"][1]
+        assert shown.text == "I cannot look at that. Please tell me in words, or talk to a person."
+        assert [choice.title for choice in shown.choices] == ["Talk to a person"]

@@ -24,7 +24,7 @@ from bot.journal.values import DeliveryState
 from bot.messages import Button, Outbound
 from bot.simulators.twilio import TwilioApi
 from bot.wire import Malformed
-from tests.deliveries import delivery
+from tests.deliveries import delivery, settled
 from tests.test_simulators import talking
 
 PUBLIC = "https://chat.example.com"
@@ -283,13 +283,11 @@ async def test_a_receipt_settles_what_nobody_knew(tmp_path: Path) -> None:
     async with talking(tmp_path, "twilio", "cut") as (provider, service):
         assert isinstance(provider, TwilioApi)
         await provider.say("4915112345678", "ask")
-        while not await service.journal.deliveries([DeliveryState.UNKNOWN]):
-            await provider.wait(0)
+        await settled(service.journal, DeliveryState.UNKNOWN)
         (name,) = provider.sent
         assert urlsplit(provider.sent[name]["StatusCallback"]).path == "/webhooks/twilio"
         assert await provider.post(provider.status(name, "delivered")) == 200
-        while not await service.journal.deliveries([DeliveryState.DELIVERED]):
-            await provider.wait(0)
+        await settled(service.journal, DeliveryState.DELIVERED)
         assert len(provider.texts("4915112345678")) == 1
 
 
@@ -310,6 +308,5 @@ async def test_each_kind_of_sender_converses(sender: str, tmp_path: Path) -> Non
 async def test_who_opted_out_makes_a_dead_letter(tmp_path: Path) -> None:
     async with talking(tmp_path, "twilio", "code 21610") as (provider, service):
         await provider.say("4915112345678", "ask")
-        while not (letters := await service.journal.deliveries([DeliveryState.GIVEN_UP])):
-            await provider.wait(0)
-        assert letters[0].error == "The customer has opted out with STOP."
+        (letter,) = await settled(service.journal, DeliveryState.GIVEN_UP)
+        assert letter.error == "The customer has opted out with STOP."

@@ -24,7 +24,8 @@ from bot.messages import Button, Outbound
 from bot.simulators.meta import greeting
 from bot.simulators.whatsapp import WhatsappCloudApi
 from bot.wire import Malformed
-from tests.deliveries import delivery
+from tests.deliveries import delivery, settled
+from tests.json_values import JSON_VALUES
 from tests.test_simulators import talking
 
 SECRET, OTHER = "It's_a_Secret_to_Everybody", "0123456789abcdef0123456789abcdef"
@@ -218,14 +219,13 @@ def test_what_does_not_matter_is_counted_or_nothing(value: dict[str, Any]) -> No
     assert parsed(value).messages == ()
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-)
 fields = st.sampled_from(["id", "from", "type", "text", "interactive", "image", "location", "reaction", "timestamp"])
 
 
-@given(st.dictionaries(fields, values, max_size=6), st.dictionaries(fields | st.text(max_size=6), values, max_size=4))
+@given(
+    st.dictionaries(fields, JSON_VALUES, max_size=6),
+    st.dictionaries(fields | st.text(max_size=6), JSON_VALUES, max_size=4),
+)
 def test_whatever_comes_is_read_or_refused(message: dict[str, Any], status: dict[str, Any]) -> None:
     try:
         parsed({"messages": [message], "statuses": [status], "contacts": [status]})
@@ -346,12 +346,10 @@ async def test_a_receipt_settles_what_nobody_knew(tmp_path: Path) -> None:
     async with talking(tmp_path, "whatsapp", "cut") as (provider, service):
         whatsapp = cloud(provider)
         await whatsapp.say("4915112345678", "ask")
-        while not await service.journal.deliveries([DeliveryState.UNKNOWN]):
-            await whatsapp.wait(0)
+        await settled(service.journal, DeliveryState.UNKNOWN)
         (name,) = whatsapp.sent
         assert await whatsapp.post(whatsapp.event(statuses=(whatsapp.status(name, "delivered"),))) == 200
-        while not await service.journal.deliveries([DeliveryState.DELIVERED]):
-            await whatsapp.wait(0)
+        await settled(service.journal, DeliveryState.DELIVERED)
         assert whatsapp.texts("4915112345678") == ["answer"]
 
 
@@ -359,8 +357,7 @@ async def test_what_failed_after_all_is_a_dead_letter_with_the_reason(tmp_path: 
     async with talking(tmp_path, "whatsapp") as (provider, service):
         whatsapp = cloud(provider)
         await whatsapp.say("4915112345678", "ask")
-        while not await service.journal.deliveries([DeliveryState.DELIVERED]):
-            await whatsapp.wait(0)
+        await settled(service.journal, DeliveryState.DELIVERED)
         (name,) = whatsapp.sent
         failed = whatsapp.status(name, "failed", errors=[{"code": 131026}])
         await whatsapp.post(whatsapp.event(statuses=(failed,)))

@@ -34,6 +34,7 @@ from bot.pacing import Pacing
 from bot.rates import Buckets
 from bot.secrets import read_secrets
 from bot.sending import Sender
+from tests.deliveries import settled
 from tests.receiver import SECRET, Receiver
 
 PATIENCE = Patience(at_once=8, seconds=5.0, age=3600, first_pause=0.01)
@@ -84,14 +85,6 @@ async def answered(journal: Journal, conversation: str, *replies: str, message: 
     inbound = Inbound(conversation, message, "hello", "signed", 1.0, address={"conversation": conversation})
     accepted = await journal.accept(inbound)
     await journal.commit(Turn(inbound, accepted.seq, (), tuple(map(Outbound, replies)), Owner.BOT), 0)
-
-
-async def settled(journal: Journal, *states: DeliveryState, number: int = 1) -> list[Delivery]:
-    """Once so many deliveries are in those states."""
-    async with asyncio.timeout(20):
-        while len(found := await journal.deliveries(states)) < number:
-            await asyncio.sleep(0.01)
-    return found
 
 
 async def delivered(journal: Journal, number: int = 1) -> list[Delivery]:

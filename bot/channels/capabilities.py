@@ -74,7 +74,3 @@ class Capabilities:
     def numbers_from(self) -> int:
         """The fewest choices that become a numbered text, out of which the customer answers with a number."""
         return 1 + max((way.most for way in (self.buttons, self.choices) if way), default=0)
-
-    def numbered(self, options: int) -> bool:
-        """Whether so many choices become a numbered text."""
-        return options >= self.numbers_from

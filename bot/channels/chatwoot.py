@@ -19,16 +19,15 @@ from bot.channels.capabilities import Capabilities
 from bot.channels.chatwoot_events import KEY, Events, account_of
 from bot.channels.chatwoot_inboxes import UNKNOWN, shows
 from bot.channels.connector import Check, Connector, Signing, with_headers
+from bot.channels.proof import is_one_of, is_recent
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import Piece, pieces
 from bot.channels.settings import ChannelSettings, Limits
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, usual_verdict
 from bot.journal.values import Delivery
 from bot.messages import Author, Json, Owner
-from bot.wire import Malformed, read_object
+from bot.wire import Malformed, object_or_empty, read_object
 
-TOLERANCE = 300
-"""Seconds that a request's time may be off ours."""
 HOPS = 3
 """Addresses that lead from a file's own to the one that has it."""
 
@@ -107,7 +106,7 @@ class Chatwoot(Connector):
     def verify(self, request: Request) -> bool:
         """Each proof that is set up has to hold."""
         signed = not self.secrets or _signed(self.secrets, request)
-        keyed = self.key is None or _equal(self.key, request.query.get("key", ""))
+        keyed = self.key is None or is_one_of(request.query.get("key", ""), [self.key])
         return request.method == "POST" and signed and keyed and self._is_of_account(request)
 
     def _is_of_account(self, request: Request) -> bool:
@@ -170,7 +169,7 @@ class Chatwoot(Connector):
     def checks(self, public_url: str) -> tuple[Check, ...]:
         """Chatwoot counts conversations from 1, so nothing is opened."""
         call = self._opened({"conversation": "0"})
-        return (Check("The token", with_headers(call, api_access_token=self.access_token), _judge),)
+        return (Check("The token", self.sign(call, Signing("check", 0.0)), _judge),)
 
 
 _MEND = "Compare FRONTDESK_CHATWOOT__TOKEN with the bot's Access Token, and choose the bot in an inbox of the account."
@@ -199,10 +198,7 @@ def _is_message(call: Call) -> bool:
 
 
 def _number_in(body: bytes) -> str | None:
-    try:
-        number = orjson.loads(body)["id"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None
+    number = object_or_empty(body).get("id")
     return str(number) if isinstance(number, int) else None
 
 
@@ -212,14 +208,4 @@ def signature(secret: bytes, at: str, body: bytes) -> str:
 
 def _signed(secrets: tuple[bytes, ...], request: Request) -> bool:
     at, given = request.headers.get("x-chatwoot-timestamp", ""), request.headers.get("x-chatwoot-signature", "")
-    same = [_equal(signature(secret, at, request.body), given) for secret in secrets]
-    return any(same) and _recent(at, request.now)
-
-
-def _recent(at: str, now: float) -> bool:
-    """Plain digits alone: int() would take signs, spaces and other scripts' digits."""
-    return at.isascii() and at.isdigit() and len(at) <= 16 and abs(now - int(at)) <= TOLERANCE
-
-
-def _equal(wanted: str, given: str) -> bool:
-    return hmac.compare_digest(wanted.encode(), given.encode("utf-8", "surrogatepass"))
+    return is_one_of(given, [signature(secret, at, request.body) for secret in secrets]) and is_recent(at, request.now)

@@ -9,8 +9,7 @@ from typing import Literal
 
 from bot.channels.chatwoot_inboxes import address, shows
 from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, conversation
-from bot.dialogue.presses import NUMBERS_FROM
-from bot.messages import Json
+from bot.messages import NUMBERS_FROM, Json
 from bot.wire import Malformed, inner, objects
 
 KEY = "frontdesk"

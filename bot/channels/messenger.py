@@ -23,8 +23,7 @@ from bot.channels.meta import (
     MetaSettings,
     body_of,
     greeted,
-    is_greeting,
-    is_signed,
+    is_believed,
     judged,
     refusal,
     with_token,
@@ -75,41 +74,38 @@ CODES = Codes(
 _HOSTS = ("fbcdn.net", "fbsbx.com", "cdninstagram.com")
 
 
-class MessengerSettings(MetaSettings):
-    page_id: str = Field(pattern=r"^\d{5,25}$", description="The Facebook page's number: `Page ID` in its settings.")
+class SendSettings(MetaSettings):
     human_agent: bool = Field(
         False, description="Whether people's answers may go out up to seven days later, by Meta's tag `HUMAN_AGENT`."
     )
 
+
+class MessengerSettings(SendSettings):
+    page_id: str = Field(pattern=r"^\d{5,25}$", description="The Facebook page's number: `Page ID` in its settings.")
+
     def connect(self, limits: Limits) -> Messenger:
-        return Messenger(self, self.page_id, limits, "messenger", MESSENGER, self.human_agent)
+        return Messenger(self, self.page_id, limits, "messenger", MESSENGER)
 
 
-class InstagramSettings(MetaSettings):
+class InstagramSettings(SendSettings):
     account_id: str = Field(
         pattern=r"^\d{5,25}$", description="The Instagram professional account's number, as webhooks name it."
     )
-    human_agent: bool = Field(
-        False, description="Whether people's answers may go out up to seven days later, by Meta's tag `HUMAN_AGENT`."
-    )
 
     def connect(self, limits: Limits) -> Messenger:
-        return Messenger(self, self.account_id, limits, "instagram", INSTAGRAM, self.human_agent)
+        return Messenger(self, self.account_id, limits, "instagram", INSTAGRAM)
 
 
 @dataclass(frozen=True, slots=True)
 class Messenger(Connector):
-    settings: MetaSettings
+    settings: SendSettings
     account: str
     limits: Limits
     name: str
     capabilities: Capabilities
-    human_agent: bool
 
     def verify(self, request: Request) -> bool:
-        if request.method == "GET":
-            return is_greeting(request, self.settings.verify_token.get_secret_value())
-        return is_signed(request, self.settings.app_secrets) and self._ours(request)
+        return is_believed(request, self.settings) and self._ours(request)
 
     def _ours(self, request: Request) -> bool:
         """Not of another page alone that the same app serves."""
@@ -128,7 +124,7 @@ class Messenger(Connector):
         return self._calls(delivery, {"messaging_type": "RESPONSE"})
 
     def render_late(self, delivery: Delivery) -> tuple[Call, ...]:
-        if not self.human_agent or delivery.entry.author is not Author.AGENT:
+        if not self.settings.human_agent or delivery.entry.author is not Author.AGENT:
             return ()
         return self._calls(delivery, {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"})
 
@@ -150,7 +146,7 @@ class Messenger(Connector):
 
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
         body = body_of(outcome)
-        error, name = inner(dict(body), "error"), body.get("message_id")
+        error, name = inner(body, "error"), body.get("message_id")
         if error.get("error_subcode") == _WINDOW:
             return Verdict(Fate.GIVE_UP, "The customer wrote too long ago: Meta takes no answer any more.")
         return judged(outcome, CODES, name if isinstance(name, str) else None)
@@ -179,7 +175,7 @@ class Messenger(Connector):
 def _subscribed(outcome: Outcome) -> str | None:
     if wrong := refusal(outcome):
         return wrong
-    fields = [app.get("subscribed_fields") for app in objects(dict(body_of(outcome)), "data")]
+    fields = [app.get("subscribed_fields") for app in objects(body_of(outcome), "data")]
     if any(isinstance(one, list) and "messages" in one for one in fields):
         return None
     return "no app is subscribed to the account's messages; subscribe it to messages and messaging_postbacks."

@@ -14,9 +14,11 @@ from hashlib import sha256
 from pydantic import Field, SecretStr, field_validator
 
 from bot.channels.connector import with_headers
+from bot.channels.proof import is_one_of
 from bot.channels.received import Received, Reply, Request
 from bot.channels.settings import ChannelSettings
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, in_words, retry_after, usual_verdict
+from bot.messages import Json
 from bot.wire import inner, object_or_empty
 
 DAY = 24 * 3600.0
@@ -57,24 +59,29 @@ class MetaSettings(ChannelSettings):
         return f"{self.api}/{self.version}/{path}"
 
 
-def is_greeting(request: Request, verify_token: str) -> bool:
+def is_believed(request: Request, settings: MetaSettings) -> bool:
+    """A greeting, or an event signed with the app's secret."""
+    if request.method == "GET":
+        return _greets(request, settings.verify_token.get_secret_value())
+    return request.method == "POST" and _is_signed(request, settings.app_secrets)
+
+
+def _greets(request: Request, verify_token: str) -> bool:
     """Meta asks once whether the address is ours, by a GET with the token that a person typed into its console."""
-    given = request.query.get("hub.verify_token", "").encode("utf-8", "surrogateescape")
-    same = hmac.compare_digest(verify_token.encode(), given)
-    return same and request.method == "GET" and request.query.get("hub.mode") == "subscribe"
+    same = is_one_of(request.query.get("hub.verify_token", ""), [verify_token])
+    return same and request.query.get("hub.mode") == "subscribe"
+
+
+def _is_signed(request: Request, secrets: Iterable[SecretStr]) -> bool:
+    """X-Hub-Signature-256, over the bytes as they came."""
+    keys = [secret.get_secret_value().encode() for secret in secrets]
+    wanted = [f"sha256={hmac.new(key, request.body, sha256).hexdigest()}" for key in keys]
+    return is_one_of(request.headers.get("x-hub-signature-256", ""), wanted)
 
 
 def greeted(request: Request) -> Received:
     challenge = request.query.get("hub.challenge", "")[:200]
     return Received(reply=Reply(body=challenge.encode("utf-8", "replace")))
-
-
-def is_signed(request: Request, secrets: Iterable[SecretStr]) -> bool:
-    """X-Hub-Signature-256, over the bytes as they came."""
-    given = request.headers.get("x-hub-signature-256", "").encode("utf-8", "surrogateescape")
-    keys = [secret.get_secret_value().encode() for secret in secrets]
-    wanted = [f"sha256={hmac.new(key, request.body, sha256).hexdigest()}".encode() for key in keys]
-    return any([hmac.compare_digest(one, given) for one in wanted]) and request.method == "POST"  # noqa: C419  all of them
 
 
 def with_token(call: Call, token: SecretStr, hosts: Collection[str]) -> Call:
@@ -131,5 +138,5 @@ def refusal(outcome: Outcome) -> str | None:
     return f"Meta answered {outcome.status}: {str(error.get('message') or 'no reason')[:200]}"
 
 
-def body_of(outcome: Outcome) -> dict[str, object]:
+def body_of(outcome: Outcome) -> Json:
     return object_or_empty(outcome.body) if isinstance(outcome, Answer) else {}

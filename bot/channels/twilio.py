@@ -31,7 +31,7 @@ from bot.channels.verdict import (
 )
 from bot.journal.values import Delivery
 from bot.messages import Json
-from bot.wire import Malformed, object_or_empty, objects, text_in
+from bot.wire import needed_text, object_or_empty, objects, text_in
 
 CHANNEL = "twilio"
 TOKENS = 4
@@ -144,10 +144,10 @@ class Twilio(Connector):
         text, attachments = form.get("Body", ""), tuple(_attachments(form))
         if not text.strip() and not attachments:
             return Received(ignored=("other",), reply=EMPTY)
-        customer, ours = needed(form, "From"), needed(form, "To")
+        customer, ours = needed_text(form, "From"), needed_text(form, "To")
         message = Message(
             self._conversation(customer, ours),
-            needed(form, "MessageSid"),
+            needed_text(form, "MessageSid"),
             {"customer": customer},
             text=text,
             attachments=attachments,
@@ -166,10 +166,10 @@ class Twilio(Connector):
         arrival = _ARRIVALS.get(form["MessageStatus"])
         if arrival is None:
             return Received(ignored=("status",), reply=EMPTY)
-        customer, ours = needed(form, "To"), form.get("From", "")
+        customer, ours = needed_text(form, "To"), form.get("From", "")
         receipt = Receipt(
             arrival,
-            needed(form, "MessageSid"),
+            needed_text(form, "MessageSid"),
             key=key[:200] or None,
             conversation_id=self._conversation(customer, ours) if key else None,
             error=_reason(form.get("ErrorCode", "")) if arrival is Arrival.FAILED else None,
@@ -270,12 +270,6 @@ def _form(request: Request) -> Sequence[tuple[str, str]]:
         return parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=FIELDS)
     except (UnicodeDecodeError, ValueError):
         return ()
-
-
-def needed(form: dict[str, str], name: str) -> str:
-    if not 0 < len(form.get(name, "")) <= 200:
-        raise Malformed(f"`{name}` must be text.")
-    return form[name]
 
 
 def _attachments(form: dict[str, str]) -> Iterator[Attachment]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,17 +18,14 @@ from bot.channels.connector import Connector
 from bot.channels.presses import button_of, is_over, read_press
 from bot.channels.received import ATTACHED, Message, Received, Reply, Request
 from bot.channels.verdict import Call, Outcome
-from bot.dialogue.presses import NUMBERS_FROM
 from bot.dispatcher import Dispatcher
 from bot.fanout import Fanout
 from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
 from bot.journal.journal import Journal
 from bot.journal.values import Rating
-from bot.messages import Inbound, Json, Owner
+from bot.messages import NUMBERS_FROM, Inbound, Json, Owner
 from bot.signals import Signals
 from bot.wire import Malformed, clean_text
-
-log = logging.getLogger(__name__)
 
 REFUSED = Reply(401)
 BATCH = 1000
@@ -45,16 +41,13 @@ class WebhookDoor:
     dispatcher: Dispatcher
     journal: Journal
     fanout: Fanout
+    agents: Agents
     connectors: Mapping[str, Connector]
     call: Callable[[Call], Awaitable[Outcome]]
     signals: Signals
     longest: int
     """Longest text of a message, in characters; what is longer is cut."""
-    agents: Agents = field(init=False)
     _learning: defaultdict[str, asyncio.Lock] = field(init=False, default_factory=lambda: defaultdict(asyncio.Lock))
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "agents", Agents(self.journal, self.fanout))
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route("*", "/webhooks/{channel}", self.receive)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,7 @@ from bot.channels.meta import (
     MetaSettings,
     body_of,
     greeted,
-    is_greeting,
-    is_signed,
+    is_believed,
     judged,
     refusal,
     with_token,
@@ -88,9 +87,7 @@ class Whatsapp(Connector):
     capabilities: Capabilities = CAPABILITIES
 
     def verify(self, request: Request) -> bool:
-        if request.method == "GET":
-            return is_greeting(request, self.settings.verify_token.get_secret_value())
-        return is_signed(request, self.settings.app_secrets) and self._ours(request)
+        return is_believed(request, self.settings) and self._ours(request)
 
     def _ours(self, request: Request) -> bool:
         """Not of another number alone that the same app serves."""
@@ -107,10 +104,8 @@ class Whatsapp(Connector):
     # -- outbound
 
     def render(self, delivery: Delivery) -> tuple[Call, ...]:
-        return tuple(self._message(delivery.address, _shown(p, self.settings.choose)) for p in self._pieces(delivery))
-
-    def _pieces(self, delivery: Delivery) -> tuple[Piece, ...]:
-        return pieces(delivery, self.capabilities)
+        found = pieces(delivery, self.capabilities)
+        return tuple(self._message(delivery.address, _shown(piece, self.settings.choose)) for piece in found)
 
     def render_late(self, delivery: Delivery) -> tuple[Call, ...]:
         if not self.settings.template:
@@ -135,7 +130,7 @@ class Whatsapp(Connector):
         return with_token(replace(call, body=body), self.settings.token, (self.settings.api, MEDIA_HOST))
 
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
-        sent = objects(dict(body_of(outcome)), "messages")
+        sent = objects(body_of(outcome), "messages")
         name = sent[0].get("id") if sent else None
         return judged(outcome, CODES, name if isinstance(name, str) else None)
 
@@ -167,11 +162,11 @@ class Whatsapp(Connector):
         return (Check("The token and the phone number", asked, refusal), Check("The webhook", asked, _leads(webhook)))
 
 
-def _leads(webhook: str) -> Any:
+def _leads(webhook: str) -> Callable[[Outcome], str | None]:
     def judge(outcome: Outcome) -> str | None:
         if wrong := refusal(outcome):
             return wrong
-        found = inner(dict(body_of(outcome)), "webhook_configuration")
+        found = inner(body_of(outcome), "webhook_configuration")
         told = {value for value in found.values() if isinstance(value, str)}
         if told and webhook not in told:
             where = ", ".join(sorted(told))

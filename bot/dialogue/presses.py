@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.dialogue.tracker import Tracker
-from bot.messages import Button, Inbound, Owner
+from bot.messages import NUMBERS_FROM, Button, Inbound, Owner
 
 _AROUND = re.compile(r"^\W+|\W+$")
 _NUMBER = re.compile(
     r"(?:option|number|no\.?|nr\.?)?\s*[(\[#]?\s*(\d{1,3})(?:\ufe0f?\u20e3)?\s*[)\].:!]*", re.IGNORECASE
 )
-NUMBERS_FROM = "numbers_from"
-"""In a message's metadata: its channel shows so many choices, or more, as a numbered text."""
 
 
 def as_press(inbound: Inbound, tracker: Tracker) -> Inbound:

@@ -96,7 +96,7 @@ def settle(connection: Connection, delivery_id: int, claimant: Claimant, settled
     found = connection.execute(change.returning(*_WHOSE)).mappings().first()
     if found is None:
         return False
-    receipts.remember(connection, found, settled.provider_ids, now)
+    receipts.remember(connection, found, settled.provider_ids[-1:], now)  # at most one since the settling before
     if settled.state is DeliveryState.UNKNOWN and receipts.came_back(connection, found["channel"], settled.key):
         receipts.arrived(connection, delivery_id, now)
     return True

@@ -11,7 +11,8 @@ from bot.journal import rows
 from bot.journal.tables import conversations, deliveries, entries, sent
 from bot.journal.values import Arrival, DeliveryState, Receipt
 
-_RANK = tuple(Arrival)
+_UNSURE = (DeliveryState.WAITING.value, DeliveryState.UNKNOWN.value)
+"""Whether a call of it arrived may still be in doubt."""
 
 
 def remember(connection: Connection, whose: rows.Row, names: Collection[str], now: float) -> None:
@@ -58,12 +59,8 @@ def note(connection: Connection, channel: str, receipt: Receipt, now: float) -> 
 
 def _by_name(connection: Connection, channel: str, receipt: Receipt) -> rows.Row | None:
     mine = and_(sent.c.channel == channel, sent.c.name == receipt.provider_id)
-    row = connection.execute(select(sent).where(mine)).mappings().first()
-    if row is None:
-        return None
-    if row["arrival"] is None or _RANK.index(Arrival(row["arrival"])) < _RANK.index(receipt.arrival):
-        connection.execute(update(sent).where(mine).values(arrival=receipt.arrival.value))
-    return _delivery(connection, row["conversation_id"], row["seq"])
+    row = connection.execute(select(sent.c.conversation_id, sent.c.seq).where(mine)).first()
+    return _delivery(connection, row.conversation_id, row.seq) if row else None
 
 
 def _by_key(connection: Connection, channel: str, receipt: Receipt, now: float) -> rows.Row | None:
@@ -75,7 +72,7 @@ def _by_key(connection: Connection, channel: str, receipt: Receipt, now: float) 
     if row is None or not seq.isascii() or not seq.isdigit() or len(seq) > 9:
         return None
     found = _delivery(connection, row.id, int(seq))
-    if found is not None and receipt.arrival is not Arrival.FAILED:
+    if found is not None and found["state"] in _UNSURE and receipt.arrival is not Arrival.FAILED:
         names = [name for name in (receipt.key, receipt.provider_id) if name]
         remember(connection, {"channel": channel, "conversation_id": row.id, "seq": int(seq)}, names, now)
     return found

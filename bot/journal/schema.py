@@ -86,10 +86,10 @@ def _erasures(connection: Connection) -> None:
 
 
 def _sent(connection: Connection) -> None:
-    """Version 7: the journal knows what providers call its messages, and what they told of them."""
+    """Version 7: the journal knows what providers call its messages."""
     columns = (
         *("channel TEXT NOT NULL", "name TEXT NOT NULL", "conversation_id TEXT NOT NULL", "seq INTEGER NOT NULL"),
-        *("arrival TEXT", f"at {_number(connection)} NOT NULL", "PRIMARY KEY (channel, name)"),
+        *(f"at {_number(connection)} NOT NULL", "PRIMARY KEY (channel, name)"),
     )
     connection.execute(text(f"CREATE TABLE sent ({', '.join(columns)})"))
     connection.execute(text("CREATE INDEX sent_by_conversation ON sent (conversation_id, seq)"))

@@ -173,7 +173,6 @@ sent = Table(
     Column("name", Clean, primary_key=True),  # the provider's for a message of ours, or ours where it came back
     Column("conversation_id", Clean, nullable=False),
     Column("seq", Integer, nullable=False),
-    Column("arrival", Text),  # what the provider told of it since
     Column("at", Double, nullable=False),
 )
 Index("sent_by_conversation", sent.c.conversation_id, sent.c.seq)

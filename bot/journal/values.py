@@ -221,7 +221,7 @@ class Settled:
 
 
 class Arrival(StrEnum):
-    """What a provider tells of a message of ours after it took it. The later one counts."""
+    """What a provider tells of a message of ours after it took it."""
 
     DELIVERED = "delivered"
     READ = "read"
