@@ -30,7 +30,7 @@ from bot.config import Settings, channels
 from bot.console.pages import ModelPage
 from bot.language import Language
 from bot.simulators.all import simulator
-from bot.simulators.provider import Event, Provider
+from bot.simulators.simulator import Event, Simulator
 from tests.service import KeywordUnderstander, echo_assistant
 
 PUBLIC = "https://chat.example.com"
@@ -80,7 +80,7 @@ async def serve(home: Path, port: int, settings: dict[str, Any]) -> None:
 
 @dataclass
 class Customer:
-    provider: Provider
+    provider: Simulator
     name: str
     events: list[Event] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -104,8 +104,8 @@ def sample(name: str, url: str) -> dict[str, Any]:
     return settings
 
 
-async def opened(stack: AsyncExitStack, port: int) -> dict[str, Provider]:
-    found: dict[str, Provider] = {}
+async def opened(stack: AsyncExitStack, port: int) -> dict[str, Simulator]:
+    found: dict[str, Simulator] = {}
     for name in channels():
         provider = simulator(name).of(channels()[name].model_validate(sample(name, "http://127.0.0.1:9")))
         found[name] = await stack.enter_async_context(provider.open())
@@ -129,7 +129,7 @@ async def write(customer: Customer, text: str, figures: Figures, before: asyncio
         await asyncio.sleep(0.2)
 
 
-async def drive(providers: dict[str, Provider], rate: float, seconds: float, figures: Figures) -> list[Customer]:
+async def drive(providers: dict[str, Simulator], rate: float, seconds: float, figures: Figures) -> list[Customer]:
     rng = random.Random(1)
     customers = [Customer(provider, f"49151{n:07}") for provider in providers.values() for n in range(CUSTOMERS)]
     last: dict[int, asyncio.Task[None]] = {}

@@ -16,6 +16,7 @@ from bot import interpreter, metrics
 from bot.actions import ActionRunner, InProcess, OverHttp
 from bot.agents import Agents
 from bot.channels.calls import Caller
+from bot.channels.intake import Intake
 from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
 from bot.channels.set_up import set_up
@@ -121,9 +122,8 @@ async def serving(
         agents = Agents(journal, fanout)
         queue = LiveQueue(journal, settings, lambda: language.insightful)
         front = _front(settings, assistant, actions, signer)
-        webhooks = WebhookDoor(
-            dispatcher, journal, fanout, agents, connectors, calls.call, signals, settings.message_chars
-        )
+        intake = Intake(dispatcher, journal, fanout, agents, signals, settings.message_chars)
+        webhooks = WebhookDoor(intake, connectors, calls.call)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
         app.add_routes(
             [

@@ -25,7 +25,7 @@ from bot.channels.set_up import set_up
 from bot.channels.verdict import Call
 from bot.config import Settings, channels
 from bot.simulators.all import simulator
-from bot.simulators.provider import Event, Provider
+from bot.simulators.simulator import Event, Simulator
 from tests.json_values import JSON_VALUES
 from tests.service import running
 
@@ -37,7 +37,7 @@ SAMPLES: dict[str, Any] = {name: simulator(name).sample(NOWHERE) for name in cha
 some = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def provider(name: str) -> Provider:
+def provider(name: str) -> Simulator:
     return simulator(name).of(channels()[name].model_validate(SAMPLES[name]))
 
 

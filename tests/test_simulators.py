@@ -12,7 +12,7 @@ import pytest
 from bot.config import channels
 from bot.messages import Owner
 from bot.simulators.all import simulator
-from bot.simulators.provider import Provider
+from bot.simulators.simulator import Simulator
 from tests.service import running
 
 PUBLIC = "https://chat.example.com"
@@ -20,7 +20,7 @@ CUSTOMER = "4915112345678"
 
 
 @asynccontextmanager
-async def talking(home: Path, name: str, *plan: str, **more: Any) -> AsyncIterator[tuple[Provider, Any]]:
+async def talking(home: Path, name: str, *plan: str, **more: Any) -> AsyncIterator[tuple[Simulator, Any]]:
     """The provider of a channel, and a running service with the settings that its simulator suggests, and `more`."""
     kind = simulator(name)
     provider = kind.of(channels()[name].model_validate({**kind.sample("http://127.0.0.1:9"), **more}))
@@ -32,7 +32,7 @@ async def talking(home: Path, name: str, *plan: str, **more: Any) -> AsyncIterat
             yield provider, service
 
 
-def answers(provider: Provider) -> int:
+def answers(provider: Simulator) -> int:
     """How many the customer saw; where there are no buttons, choices are a part of the text."""
     assert all(text.partition("\n")[0] == "answer" for text in provider.texts(CUSTOMER))
     return len(provider.texts(CUSTOMER))

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot import mails
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
 from bot.transcripts import columns, formats, importing, json_values, mail, progress, times, writers
@@ -761,3 +762,19 @@ def test_no_json_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, f
     for utterance in reading._waiting:
         "".join(utterance.key).encode()
         utterance.text.encode()
+
+
+def test_who_writes_below_or_within_what_they_quote_is_heard() -> None:
+    below = "On Mon, 2 Mar 2026 the shop wrote:\n> Which order?\n\nLW-10234\n-- \nAda"
+    assert mails.without_quotes(below) == "LW-10234"
+    broken = "On Mon, 2 Mar 2026 at 10:00, The Shop\nwrote:\n> Which order?\nLW-10234\n> And why?\nit flickers"
+    assert mails.without_quotes(broken) == "LW-10234\nit flickers"
+    assert mails.without_quotes("it flickers\n\n> Which order?\nno answer") == "it flickers"
+
+
+@pytest.mark.timeout(60)
+def test_a_header_of_nothing_but_quotes_is_cut() -> None:
+    """The library needs a minute for this one."""
+    mail = mails.parsed(b"From: ada@x.org\nContent-Type: text/plain; a=" + b'"' * 64_000 + b"\n\nhello")
+    assert mail is not None
+    assert mails.body(mail) == "hello"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from bot.simulators.provider import Provider
+from bot.simulators.simulator import Simulator
 
 
-def simulator(channel: str) -> type[Provider]:
+def simulator(channel: str) -> type[Simulator]:
     """Raises LookupError for a channel that has none."""
     try:
         module = import_module(f"bot.simulators.{channel}")
@@ -16,6 +16,6 @@ def simulator(channel: str) -> type[Provider]:
     (kind,) = (
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Provider) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, Simulator) and value.__module__ == module.__name__
     )
     return kind

@@ -1,4 +1,4 @@
-"""What every simulator does: it answers our calls, keeps what each customer saw, and sends what customers do.
+"""A simulator of a provider that is called over HTTP and calls our webhook.
 
 A subclass knows its provider's protocol: `taken` checks a call and says what the customer sees, `refused` and the
 other answers have the provider's own shapes, `said` and `pressed` make the requests that its service would send.
@@ -7,40 +7,22 @@ other answers have the provider's own shapes, `said` and `pressed` make the requ
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import aiohttp
 from aiohttp import web
 
-from bot.channels.settings import ChannelSettings
+from bot.simulators.simulator import Choice, Event, Shown, Simulator
+
+__all__ = ["Choice", "Event", "NotTaken", "Provider", "Shown", "Taken", "need"]
 
 HANG_SECONDS = 60.0
 CALL_SECONDS = 15.0
 """How long a provider waits for us, if it does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A button, a row of a list, a quick reply."""
-
-    title: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A message of ours as the customer's app shows it."""
-
-    text: str = ""
-    choices: tuple[Choice, ...] = ()
-    image: str = ""
-    id: str = ""
-    """The provider's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +39,6 @@ class Taken:
     """What it answers to a repeated one; else as to the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A request of the provider's to our webhook."""
-
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    method: str = "POST"
-    query: str = ""
-    """With its question mark."""
-
-
 class NotTaken(Exception):
     """The provider refuses the call, which should not have been made; the sentence says what is wrong with it."""
 
@@ -76,58 +47,12 @@ class NotTaken(Exception):
         self.answer = answer
 
 
-Show = Callable[[str, Shown], None]
-
-
-async def _no_time(_: float) -> None:
-    await asyncio.sleep(0)
-
-
 @dataclass
-class Provider(ABC):
-    """`plan` says what becomes of the next calls; afterwards all goes well.
+class Provider(Simulator):
+    """Its `plan` knows what `planned` does, too."""
 
-    ok            taken
-    STATUS        that status in the provider's shape, and not taken; `retry_after` goes with it
-    late STATUS   taken, and that status nevertheless
-    hang          taken, and no answer
-    cut           taken, and the connection cut
-    lost          not taken, and the connection cut
-    anything else what `planned` of the subclass makes of it
-    """
-
-    name: ClassVar[str]
-    """Of the channel."""
-    retries: ClassVar[tuple[float, ...]] = ()
-    """Seconds after which the provider sends an event again that we did not take."""
-
-    webhook: str = ""
-    """Where our service takes its events."""
-    plan: deque[str] = field(default_factory=deque)
-    retry_after: float | None = None
-    seen: dict[str, list[Shown]] = field(default_factory=lambda: defaultdict(list))
-    """What each customer saw."""
-    calls: list[str] = field(default_factory=list)
-    """What became of each call."""
-    faults: list[str] = field(default_factory=list)
-    """What we did that we must not."""
-    wait: Callable[[float], Awaitable[None]] = _no_time
-    """Passes the time between two tries; a virtual clock in tests."""
-    on_shown: Show = lambda _, __: None
-    url: str = ""
     _known: dict[str, web.Response] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
-    _came: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @classmethod
-    @abstractmethod
-    def sample(cls, url: str) -> dict[str, Any]:
-        """Settings of the channel for a try without an account: `url` is where the simulator listens."""
-
-    @classmethod
-    @abstractmethod
-    def of(cls, settings: ChannelSettings) -> Self:
-        """The provider of that account."""
 
     @abstractmethod
     async def taken(self, request: web.Request, body: bytes) -> Taken:
@@ -137,52 +62,11 @@ class Provider(ABC):
     def refused(self, status: int) -> web.Response:
         """An error of that status in the provider's shape, with `retry_after` if it says so."""
 
-    @abstractmethod
-    def said(self, customer: str, text: str) -> Event:
-        """A customer wrote; each call is a message of its own."""
-
-    @abstractmethod
-    def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
-        """A customer pressed what a message of ours offered."""
-
-    @abstractmethod
-    def resigned(self, event: Event, body: bytes) -> Event:
-        """The same event with another body, as rightly signed: what a provider gone mad would send."""
-
     def planned(self, kind: str, taken: Taken) -> web.Response:
         """A fault of the provider's own."""
         raise ValueError(f"{self.name} has no fault {kind!r}.")
 
-    # -- from the customer
-
-    async def say(self, customer: str, text: str) -> int:
-        return await self.deliver(self.said(customer, text))
-
-    async def press(self, customer: str, title: str) -> int:
-        """The newest choice of that title."""
-        for shown in reversed(self.seen[customer]):
-            for choice in shown.choices:
-                if choice.title == title:
-                    return await self.deliver(self.pressed(customer, choice, shown))
-        raise LookupError(f"{customer} was not offered {title!r}.")
-
-    async def deliver(self, event: Event) -> int:
-        """Sends it as the provider does, again and again until we take it; returns our last status."""
-        status = await self.post(event)
-        for seconds in self.retries:
-            if 200 <= status < 300:
-                break
-            await self.wait(seconds)
-            status = await self.post(event)
-        return status
-
-    async def post(self, event: Event) -> int:
-        """Sends it once; 0 if nobody answered."""
-        status, _ = await self.exchange(event)
-        return status
-
     async def exchange(self, event: Event) -> tuple[int, bytes]:
-        """Sends it once; our status, 0 if nobody answered, and body."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS))
         try:
@@ -197,7 +81,6 @@ class Provider(ABC):
 
     @asynccontextmanager
     async def open(self, port: int = 0) -> AsyncIterator[Self]:
-        """Listens on loopback. Raises AssertionError at the end if we were at fault."""
         app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/{path:.*}", self._receive)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -211,16 +94,6 @@ class Provider(ABC):
             if self._session is not None:
                 await self._session.close()
         assert self.faults == [], self.faults
-
-    async def until(self, happened: Callable[[], bool], seconds: float = 20.0) -> None:
-        """Once it has: looks whenever a call came. Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
-            while not happened():
-                self._came.clear()
-                await self._came.wait()
-
-    def texts(self, customer: str) -> list[str]:
-        return [shown.text for shown in self.seen[customer]]
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -260,10 +133,7 @@ class Provider(ABC):
             if taken.key in self._known:
                 return _copy(taken.again or self._known[taken.key])
             self._known[taken.key] = taken.answer
-        for shown in taken.shown:
-            self.seen[taken.customer].append(shown)
-            self.on_shown(taken.customer, shown)
-        self._came.set()
+        self.show(taken.customer, *taken.shown)
         return _copy(taken.answer)
 
 

@@ -11,14 +11,8 @@ import typer
 from bot.channels.checking import chosen
 from bot.config import Settings, address, channels, environment_name
 from bot.simulators.all import simulator
-from bot.simulators.provider import Choice, Provider, Shown
+from bot.simulators.simulator import Choice, Shown, Simulator
 from bot.typed import clean, lines
-
-_STATUS = {
-    0: "Nobody answers at {webhook}; start the service with the same settings.",
-    401: "The service does not know us (401): start it with the same settings.",
-    404: "There is no such address (404): is {webhook} a Frontdesk service?",
-}
 
 
 def simulate(name: str, port: int, url: str, customer: str) -> None:
@@ -50,7 +44,7 @@ def _shell(value: Any) -> str:
     return f"'{text}'" if set(text) & set(' "$[]{}') else text
 
 
-async def _talk(provider: Provider, port: int, customer: str) -> None:
+async def _talk(provider: Simulator, port: int, customer: str) -> None:
     offered: list[tuple[Choice, Shown]] = []
 
     def show(_: str, shown: Shown) -> None:
@@ -70,18 +64,18 @@ async def _talk(provider: Provider, port: int, customer: str) -> None:
         await _idle(provider)
 
 
-async def _send(provider: Provider, customer: str, line: str, offered: list[tuple[Choice, Shown]]) -> None:
+async def _send(provider: Simulator, customer: str, line: str, offered: list[tuple[Choice, Shown]]) -> None:
     if line.isdecimal() and 1 <= int(line) <= len(offered):
         event = provider.pressed(customer, *offered[int(line) - 1])
     else:
         event = provider.said(customer, line)
     status = await provider.post(event)
     if not 200 <= status < 300:
-        sentence = _STATUS.get(status, "The service answered {status}.")
+        sentence = provider.refusals.get(status, "The service answered {status}.")
         typer.echo(sentence.format(webhook=provider.webhook, status=status))
 
 
-async def _idle(provider: Provider) -> None:
+async def _idle(provider: Simulator) -> None:
     """The last answer may be on its way when the input was a file."""
     before = len(provider.calls)
     try:
