@@ -17,12 +17,15 @@ from bot.actions import ActionRunner, InProcess, OverHttp
 from bot.agents import Agents
 from bot.channels.calls import Caller
 from bot.channels.intake import Intake
+from bot.channels.media import Media, MediaLimits
+from bot.channels.media_types import TYPES
 from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
 from bot.channels.set_up import set_up
 from bot.channels.webhooks import WebhookDoor
 from bot.channels.widget import WidgetDoor, WidgetLimits
 from bot.config import Settings, address
+from bot.console.attachments import Attachments
 from bot.console.pages import Console
 from bot.console.sign_in import SignIn
 from bot.demo import Demo, is_demo
@@ -122,6 +125,7 @@ async def serving(
         agents = Agents(journal, fanout)
         queue = LiveQueue(journal, settings, lambda: language.insightful)
         front = _front(settings, assistant, actions, signer)
+        attachments = Attachments(journal, connectors, Media(sender.signed, _media_limits(settings)))
         intake = Intake(dispatcher, journal, fanout, agents, signals, settings.message_chars)
         webhooks = WebhookDoor(intake, connectors, calls.call)
         app = web.Application(middlewares=[answer_failures], client_max_size=settings.body_bytes)
@@ -133,7 +137,7 @@ async def serving(
                 *ModelDoor(language, doors, settings.message_chars, settings.json_depth).routes(),
                 *health.routes(),
                 *metrics.routes(),
-                *Console(journal, agents, SignIn(signer, journal), lambda: language.page, queue).routes(),
+                *Console(journal, agents, SignIn(signer, journal), lambda: language.page, queue, attachments).routes(),
                 *HelpPages(settings.bot_name, settings.language, language.articles, front.chat).routes(),
                 *front.routes(),
                 *widget_files.routes(),
@@ -234,6 +238,11 @@ def _widget_limits(settings: Settings) -> WidgetLimits:
     return WidgetLimits(
         settings.message_chars, settings.frame_bytes, settings.json_depth, settings.rate, settings.burst
     )
+
+
+def _media_limits(settings: Settings) -> MediaLimits:
+    types = frozenset(settings.media_types) or TYPES
+    return MediaLimits(settings.media_megabytes, settings.media_timeout, types, settings.media_origins)
 
 
 def _rest_limits(settings: Settings) -> RestLimits:

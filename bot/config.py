@@ -15,7 +15,9 @@ from pydantic_settings import (
 )
 
 from bot.channels.chatwoot import ChatwootSettings
+from bot.channels.guard import origin_of
 from bot.channels.line import LineSettings
+from bot.channels.media_types import TYPES
 from bot.channels.messenger import InstagramSettings, MessengerSettings
 from bot.channels.settings import ChannelSettings
 from bot.channels.signed import SignedSettings
@@ -170,6 +172,18 @@ class Settings(BaseSettings):
         24.0, gt=0, description="Hours for which a reply that a provider does not take is offered again."
     )
     deliveries_at_once: int = Field(20, ge=1, description="Calls to messaging providers under way at once.")
+    media_megabytes: int = Field(
+        10, ge=1, le=100, description="Largest file of a customer that is fetched when a person opens it, in MB."
+    )
+    media_timeout: float = Field(30.0, gt=0, description="Seconds that fetching such a file may take.")
+    media_types: tuple[str, ...] = Field(
+        (), description="Types of such files, as a JSON list of those in `docs/channels.md`; empty: all of them."
+    )
+    media_origins: tuple[str, ...] = Field(
+        (),
+        description="Storages of your own that such files may come from though they are on a private network, as a "
+        "JSON list: `http://minio:9000`.",
+    )
     keep_conversations: int = Field(
         0, ge=0, description="Days after its last message for which a conversation is kept; `0`: for ever."
     )
@@ -214,6 +228,20 @@ class Settings(BaseSettings):
         except re.error as error:
             raise ValueError(f"must be a regular expression such as ORD-[0-9]{{6}} ({error})") from None
         return expression
+
+    @field_validator("media_types")
+    @classmethod
+    def _types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(types) - TYPES):
+            raise ValueError(f"{unknown[0]} is not among the types that can be shown: {', '.join(sorted(TYPES))}")
+        return types
+
+    @field_validator("media_origins")
+    @classmethod
+    def _storages(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"https?://[^/?#@]+/?", url) and origin_of(url) for url in urls):
+            raise ValueError("must be a list of origins such as http://minio:9000, without a path")
+        return urls
 
     @field_validator("public_url")
     @classmethod

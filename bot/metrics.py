@@ -49,6 +49,7 @@ TURN_SECONDS = Histogram("frontdesk_turn_seconds", "From the start of a turn to 
 MODEL_SECONDS = Histogram("frontdesk_model_seconds", "Waiting for the language model", buckets=_QUICK)
 DELIVERIES = Counter("frontdesk_deliveries", "What attempts to give a provider a reply came to", ["channel", "outcome"])
 DELIVERIES_OPEN = Gauge("frontdesk_deliveries_open", "Replies in the database that wait or are dead letters", ["state"])
+MEDIA = Counter("frontdesk_media", "Attachments that people asked for", ["channel", "outcome"])
 CALL_SECONDS = Histogram("frontdesk_call_seconds", "One call to a provider", ["channel"], buckets=_QUICK)
 DELIVERY_SECONDS = Histogram(
     "frontdesk_delivery_seconds", "From a reply's commit to its arrival", ["channel"], buckets=(*_QUICK, 60, 600, 3600)

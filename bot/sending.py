@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bot import metrics
 from bot.channels.connector import Connector, Signing
+from bot.channels.guard import Refused, Why
 from bot.channels.verdict import Call, Fate, Outcome, Verdict
 from bot.grants import Grants, NoToken
 
@@ -40,3 +41,12 @@ class Sender:
         if verdict.fate is Fate.EXPIRED:
             self._grants.expired(connector, token)
         return verdict
+
+    async def signed(self, connector: Connector, call: Call) -> Call:
+        """With what is secret, for somebody else to call. Raises Refused."""
+        try:
+            token = await self._grants.token(connector)
+        except NoToken:
+            sentence = f"The provider gave no token; `frontdesk channels check {connector.name}` says why."
+            raise Refused(Why.PROVIDER, sentence) from None
+        return connector.sign(call, Signing("media", self._clock(), token))

@@ -302,13 +302,15 @@ def test_attachments_are_references() -> None:
 
 
 def test_the_way_to_an_attachments_bytes_tells_nobody_the_token() -> None:
-    connector, attachment = channel(), Attachment("image", "https://chatwoot.example.com/blob")
-    (first,) = [connector.media(attachment, ())]
-    assert first == Call("https://chatwoot.example.com/blob", headers={}, method="GET")
-    moved = Answer(302, {"location": "https://bucket.example.com/x"}, b"", 0.0)
-    assert connector.media(attachment, (moved,)) == Call("https://bucket.example.com/x", headers={}, method="GET")
-    assert connector.media(attachment, (moved, Answer(200, {}, b"bytes", 0.0))) is None
-    assert connector.media(attachment, (moved,) * 4) is None
+    connector = channel()
+    for url in (f"{connector.api}/rails/active_storage/blobs/redirect/x/a.png", "https://bucket.example.com/x"):
+        attachment = Attachment("image", url)
+        first = connector.media(attachment, ())
+        assert first == Call(url, headers={}, method="GET")
+        assert connector.sign(first, Signing("k", 0.0)) == first
+        assert connector.media(attachment, (Answer(200, {}, b"bytes", 0.0),)) is None
+    for url in (f"{connector.api}/api/v1/profile", f"{connector.api}/super_admin", "ftp://bucket.example.com/x"):
+        assert connector.media(Attachment("image", url), ()) is None
 
 
 @pytest.mark.parametrize(

@@ -156,13 +156,15 @@ def test_media_are_references_to_twilio_alone() -> None:
     assert one.attachments == (Attachment("image", url, "image/jpeg"),)
     first = channel().media(one.attachments[0], ())
     assert first is not None
-    moved = Answer(307, {"location": "https://mms.twiliocdn.twilio.com/x"}, b"", 1.0)
-    second = channel().media(one.attachments[0], (moved,))
-    assert second is not None
-    assert "Authorization" not in channel().sign(second, Signing("k", 1.0)).headers
-    away = Answer(307, {"location": "https://evil.example/twilio.com"}, b"", 1.0)
-    assert channel().media(one.attachments[0], (away,)) is None
-    assert channel().media(Attachment("image", "https://evil.example/"), ()) is None
+    assert "Authorization" in channel().sign(first, Signing("k", 1.0)).headers
+    assert channel().media(one.attachments[0], (Answer(200, {}, b"", 1.0),)) is None
+    for other in (
+        "https://evil.example/",
+        url.replace("/Media/", "/../../"),
+        f"{url}.json",
+        url.replace(ACCOUNT, "AC1"),
+    ):
+        assert channel().media(Attachment("image", other), ()) is None
 
 
 def test_receipts() -> None:

@@ -10,8 +10,11 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.app import Service
 from bot.console.sign_in import one_time_code
+from bot.simulators.provider import File
 from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, Widget, running
+from tests.test_attachments import PIXEL, send
+from tests.test_simulators import CUSTOMER, talking
 
 pytest_plugins = ("tests.widget_browser",)
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -85,3 +88,39 @@ async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Pa
         assert decided == {"b one | .6": "track", "b two | .7": "track", "c | .8": "gift_wrap"}
         assert errors == []
         await page.close()
+
+
+async def test_a_person_opens_what_the_customer_sent(browser: Browser, tmp_path: Path) -> None:
+    async with talking(tmp_path, "telegram") as (provider, service):
+        page, errors = await signed_in(browser, service)
+        for name, kind, body in (
+            ("lamp, broken.png", "image/png", PIXEL),
+            ("invoice.pdf", "application/pdf", b"%PDF-1.7\n"),
+            ("tool.exe", "application/x-msdownload", b"MZ\x90\x00"),
+        ):
+            await send(provider, File(name, kind, body))
+        await page.goto(f"{service.url}/console/conversations/telegram-{CUSTOMER}")
+        await expect(page.get_by_role("link", name="tool.exe")).to_be_visible()
+        found = await Axe().run(page)
+        assert [violation["id"] for violation in found.response["violations"]] == []
+
+        async with page.context.expect_page() as opening:
+            await page.get_by_role("link", name="lamp, broken.png").click()
+        picture = await opening.value
+        await expect(picture.locator("img")).to_have_js_property("naturalWidth", 1)
+        await picture.close()
+        async with page.expect_event("popup") as opening, page.context.expect_event("page"):
+            await page.get_by_role("link", name="tool.exe").click()
+        refusal = await opening.value
+        await expect(refusal.get_by_text("of a kind that is not shown here")).to_be_visible()
+        found = await Axe().run(refusal)
+        assert [violation["id"] for violation in found.response["violations"]] == []
+        await refusal.get_by_role("link", name="back to the conversation").click()
+        await expect(refusal.get_by_role("log")).to_be_visible()
+        async with refusal.expect_download() as saving:
+            await refusal.get_by_role("link", name="invoice.pdf").click()
+        saved = await (await saving.value).path()
+        assert ((await saving.value).suggested_filename, saved.read_bytes()) == ("invoice.pdf", b"%PDF-1.7\n")
+        assert errors == []
+        await page.close()
+        await refusal.close()

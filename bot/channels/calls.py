@@ -42,7 +42,7 @@ class Caller:
         except TimeoutError:
             return Silence(progress.connected, f"There was no answer within {self._seconds:g} seconds.")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Silence(progress.connected, _reason(error, progress.connected))
+            return Silence(progress.connected, in_words_of(error, progress.connected))
 
     async def _send(self, call: Call, progress: _Progress) -> Outcome:
         sent = self._client().request(
@@ -55,7 +55,7 @@ class Caller:
         )
         async with sent as response:
             body = await _read(response)
-            return Answer(response.status, _lower(response.headers), body, time.time())
+            return Answer(response.status, lower(response.headers), body, time.time())
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -85,11 +85,11 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body[:LARGEST_ANSWER])
 
 
-def _lower(headers: Any) -> dict[str, str]:
+def lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _reason(error: Exception, connected: bool) -> str:
+def in_words_of(error: Exception, connected: bool) -> str:
     """In words of ours: the exception's own repeat addresses."""
     if connected:
         return "The connection broke before an answer came."

@@ -19,17 +19,18 @@ from bot.channels.capabilities import Capabilities
 from bot.channels.chatwoot_events import KEY, Events, account_of
 from bot.channels.chatwoot_inboxes import UNKNOWN, shows
 from bot.channels.connector import Check, Connector, Signing, with_headers
+from bot.channels.guard import origin_of
 from bot.channels.proof import is_one_of, is_recent
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import Piece, pieces
-from bot.channels.settings import ChannelSettings, Limits
+from bot.channels.settings import Base, ChannelSettings, Limits
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, usual_verdict
 from bot.journal.values import Delivery
 from bot.messages import Author, Json, Owner
 from bot.wire import Malformed, object_or_empty, read_object
 
-HOPS = 3
-"""Addresses that lead from a file's own to the one that has it."""
+API, FILES = "/api/v1/", "/rails/active_storage/"
+"""Below Chatwoot's address: what our token is for, and what customers sent."""
 
 
 class ChatwootSettings(ChannelSettings):
@@ -46,14 +47,7 @@ class ChatwootSettings(ChannelSettings):
     lengths: dict[str, int] = Field(
         {}, description='Longest messages of inboxes by their numbers, `{"3": 320}`; else what their kind takes.'
     )
-    api: str = Field("https://app.chatwoot.com", description="Where Chatwoot is.")
-
-    @field_validator("api")
-    @classmethod
-    def _api(cls, url: str) -> str:
-        if not re.match(r"https?://[^/]", url):
-            raise ValueError("must be a URL such as https://app.chatwoot.com")
-        return url.rstrip("/")
+    api: Base = Field("https://app.chatwoot.com", description="Where Chatwoot is.")
 
     @field_validator("key")
     @classmethod
@@ -133,7 +127,7 @@ class Chatwoot(Connector):
         return Call(self._url(where, "toggle_status"), orjson.dumps({"status": "open"}), repeatable=True)
 
     def _url(self, where: Mapping[str, Any], verb: str) -> str:
-        return f"{self.api}/api/v1/accounts/{self.account}/conversations/{where['conversation']}/{verb}"
+        return f"{self.api}{API}accounts/{self.account}/conversations/{where['conversation']}/{verb}"
 
     def sign(self, call: Call, signing: Signing) -> Call:
         """The token goes to Chatwoot alone."""
@@ -141,7 +135,7 @@ class Chatwoot(Connector):
             message = orjson.loads(call.body)
             message.setdefault("content_attributes", {})[KEY] = signing.key
             call = replace(call, body=orjson.dumps(message))
-        ours = call.url.startswith(f"{self.api}/")
+        ours = call.url.startswith(f"{self.api}{API}")
         return with_headers(call, api_access_token=self.access_token) if ours else call
 
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
@@ -161,10 +155,13 @@ class Chatwoot(Connector):
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
         """Chatwoot's address of a file leads on to where it is stored; neither is told our token."""
-        if not before:
-            return Call(attachment.reference, headers={}, method="GET")
-        further = before[-1].headers.get("location") if 300 <= before[-1].status < 400 else None
-        return Call(further, headers={}, method="GET") if further and len(before) <= HOPS else None
+        url = attachment.reference
+        known = origin_of(url) and (not url.startswith(f"{self.api}/") or url.startswith(f"{self.api}{FILES}"))
+        return Call(url, headers={}, method="GET") if known and not before else None
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.api,)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         """Chatwoot counts conversations from 1, so nothing is opened."""

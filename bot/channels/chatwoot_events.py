@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from bot.channels.chatwoot_inboxes import address, shows
 from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, conversation
@@ -148,7 +149,7 @@ def _attachment(data: Json) -> Attachment | None:
         return Attachment("contact", _text(data.get("fallback_title"))[:200])
     if kind is None or not isinstance(url, str) or not re.match(r"https?://.{1,4000}$", url):
         return None
-    name = url.partition("?")[0].rpartition("/")[2][:200]
+    name = unquote(url.partition("?")[0].rpartition("/")[2])[:200]
     return Attachment(kind, url, name=name, size=size if isinstance(size, int) and 0 <= size < 2**53 else None)
 
 

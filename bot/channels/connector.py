@@ -106,8 +106,13 @@ class Connector(ABC):
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
         """The next call that leads to an attachment's bytes, after those answers; the last answer is the bytes. None:
-        there is nothing to fetch."""
+        there is nothing to fetch. Redirects are followed without secrets, and no matter of the connector's."""
         return None
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Where the settings say that files are. Every other address has to be public, on the way to a file."""
+        return ()
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         """What `frontdesk channels check` asks the provider. `public_url`: where the service is for the world."""

@@ -19,7 +19,7 @@ from bot.channels.line_events import CHANNEL, Events
 from bot.channels.proof import is_one_of
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import Choice, Piece, Way, pieces
-from bot.channels.settings import ChannelSettings, Limits
+from bot.channels.settings import Base, ChannelSettings, Limits
 from bot.channels.splitting import shortened
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, retry_after, usual_verdict
 from bot.journal.values import Delivery
@@ -40,6 +40,7 @@ CAPABILITIES = Capabilities(
     typing=20.0,
     account=Pace(500, 1000),
 )
+_NO_FILES = ("place", "sticker")
 _GIVE_UP = "LINE does not take the message."
 
 
@@ -54,8 +55,8 @@ class LineSettings(ChannelSettings):
         "",
         description="The account's own id, `U...` under Basic settings: what is for others is refused.",
     )
-    api: str = Field("https://api.line.me", description="Where the Messaging API is.")
-    api_data: str = Field("https://api-data.line.me", description="Where the files are that customers send.")
+    api: Base = Field("https://api.line.me", description="Where the Messaging API is.")
+    api_data: Base = Field("https://api-data.line.me", description="Where the files are that customers send.")
 
     @field_validator("channel_secrets")
     @classmethod
@@ -163,10 +164,14 @@ class Line(Connector):
     # -- the rest
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
-        if before or not re.fullmatch(r"\d{1,30}", attachment.reference):
+        if before or attachment.kind in _NO_FILES or not re.fullmatch(r"[0-9]{1,30}", attachment.reference):
             return None
         url = f"{self.settings.api_data}/v2/bot/message/{attachment.reference}/content"
         return Call(url, method="GET", headers={})
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.settings.api_data,)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         webhook = f"{public_url}/webhooks/{self.name}"

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from bot.channels.capabilities import Capabilities, Options, Pace, Unit
 from bot.channels.connector import Check, Connector, Signing
+from bot.channels.guard import origin_of
 from bot.channels.messenger_events import Events
 from bot.channels.meta import (
     DAY,
@@ -30,7 +31,7 @@ from bot.channels.meta import (
 )
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import Choice, Piece, Way, pieces
-from bot.channels.settings import Limits
+from bot.channels.settings import Base, Limits
 from bot.channels.splitting import shortened
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Verdict
 from bot.journal.values import Delivery
@@ -75,6 +76,9 @@ _HOSTS = ("fbcdn.net", "fbsbx.com", "cdninstagram.com")
 
 
 class SendSettings(MetaSettings):
+    files: Base | None = Field(
+        None, description="Where customers' files may be beside Meta's own hosts: a proxy, `https://...`."
+    )
     human_agent: bool = Field(
         False, description="Whether people's answers may go out up to seven days later, by Meta's tag `HUMAN_AGENT`."
     )
@@ -142,7 +146,7 @@ class Messenger(Connector):
         if b'"message":' in body:
             asked = orjson.loads(body)
             body = orjson.dumps({**asked, "message": {**asked["message"], "metadata": signing.key}})
-        return with_token(replace(call, body=body), self.settings.token, (self.settings.api,))
+        return with_token(replace(call, body=body), self.settings.token, self.settings.url(""))
 
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
         body = body_of(outcome)
@@ -158,9 +162,14 @@ class Messenger(Connector):
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
         """Its address is told with the message; it is Meta's, or there is nothing to fetch."""
-        host = attachment.reference.partition("://")[2].partition("/")[0]
-        ours = attachment.reference.startswith("https://") and host.endswith(tuple(f".{known}" for known in _HOSTS))
+        origin = origin_of(attachment.reference) or ""
+        metas = origin.startswith("https://") and origin.endswith(tuple(f".{known}:443" for known in _HOSTS))
+        ours = metas or attachment.reference.startswith(tuple(f"{base}/" for base in self.bases))
         return Call(attachment.reference, method="GET", headers={}) if ours and not before else None
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.settings.files,) if self.settings.files else ()
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         me = Call(self.settings.url(f"{self.account}?fields=id,name"), method="GET", headers={})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 from bot.channels.connector import with_headers
 from bot.channels.proof import is_one_of
 from bot.channels.received import Received, Reply, Request
-from bot.channels.settings import ChannelSettings
+from bot.channels.settings import Base, ChannelSettings
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, in_words, retry_after, usual_verdict
 from bot.messages import Json
 from bot.wire import inner, object_or_empty
@@ -39,7 +39,7 @@ class MetaSettings(ChannelSettings):
     )
     token: SecretStr = Field(min_length=1, description="The access token; one of a system user does not run out.")
     version: str = Field("v23.0", pattern=r"^v\d{1,3}\.\d$", description="Of the Graph API.")
-    api: str = Field("https://graph.facebook.com", description="Where the Graph API is.")
+    api: Base = Field("https://graph.facebook.com", description="Where the Graph API is.")
 
     @field_validator("app_secrets")
     @classmethod
@@ -47,13 +47,6 @@ class MetaSettings(ChannelSettings):
         if not all(re.fullmatch(r"[\x21-\x7e]{16,128}", secret.get_secret_value()) for secret in secrets):
             raise ValueError("must be a list of app secrets such as 0123456789abcdef0123456789abcdef")
         return secrets
-
-    @field_validator("api")
-    @classmethod
-    def _api(cls, url: str) -> str:
-        if not re.match(r"https?://[^/]", url):
-            raise ValueError("must be a URL such as https://graph.facebook.com")
-        return url.rstrip("/")
 
     def url(self, path: str) -> str:
         return f"{self.api}/{self.version}/{path}"
@@ -84,9 +77,9 @@ def greeted(request: Request) -> Received:
     return Received(reply=Reply(body=challenge.encode("utf-8", "replace")))
 
 
-def with_token(call: Call, token: SecretStr, hosts: Collection[str]) -> Call:
+def with_token(call: Call, token: SecretStr, *prefixes: str) -> Call:
     """The token goes to Meta alone: to addresses that begin with one of these."""
-    if any(call.url.startswith(f"{host}/") for host in hosts):
+    if call.url.startswith(prefixes):
         return with_headers(call, Authorization=f"Bearer {token.get_secret_value()}")
     return call
 

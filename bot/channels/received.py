@@ -33,6 +33,9 @@ class Request:
     """The path and the query, byte for byte as they came."""
 
 
+KINDS = ("image", "audio", "video", "file", "place", "contact", "sticker")
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A reference to what came with a message. Nothing is fetched until a person wants to see it."""
@@ -54,6 +57,15 @@ class Attachment:
             "name": self.name,
             "size": self.size,
         }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Attachment | None:
+        """None for what `to_json` did not write: metadata may be a stranger's."""
+        kind, size = data.get("kind"), data.get("size")
+        reference, type_, name = data.get("reference"), data.get("type"), data.get("name")
+        if not (isinstance(reference, str) and isinstance(type_, str) and isinstance(name, str)) or kind not in KINDS:
+            return None
+        return cls(kind, reference, type_, name, size if isinstance(size, int) and size >= 0 else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bot.channels.connector import Connector
 from nlu.source import Mendable
@@ -25,6 +27,16 @@ class Limits:
     """Of JSON."""
     public_url: str = ""
     """Where the service is for the world, without a slash at the end; empty if nobody said."""
+
+
+def _base(url: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9._\[\]:-]+(/[!-\"$->@-~]*)?", url):
+        raise ValueError("must be a URL such as https://api.example.com")
+    return url.rstrip("/")
+
+
+Base = Annotated[str, AfterValidator(_base)]
+"""An address below which a provider has what we call; without a slash at the end."""
 
 
 class ChannelSettings(BaseModel, ABC):

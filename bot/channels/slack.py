@@ -16,7 +16,7 @@ from bot.channels.connector import Check, Connector, Signing, with_headers
 from bot.channels.proof import is_one_of, is_recent
 from bot.channels.received import Attachment, Received, Reply, Request
 from bot.channels.rendering import Piece, Way, pieces
-from bot.channels.settings import ChannelSettings, Limits
+from bot.channels.settings import Base, ChannelSettings, Limits
 from bot.channels.slack_events import CHANNEL, Events
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, usual_verdict
 from bot.journal.values import Delivery
@@ -56,7 +56,6 @@ _GIVE_UP = {
     "user_not_found": "Slack knows no such user any more.",
     "restricted_action": "The workspace's administrators do not let the bot write there.",
 }
-_FILES = "https://files.slack.com/"
 
 
 class SlackSettings(ChannelSettings):
@@ -71,7 +70,8 @@ class SlackSettings(ChannelSettings):
     )
     bot_user: str = Field("", description="The bot's member ID, `U...`: what is said to it in channels is answered.")
     choose: str = Field("Choose", min_length=1, max_length=150, description="In the menu of more than 25 choices.")
-    api: str = Field("https://slack.com/api", description="Where the Web API is.")
+    api: Base = Field("https://slack.com/api", description="Where the Web API is.")
+    files: Base = Field("https://files.slack.com", description="Where the files are that customers send.")
 
     @field_validator("signing_secrets")
     @classmethod
@@ -148,7 +148,7 @@ class Slack(Connector):
 
     def sign(self, call: Call, signing: Signing) -> Call:
         """The token goes to Slack alone."""
-        if call.url.startswith((f"{self.settings.api}/", _FILES)):
+        if call.url.startswith((f"{self.settings.api}/", f"{self.settings.files}/")):
             return with_headers(call, Authorization=f"Bearer {self.settings.token.get_secret_value()}")
         return call
 
@@ -171,8 +171,12 @@ class Slack(Connector):
     # -- the rest
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
-        ours = attachment.reference.startswith(_FILES) and not before
+        ours = attachment.reference.startswith(f"{self.settings.files}/") and not before
         return Call(attachment.reference, method="GET", headers={}) if ours else None
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.settings.files,)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         asked = self.sign(Call(f"{self.settings.api}/auth.test"), Signing("check", 0.0))

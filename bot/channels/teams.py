@@ -17,9 +17,10 @@ from pydantic import Field, SecretStr, field_validator
 
 from bot.channels.capabilities import Capabilities, Markup, Options, Pace, Unit
 from bot.channels.connector import Check, Connector, Signing, Token, with_headers
+from bot.channels.guard import origin_of
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import pieces
-from bot.channels.settings import ChannelSettings, Limits
+from bot.channels.settings import Base, ChannelSettings, Limits
 from bot.channels.teams_activities import CHANNEL, Activities, tenant_of
 from bot.channels.teams_cards import HERO_BUTTONS, activity
 from bot.channels.teams_tokens import Bearer, Keys, bearer, holds
@@ -60,22 +61,15 @@ class TeamsSettings(ChannelSettings):
     password: SecretStr = Field(description="The `Value` of a client secret of the app.")
     tenant: str = Field(description="The bot's `App Tenant ID`; `botframework.com` for a bot of several tenants.")
     hosts: tuple[str, ...] = Field((), description="Hosts beside Microsoft's that may be given our token: a proxy.")
-    api: str = Field(
+    api: Base = Field(
         "https://api.botframework.com",
         description="Whose tokens are taken, and for whom ours is; the US Government's is `https://api.botframework.us`.",
     )
-    login: str = Field("https://login.microsoftonline.com", description="Where tokens are lent.")
-    keys: str = Field(
+    login: Base = Field("https://login.microsoftonline.com", description="Where tokens are lent.")
+    keys: Base = Field(
         "https://login.botframework.com/v1/.well-known/openidconfiguration",
         description="Where it stands with which keys the Connector signs.",
     )
-
-    @field_validator("api", "login", "keys")
-    @classmethod
-    def _url(cls, url: str) -> str:
-        if not re.match(r"https?://[^/]", url):
-            raise ValueError("must be a URL such as https://login.microsoftonline.com")
-        return url.rstrip("/")
 
     @field_validator("app", "tenant")
     @classmethod
@@ -190,7 +184,12 @@ class Teams(Connector):
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
         """`sign` knows whether the address is Microsoft's."""
-        return None if before else Call(attachment.reference, headers={}, method="GET")
+        known = origin_of(attachment.reference) and not before
+        return Call(attachment.reference, headers={}, method="GET") if known else None
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return tuple(host for host in self.settings.hosts if "://" in host)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         return (Check("The Connector's keys", Call(self.settings.keys, headers={}, method="GET"), _judge),)

@@ -15,7 +15,7 @@ from bot.channels.connector import Check, Connector, Signing
 from bot.channels.proof import is_one_of
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import Piece, pieces
-from bot.channels.settings import ChannelSettings, Limits
+from bot.channels.settings import Base, ChannelSettings, Limits
 from bot.channels.telegram_updates import CHANNEL, Updates
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, in_words, usual_verdict
 from bot.journal.values import Delivery
@@ -35,6 +35,9 @@ CAPABILITIES = Capabilities(
 )
 UPDATES = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
 _REFUSED = (401, 404)
+_FILE = re.compile(r"[!-~]{1,500}")
+_PATH = re.compile(r"[A-Za-z0-9_./-]{1,200}")
+"""Of a file, below the address that has the token in it."""
 
 
 class TelegramSettings(ChannelSettings):
@@ -42,7 +45,7 @@ class TelegramSettings(ChannelSettings):
     secret: SecretStr = Field(description="What `secret_token` was at setWebhook: 16 to 256 letters, digits, `_`, `-`.")
     groups: bool = Field(False, description="Whether it answers in groups: to its name, to commands and to replies.")
     username: str = Field("", description="The bot's name without `@`; needed for groups.")
-    api: str = Field("https://api.telegram.org", description="Where the Bot API is.")
+    api: Base = Field("https://api.telegram.org", description="Where the Bot API is.")
 
     @field_validator("token")
     @classmethod
@@ -131,14 +134,18 @@ class Telegram(Connector):
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
         """getFile, then the file itself."""
-        if attachment.kind in ("place", "contact"):
+        if attachment.kind in ("place", "contact") or not _FILE.fullmatch(attachment.reference):
             return None
         if not before:
             return self._call("getFile", {"file_id": attachment.reference})
         path = inner(object_or_empty(before[0].body), "result").get("file_path")
-        if len(before) > 1 or not isinstance(path, str) or not re.fullmatch(r"[\w./-]{1,200}", path) or ".." in path:
+        if len(before) > 1 or not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path:
             return None
         return Call(f"{self.settings.api}/file/bot/{path}", method="GET", headers={})
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.settings.api,)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         webhook = f"{public_url}/webhooks/{self.name}"

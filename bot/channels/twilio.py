@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -15,7 +15,7 @@ from bot.channels.connector import Check, Connector, Signing, with_headers
 from bot.channels.gsm import to_gsm
 from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, Reply, Request, conversation
 from bot.channels.rendering import Piece, pieces
-from bot.channels.settings import ChannelError, ChannelSettings, Limits
+from bot.channels.settings import Base, ChannelError, ChannelSettings, Limits
 from bot.channels.twilio_signature import is_signed
 from bot.channels.verdict import (
     FORM_BODY,
@@ -91,7 +91,7 @@ class TwilioSettings(ChannelSettings):
     mms: bool = Field(
         False, description="Whether pictures are sent over SMS as MMS, where carriers know that; else links."
     )
-    api: str = Field("https://api.twilio.com", description="Where Twilio's API is.")
+    api: Base = Field("https://api.twilio.com", description="Where Twilio's API is.")
 
     @field_validator("auth_tokens")
     @classmethod
@@ -227,13 +227,15 @@ class Twilio(Connector):
     # -- the rest
 
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
-        """Twilio's own address sends on to where the file is."""
-        if not before:
-            ours = attachment.reference.startswith(self._url("Messages/"))
-            return Call(attachment.reference, method="GET", headers={}) if ours else None
-        where = before[0].headers.get("location", "") if before[0].status in (302, 307) else ""
-        known = where.startswith("https://") and str(urlsplit(where).hostname).endswith(".twilio.com")
-        return Call(where, method="GET", headers={}) if known and len(before) == 1 else None
+        """A file of a message of the account; Twilio sends on to where it is."""
+        known = re.compile(re.escape(self._url("Messages/")) + r"[A-Za-z0-9]{1,64}/Media/[A-Za-z0-9]{1,64}")
+        if before or not known.fullmatch(attachment.reference):
+            return None
+        return Call(attachment.reference, method="GET", headers={})
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.settings.api,)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         signing = Signing("check", 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,7 +26,7 @@ from bot.channels.meta import (
 )
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import Choice, Piece, Way, pieces
-from bot.channels.settings import Limits
+from bot.channels.settings import Base, Limits
 from bot.channels.verdict import Answer, Call, Outcome, Verdict
 from bot.channels.whatsapp_events import CHANNEL, Events, changes, number_of
 from bot.journal.values import Delivery
@@ -62,7 +63,6 @@ CODES = Codes(
         (131031, "Meta has locked the account."),
     ),
 )
-MEDIA_HOST = "https://lookaside.fbsbx.com"
 
 
 class WhatsappSettings(MetaSettings):
@@ -74,6 +74,7 @@ class WhatsappSettings(MetaSettings):
         "", description="Name of an approved template without parameters, for answers after 24 hours; empty: none."
     )
     template_language: str = Field("en_US", description="The template's language.")
+    files: Base = Field("https://lookaside.fbsbx.com", description="Where the files are that customers send.")
 
     def connect(self, limits: Limits) -> Whatsapp:
         return Whatsapp(self, limits)
@@ -127,7 +128,8 @@ class Whatsapp(Connector):
         body = call.body
         if b'"recipient_type"' in body:
             body = orjson.dumps({**orjson.loads(body), "biz_opaque_callback_data": signing.key})
-        return with_token(replace(call, body=body), self.settings.token, (self.settings.api, MEDIA_HOST))
+        call = replace(call, body=body)
+        return with_token(call, self.settings.token, self.settings.url(""), f"{self.settings.files}/")
 
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
         sent = objects(body_of(outcome), "messages")
@@ -148,11 +150,15 @@ class Whatsapp(Connector):
         if attachment.kind in ("place", "contact") or len(before) > 1:
             return None
         if not before:
-            return Call(self.settings.url(attachment.reference), method="GET", headers={})
+            known = re.fullmatch(r"[0-9]{1,40}", attachment.reference)
+            return Call(self.settings.url(attachment.reference), method="GET", headers={}) if known else None
         url = object_or_empty(before[0].body).get("url")
-        return (
-            Call(url, method="GET", headers={}) if isinstance(url, str) and url.startswith(f"{MEDIA_HOST}/") else None
-        )
+        ours = isinstance(url, str) and url.startswith(f"{self.settings.files}/")
+        return Call(str(url), method="GET", headers={}) if ours else None
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.settings.api, self.settings.files)
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         fields = "display_phone_number,verified_name,quality_rating,webhook_configuration"

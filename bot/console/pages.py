@@ -13,6 +13,8 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
 from bot.agents import Agents
+from bot.channels.guard import Refused
+from bot.console.attachments import Attachments
 from bot.console.review import ReviewPages
 from bot.console.sign_in import COOKIE, Agent, SignIn, check_same_site, set_cookie
 from bot.journal.errors import NotFound
@@ -71,10 +73,11 @@ class Console:
     sign_in: SignIn
     model: Callable[[], ModelPage]
     queue: LiveQueue
+    attachments: Attachments
     templates: Environment = field(init=False, default_factory=_templates)
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        talk = "/console/conversations/{id}"
+        talk, number = "/console/conversations/{id}", "[0-9]{1,9}"
         review = ReviewPages(self.queue, self._page)
 
         async def reviewed(request: web.Request, agent: Agent) -> web.Response:
@@ -85,6 +88,7 @@ class Console:
             web.get("/console/list", self._for_agents(self.list)),
             web.get(talk, self._for_agents(self.conversation)),
             web.get(f"{talk}/transcript", self._for_agents(self.transcript)),
+            web.get(f"{talk}/attachments/{{seq:{number}}}/{{number:{number}}}", self._for_agents(self.attachment)),
             web.post(f"{talk}/{{deed:take|release|reply}}", self._for_agents(self.act)),
             web.get("/console/review", self._for_agents(review.page)),
             web.post("/console/review", self._for_agents(reviewed)),
@@ -157,13 +161,24 @@ class Console:
         found = await self._find(request)
         first = max(0, found.last_seq - _SHOWN)
         entries = await self.journal.entries(found.id, after=first, limit=_SHOWN)
-        return {"conversation": found, "entries": entries, "earlier": first > 0}
+        attached = await self.attachments.shown(found.id, first, found.last_seq)
+        return {"conversation": found, "entries": entries, "earlier": first > 0, "attached": attached}
 
     async def _find(self, request: web.Request) -> Conversation:
         found = await self.journal.conversation(request.match_info["id"])
         if found is None:
             raise NotFound("There is no such conversation.")
         return found
+
+    async def attachment(self, request: web.Request, agent: Agent) -> web.StreamResponse:
+        found = await self._find(request)
+        number = {name: int(request.match_info[name]) for name in ("seq", "number")}
+        try:
+            return await self.attachments.fetched(found.id, **number)
+        except Refused as refused:
+            back = request.rel_url.raw_path.rpartition("/attachments/")[0]
+            told = {"reason": str(refused), "back": back, "again": request.rel_url.raw_path}
+            return await self._page("attachment.html", agent, "inbox", status=422, **told)
 
     async def act(self, request: web.Request, agent: Agent) -> web.Response:
         found = await self._find(request)

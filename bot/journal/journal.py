@@ -38,6 +38,7 @@ from bot.journal.store import Store, T
 from bot.journal.values import (
     Accepted,
     ActionRun,
+    Attached,
     Backlog,
     Beginning,
     Conversation,
@@ -253,6 +254,10 @@ class Journal:
 
     async def entry(self, conversation_id: str, seq: int) -> Entry | None:
         return await self._read(queries.entry, conversation_id, seq)
+
+    async def attached(self, conversation_id: str, after: int, upto: int) -> dict[int, Attached]:
+        """What came with the customer's messages `after` that number and up to the other, by their numbers."""
+        return await self._read(queries.attached, conversation_id, after, upto)
 
     async def events(self, conversation_id: str, limit: int | None = None) -> list[Event]:
         """The last `limit` events, in order."""

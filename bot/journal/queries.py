@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, func, or_, select, true, update
+from sqlalchemy import Connection, Text, and_, func, or_, select, true, type_coerce, update
 
 from bot.journal import rows
 from bot.journal.deliveries import DEAD
 from bot.journal.errors import NotFound
 from bot.journal.tables import conversations, deliveries, entries, turns
-from bot.journal.values import Counts, DeliveryState, Summary
+from bot.journal.values import Attached, Counts, DeliveryState, Summary
 from bot.messages import Author, Entry, Event, Owner
+from bot.wire import objects
 
 
 def ping(connection: Connection) -> None:
@@ -36,6 +37,20 @@ def entry(connection: Connection, conversation_id: str, seq: int) -> Entry | Non
     query = select(entries).where(entries.c.conversation_id == conversation_id, entries.c.seq == seq)
     row = connection.execute(query).mappings().first()
     return rows.entry(row) if row else None
+
+
+def attached(connection: Connection, conversation_id: str, after: int, upto: int) -> dict[int, Attached]:
+    """By the numbers of the messages."""
+    some = type_coerce(entries.c.body, Text).contains('"attachments":')
+    query = select(entries.c.seq, entries.c.body).where(
+        entries.c.conversation_id == conversation_id, entries.c.seq > after, entries.c.seq <= upto, some
+    )
+    found = {row.seq: row.body for row in connection.execute(query)}
+    return {
+        seq: Attached(body["channel"], given)
+        for seq, body in found.items()
+        if (given := objects(body.get("metadata") or {}, "attachments"))
+    }
 
 
 def events(connection: Connection, conversation_id: str, limit: int | None) -> list[Event]:

@@ -50,6 +50,14 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """What came with a customer's message, as it was told."""
+
+    channel: str
+    attachments: list[Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     seq: int
     duplicate: bool

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self, cast
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -17,7 +18,7 @@ from bot.channels.chatwoot_events import KEY
 from bot.channels.chatwoot_inboxes import KINDS
 from bot.channels.settings import ChannelSettings
 from bot.messages import Json
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 INBOX = 7
 _PATH = re.compile(r"/api/v1/accounts/(\d+)/conversations/(\d+)/(messages|toggle_status)")
@@ -50,6 +51,8 @@ class SimulatedChatwoot(Provider):
     # -- the API
 
     async def taken(self, request: web.Request, body: bytes) -> Taken:
+        if request.path.startswith("/rails/"):
+            return self._storage(request)
         path = _PATH.fullmatch(request.path)
         token = request.headers.get("Api-Access-Token", "")
         need(path is not None and request.method == "POST", self.refused(404), f"{request.method} {request.path}")
@@ -62,6 +65,16 @@ class SimulatedChatwoot(Provider):
         need(int(path[2]) <= len(self._customers), self.refused(404), f"conversation {path[2]}")
         customer, said = self._customers[int(path[2]) - 1], orjson.loads(body)
         return self._message(customer, said) if path[3] == "messages" else self._status(customer, said)
+
+    def _storage(self, request: web.Request) -> Taken:
+        """A file's address leads to the disk's, which is good for a while. Nobody is asked for a token."""
+        need("Api-Access-Token" not in request.headers, self.refused(401), "a token for the storage")
+        place, _, name = request.path.removeprefix("/rails/active_storage/").rpartition("/")
+        self.file(name, self.refused(404))
+        if place == "disk":
+            return served(self.files[name])
+        need(place == "blobs/redirect", self.refused(404), request.path)
+        return Taken(web.Response(status=302, headers={"Location": f"/rails/active_storage/disk/{quote(name)}"}))
 
     def _message(self, customer: str, said: Json) -> Taken:
         refused = self.refused(422)
@@ -109,6 +122,15 @@ class SimulatedChatwoot(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event("message_created", self.message(customer, content=text))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name = f"{next(self._ids)}-{file.name}"
+        self.files[name] = file
+        kind = file.type.partition("/")[0]
+        url = f"{self.url}/rails/active_storage/blobs/redirect/{quote(name)}"
+        told = {"file_type": kind if kind in ("image", "audio", "video") else "file", "data_url": url}
+        sent = [{**told, "file_size": len(file.body)}]
+        return self.event("message_created", self.message(customer, attachments=sent))
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         """As the app behind the inbox has it."""

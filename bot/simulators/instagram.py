@@ -16,4 +16,4 @@ class InstagramSendApi(MessengerSendApi):
 
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
-        return {**SAMPLE, "account_id": PAGE, "api": url}
+        return {**SAMPLE, "account_id": PAGE, "api": url, "files": f"{url}/cdn"}

@@ -16,10 +16,11 @@ from aiohttp import web
 from bot.channels.line import LineSettings
 from bot.channels.settings import ChannelSettings
 from bot.messages import Json
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 BOT = "U00000000000000000000000000000000"
 TOKEN_SECONDS = 60
+_CONTENT = re.compile(r"/v2/bot/message/(\d+)/content")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MESSAGES = {400: "The request body has 1 error(s)", 401: "Authentication failed", 403: "Access to this API denied"}
 
@@ -55,6 +56,9 @@ class LineMessagingApi(Provider):
     async def taken(self, request: web.Request, body: bytes) -> Taken:
         wanted = f"Bearer {self.settings.token.get_secret_value()}"
         need(request.headers.get("Authorization") == wanted, _error(401), "the token")
+        if content := _CONTENT.fullmatch(request.path):
+            need(request.method == "GET", _error(405), request.method)
+            return served(self.file(content[1], _error(404)))
         if request.method == "GET":
             return Taken(web.json_response({"userId": BOT, "endpoint": self.webhook, "active": True}))
         asked = orjson.loads(body)
@@ -103,6 +107,12 @@ class LineMessagingApi(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(self.happened(customer, "message", message={"id": self.id(), "type": "text", "text": text}))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name = self.id()
+        self.files[name] = file
+        told = {"id": name, "type": "file", "fileName": file.name, "fileSize": len(file.body)}
+        return self.event(self.happened(customer, "message", message=told))
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         return self.event(self.happened(customer, "postback", postback={"data": choice.id}))

@@ -15,7 +15,7 @@ from bot.channels.meta import MetaSettings
 from bot.channels.settings import ChannelSettings, Limits
 from bot.messages import Json
 from bot.simulators.meta import SAMPLE, authorised, graph_error, signed
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 PAGE = "102345678901234"
 _CODES = {400: 100, 401: 190, 403: 10, 429: 613, 500: 2, 503: 2}
@@ -37,7 +37,7 @@ class MessengerSendApi(Provider):
 
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
-        return {**SAMPLE, "page_id": PAGE, "api": url}
+        return {**SAMPLE, "page_id": PAGE, "api": url, "files": f"{url}/cdn"}
 
     @classmethod
     def of(cls, settings: ChannelSettings) -> Self:
@@ -53,6 +53,8 @@ class MessengerSendApi(Provider):
     # -- calls
 
     async def taken(self, request: web.Request, body: bytes) -> Taken:
+        if request.path.startswith("/cdn/"):
+            return self._cdn(request)
         authorised(request, self.settings)
         own = f"/{self.settings.version}/{self.account}"
         if request.method == "GET" and request.path == own:
@@ -72,6 +74,11 @@ class MessengerSendApi(Provider):
         self.sent[name] = asked
         shown = tuple(self._shown(asked["message"], name))
         return Taken(web.json_response({"recipient_id": customer, "message_id": name}), customer, shown)
+
+    def _cdn(self, request: web.Request) -> Taken:
+        """Who has the address may have the file; nobody there wants to know our token."""
+        need("Authorization" not in request.headers, graph_error(400, 100, "an error"), "a token for the files' host")
+        return served(self.file(request.path.removeprefix("/cdn/"), graph_error(404, 100, "URL signature expired")))
 
     def _shown(self, message: Json, name: str) -> list[Shown]:
         need(len(message["metadata"]) <= 1000, _wrong("metadata"), "the metadata")
@@ -106,6 +113,14 @@ class MessengerSendApi(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(self.happened(customer, message={"mid": self.mid(), "text": text}))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        mid = self.mid()
+        self.files[mid] = file
+        kind = file.type.partition("/")[0]
+        payload = {"url": f"{self.url}/cdn/{mid}"}
+        told = [{"type": kind if kind in ("image", "audio", "video") else "file", "payload": payload}]
+        return self.event(self.happened(customer, message={"mid": mid, "attachments": told}))
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         if len(under.choices) <= 3:

@@ -18,11 +18,20 @@ from aiohttp import web
 
 from bot.simulators.simulator import Choice, Event, Shown, Simulator
 
-__all__ = ["Choice", "Event", "NotTaken", "Provider", "Shown", "Taken", "need"]
+__all__ = ["Choice", "Event", "File", "NotTaken", "Provider", "Shown", "Taken", "need", "served"]
 
 HANG_SECONDS = 60.0
 CALL_SECONDS = 15.0
 """How long a provider waits for us, if it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a customer sends beside words."""
+
+    name: str
+    type: str
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class NotTaken(Exception):
 class Provider(Simulator):
     """Its `plan` knows what `planned` does, too."""
 
+    files: dict[str, File] = field(default_factory=dict)
+    """What customers sent, by the provider's names for it."""
     _known: dict[str, web.Response] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
 
@@ -61,6 +72,15 @@ class Provider(Simulator):
     @abstractmethod
     def refused(self, status: int) -> web.Response:
         """An error of that status in the provider's shape, with `retry_after` if it says so."""
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        """A customer sent a file. It is there for whoever may fetch it."""
+        raise LookupError(f"{self.name} has no files.")
+
+    def file(self, name: str, missing: web.Response) -> File:
+        """Raises NotTaken."""
+        need(name in self.files, missing, f"the file {name}")
+        return self.files[name]
 
     def planned(self, kind: str, taken: Taken) -> web.Response:
         """A fault of the provider's own."""
@@ -135,6 +155,10 @@ class Provider(Simulator):
             self._known[taken.key] = taken.answer
         self.show(taken.customer, *taken.shown)
         return _copy(taken.answer)
+
+
+def served(file: File, content_type: str = "") -> Taken:
+    return Taken(web.Response(body=file.body, content_type=content_type or file.type))
 
 
 def _copy(answer: web.Response) -> web.Response:

@@ -15,7 +15,7 @@ from aiohttp import web
 from bot.channels.settings import ChannelSettings
 from bot.channels.slack import SlackSettings
 from bot.messages import Json
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 BOT, APP = "UBOT00001", "A0000000001"
 _ERRORS = {400: "invalid_blocks", 401: "invalid_auth", 403: "restricted_action", 404: "channel_not_found"}
@@ -34,7 +34,8 @@ class SlackWebApi(Provider):
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
         secrets = ["8f742231b10e8888abcd99yyyzzz85a5"]
-        return {"signing_secrets": secrets, "token": "xoxb-only-for-trying", "app_id": APP, "bot_user": BOT, "api": url}
+        names = {"token": "xoxb-only-for-trying", "app_id": APP, "bot_user": BOT}
+        return {"signing_secrets": secrets, **names, "api": url, "files": f"{url}/files-pri"}
 
     @classmethod
     def of(cls, settings: ChannelSettings) -> Self:
@@ -49,6 +50,8 @@ class SlackWebApi(Provider):
             answer = web.json_response({"ok": True, "user_id": BOT, "team": "Shop"})
             answer.headers["X-OAuth-Scopes"] = "chat:write,im:history,app_mentions:read"
             return Taken(answer)
+        if request.method == "GET" and request.path.startswith("/files-pri/"):
+            return served(self.file(request.path.removeprefix("/files-pri/"), _error("file_not_found")))
         known = (request.method, request.path) == ("POST", "/chat.postMessage")
         need(known, _error("unknown_method"), f"{request.method} {request.path}")
         need(request.content_type == "application/json", _error("invalid_post_type"), "the content type")
@@ -76,6 +79,13 @@ class SlackWebApi(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(**self.message(customer, text=text))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name = f"T1-F{next(self._numbers)}"
+        self.files[name] = file
+        told = {"url_private_download": f"{self.url}/files-pri/{name}", "name": file.name, "mimetype": file.type}
+        files = [{**told, "size": len(file.body)}]
+        return self.event(**self.message(customer, text="", subtype="file_share", files=files))
 
     def pressed(self, customer: str, choice: Choice, under: Shown, where: str = "", thread: str = "") -> Event:
         title = {"type": "plain_text", "text": choice.title}

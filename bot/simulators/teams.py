@@ -21,7 +21,7 @@ from bot.channels.settings import ChannelSettings
 from bot.channels.teams import TeamsSettings
 from bot.channels.teams_cards import HERO_BUTTONS
 from bot.messages import Json
-from bot.simulators.provider import Choice, Event, NotTaken, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, NotTaken, Provider, Shown, Taken, need, served
 from bot.wire import inner, object_or_empty, objects
 
 MESSAGE_BYTES = 28_000
@@ -33,6 +33,7 @@ APP, TENANT = "a8f5c2de-1111-4c4a-9a43-2f0c3b7d9e10", "72f988bf-2222-41af-91ab-2
 MARA = "c33aa84d-3333-4bbb-8ccc-6d1f2a3b4c5d"
 """What the company's directory calls everybody here."""
 _PATH = re.compile(r"/emea/v3/conversations/([^/]+)/activities")
+_VIEW = re.compile(r"/emea/v3/attachments/([0-9a-f-]+)/views/original")
 _CARDS = ("application/vnd.microsoft.card.hero", "application/vnd.microsoft.card.adaptive")
 
 
@@ -80,6 +81,10 @@ class SimulatedTeams(Provider):
                 self.published += 1
                 others = [self.jwk(kid=f"other-{number}", x5c=["M" * CERTIFICATE]) for number in range(OTHERS)]
                 return Taken(web.json_response({"keys": [*others, self.jwk()]}))
+            case ("GET", path) if view := _VIEW.fullmatch(path):
+                known = request.headers.get("Authorization") == f"Bearer lent-{self.grants}"
+                need(known, self.refused(401), "a token that was not lent, or an old one")
+                return served(self.file(view[1], self.refused(404)))
         return self._activity(request, body)
 
     def _lent(self, asked: dict[str, list[str]]) -> Taken:
@@ -159,6 +164,13 @@ class SimulatedTeams(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(self.activity(customer, text=text, textFormat="plain"))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name = f"0-{next(self._ids):x}"
+        self.files[name] = file
+        url = f"{self.url}/emea/v3/attachments/{name}/views/original"
+        told = [{"contentType": file.type, "contentUrl": url, "name": file.name}]
+        return self.event(self.activity(customer, attachments=told))
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         value = {"frontdesk": choice.id}

@@ -15,7 +15,7 @@ from aiohttp import web
 from bot.channels.settings import ChannelSettings
 from bot.channels.telegram import TelegramSettings
 from bot.messages import Json
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 _ENTITY = re.compile(r"</?(b|i|code|a)( href=\"[^\"<>]*\")?>")
 
@@ -41,6 +41,8 @@ class TelegramBotApi(Provider):
     # -- calls
 
     async def taken(self, request: web.Request, body: bytes) -> Taken:
+        if request.method == "GET" and request.path.startswith("/file/bot"):
+            return self._bytes(request.path.removeprefix("/file/bot"))
         token, _, method = request.path.removeprefix("/bot").partition("/")
         known = token == self.settings.token.get_secret_value()
         need(known, _error(401, "Unauthorized"), "a wrong token")
@@ -66,7 +68,15 @@ class TelegramBotApi(Provider):
         return Taken(_result({"url": self.webhook, "pending_update_count": 0}))
 
     def _file(self, asked: Json) -> Taken:
-        return Taken(_result({"file_id": asked["file_id"], "file_path": "photos/file_1.jpg"}))
+        name = asked["file_id"]
+        self.file(name, _error(400, "Bad Request: invalid file_id"))
+        return Taken(_result({"file_id": name, "file_path": f"documents/{name}"}))
+
+    def _bytes(self, path: str) -> Taken:
+        """Telegram does not say of what type a file is."""
+        token, _, name = path.partition("/documents/")
+        need(token == self.settings.token.get_secret_value(), _error(401, "Unauthorized"), "a wrong token")
+        return served(self.file(name, _error(404, "Not Found")), "application/octet-stream")
 
     def _chat_action(self, asked: Json) -> Taken:
         need(asked["action"] == "typing", _error(400, "Bad Request: wrong parameter action"), "the action")
@@ -103,6 +113,12 @@ class TelegramBotApi(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.update(message=self.message(customer, text=text))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name = f"file{next(self._numbers)}"
+        self.files[name] = file
+        told = {"file_id": name, "file_name": file.name, "mime_type": file.type, "file_size": len(file.body)}
+        return self.update(message=self.message(customer, document=told))
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         rows = [[{"text": one.title, "callback_data": one.id}] for one in under.choices]

@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.channels.settings import ChannelSettings
 from bot.channels.twilio import TwilioSettings
 from bot.channels.twilio_signature import signature
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 _CODES = {400: 21211, 401: 20003, 403: 20003, 404: 20404, 429: 20429}
 _FIELDS = {"To", "From", "MessagingServiceSid", "Body", "MediaUrl", "StatusCallback"}
@@ -48,10 +48,17 @@ class TwilioApi(Provider):
     # -- calls
 
     async def taken(self, request: web.Request, body: bytes) -> Taken:
+        if request.path.startswith("/cdn/"):
+            need("Authorization" not in request.headers, _error(400, 20001), "the account's token for the files' host")
+            return served(self.file(request.path.removeprefix("/cdn/"), _error(404, 20404)))
         known = f"{self.settings.account_sid}:{self.settings.auth_tokens[0].get_secret_value()}"
         wanted = f"Basic {base64.b64encode(known.encode()).decode()}"
         need(request.headers.get("Authorization") == wanted, _error(401, 20003), "the account")
         account = f"/2010-04-01/Accounts/{self.settings.account_sid}"
+        if request.method == "GET" and request.path.startswith(f"{account}/Messages/"):
+            name = request.path.rpartition("/")[2]
+            self.file(name, _error(404, 20404))
+            return Taken(web.Response(status=307, headers={"Location": f"{self.url}/cdn/{name}"}))
         if request.method == "GET":
             numbers = [{"sms_url": f"{self.public_url}/webhooks/twilio"}]
             return Taken(web.json_response({"status": "active", "incoming_phone_numbers": numbers}))
@@ -82,6 +89,13 @@ class TwilioApi(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(**self.message(customer, Body=text))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name, message = f"ME{next(self._numbers):032}", self.message(customer, Body="", NumMedia="1")
+        self.files[name] = file
+        account = f"{self.url}/2010-04-01/Accounts/{self.settings.account_sid}"
+        url = f"{account}/Messages/{message['MessageSid']}/Media/{name}"
+        return self.event(**message, MediaUrl0=url, MediaContentType0=file.type)
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         return self.said(customer, choice.title)

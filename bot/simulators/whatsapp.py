@@ -14,7 +14,7 @@ from bot.channels.settings import ChannelSettings
 from bot.channels.whatsapp import WhatsappSettings
 from bot.messages import Json
 from bot.simulators.meta import SAMPLE, authorised, graph_error, signed
-from bot.simulators.provider import Choice, Event, Provider, Shown, Taken, need
+from bot.simulators.provider import Choice, Event, File, Provider, Shown, Taken, need, served
 
 _CODES = {400: 131009, 401: 190, 403: 10, 404: 131026, 429: 130429, 500: 131000, 503: 131016}
 
@@ -33,7 +33,7 @@ class WhatsappCloudApi(Provider):
 
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
-        return {**SAMPLE, "phone_number_id": "106540352242922", "api": url}
+        return {**SAMPLE, "phone_number_id": "106540352242922", "api": url, "files": f"{url}/files"}
 
     @classmethod
     def of(cls, settings: ChannelSettings) -> Self:
@@ -46,6 +46,8 @@ class WhatsappCloudApi(Provider):
         number = f"/{self.settings.version}/{self.settings.phone_number_id}"
         if request.method == "GET" and request.path == number:
             return Taken(web.json_response({"id": self.settings.phone_number_id, "verified_name": "Shop"}))
+        if request.method == "GET":
+            return self._media(request.path)
         known = (request.method, request.path) == ("POST", f"{number}/messages")
         need(known, graph_error(404, 100, "Unsupported request"), f"{request.method} {request.path}")
         asked = orjson.loads(body)
@@ -55,6 +57,16 @@ class WhatsappCloudApi(Provider):
             self.signals.append(asked["message_id"])
             return Taken(web.json_response({"success": True}))
         return self._message(asked)
+
+    def _media(self, path: str) -> Taken:
+        """By a file's number its address, and there its bytes."""
+        folder, _, name = path.rpartition("/")
+        file = self.file(name, graph_error(400, 100, "Unsupported get request."))
+        if folder == "/files":
+            return served(file)
+        need(folder == f"/{self.settings.version}", graph_error(404, 100, "Unsupported request"), path)
+        told = {"url": f"{self.url}/files/{name}", "mime_type": file.type, "file_size": len(file.body), "id": name}
+        return Taken(web.json_response({"messaging_product": "whatsapp", **told}))
 
     def _message(self, asked: Json) -> Taken:
         to = asked.get("to") or asked.get("recipient")
@@ -80,6 +92,12 @@ class WhatsappCloudApi(Provider):
 
     def said(self, customer: str, text: str) -> Event:
         return self.event(self.message(customer, type="text", text={"body": text}))
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        name = f"{next(self._numbers):015}"
+        self.files[name] = file
+        told = {"id": name, "mime_type": file.type, "filename": file.name}
+        return self.event(self.message(customer, type="document", document=told))
 
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         kind = "button_reply" if len(under.choices) <= 3 else "list_reply"
