@@ -34,7 +34,7 @@ def occlusion(model: Model, found: Understanding) -> list[float]:
 def gradient(model: Model, found: Understanding) -> list[float]:
     """Of the logarithm of the intent head's probability, summed over the tokens of each word."""
     (tokens,) = model.reader.read([found.text])
-    network, seen = model.engine._network, list[Tensor]()
+    network, seen = model.engine.network, list[Tensor]()
 
     def keep(_: nn.Module, __: object, words: Tensor) -> Tensor:
         seen.append(words.detach().requires_grad_(True))

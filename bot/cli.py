@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from bot.printed import counted, print_json
 from bot.transcripts.verbs import import_cli
 from nlu.registry import Registry
 from nlu.source import DataError, Mendable
+from nlu.types import Tune
 
 cli = typer.Typer(
     help="A self-hosted customer-support bot.",
@@ -42,6 +44,9 @@ cli.add_typer(import_cli, name="import")
 Data = Annotated[Path | None, typer.Option("--data", help="Rasa NLU YAML (file or folder) or a CSV `text,intent`.")]
 Model = Annotated[
     str | None, typer.Option("--model", help="A model directory, or a name in the registry; else the current one.")
+]
+Tuned = Annotated[
+    Tune | None, typer.Option("--tune", help="What to train: all, adapters, or the head alone, in seconds.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -114,6 +119,7 @@ def train(
     base_model: Annotated[str, typer.Option(help="Hugging Face BERT name or folder.")] = "",
     log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb` or `none`.")] = "tensorboard",
     *,
+    tune: Tuned = None,
     sitemap: Annotated[str, typer.Option(help="Fetch the pages of this sitemap into the knowledge base first.")] = "",
 ) -> None:
     """Train a model and write its report."""
@@ -125,8 +131,11 @@ def train(
     if sitemap:
         _fetch(sitemap, data or settings.data)
     registry = Registry(settings.home)
-    how = models.seeded(models.options(settings), seed, base_model, log_to)
-    made = models.train(data or settings.data, out or registry, how, Console(stderr=True, soft_wrap=True))
+    how = models.options(settings)
+    base_model = base_model or how.base_model
+    how = replace(how, seed=seed, base_model=base_model, log_to=log_to, tune=tune or how.tune)
+    screen, last = Console(stderr=True, soft_wrap=True), registry.usable()
+    made = models.train(data or settings.data, out or registry, how, screen, last=last)
     print(models.summary(made, out or registry.directory(made.id)))
 
 
@@ -145,6 +154,7 @@ def retrain(
     seed: Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")] = 0,
     turns: Annotated[int, typer.Option(min=0, help="Ask both models so many of the customers' last messages.")] = 1000,
     *,
+    tune: Tuned = None,
     by_hand: Annotated[bool, typer.Option("--by-hand", help="Promote nothing; a person does.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Even if the data have not changed.")] = False,
     as_json: AsJson = False,
@@ -155,7 +165,7 @@ def retrain(
     from bot.learning import retraining
 
     settings = Settings.read()
-    wish = retraining.Wish(data or settings.data, seed, turns, by_hand=by_hand, force=force)
+    wish = retraining.Wish(data or settings.data, seed, turns, tune or settings.tune, by_hand=by_hand, force=force)
     done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
     if as_json:
         print_json(done.to_json())

@@ -27,7 +27,7 @@ from bot.channels.telegram import TelegramSettings
 from bot.channels.twilio import TwilioSettings
 from bot.channels.whatsapp import WhatsappSettings
 from nlu.source import Mendable
-from nlu.types import ERROR_BUDGET
+from nlu.types import ERROR_BUDGET, Tune
 
 SETTINGS_FILE = Path("frontdesk.toml")
 
@@ -126,6 +126,11 @@ class Settings(BaseSettings):
     order_numbers: str = Field(
         r"\bLW[-\s]?\d{5}\b",
         description="Expression of your order numbers: what fits it is redacted before a text is kept for learning.",
+    )
+    tune: Tune = Field(
+        Tune.ALL,
+        description="What a training changes: `all`, `adapters` (few weights beside the layers'), or the `head` alone, "
+        "in seconds.",
     )
     retrain_at: str = Field(
         "", description="When the service retrains by itself: `03:00` each day, `sun 03:00` each week; empty: never."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def cross_validated(settings: Settings, data: Path, parts: int, seed: int, scree
     check_enough(examples, data)
     from nlu.training.folds import cross_validate
 
-    how = models.seeded(models.options(settings), seed, "", "none")
+    how = replace(models.options(settings), seed=seed, log_to="none")
     with models.progress(screen) as show:
         return Evaluated(cross_validate(examples, parts, how, show))
 

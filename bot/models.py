@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,9 @@ from nlu.data.reader import check_enough, data_hash, read_training_data
 from nlu.learning.learned import NOTHING, Learned, joined
 from nlu.registry import Manifest, ModelError, Registry, read_manifest
 from nlu.source import Mendable
+from nlu.training.adapters import check_adapters
 from nlu.training.options import Step, TrainingOptions
+from nlu.types import Tune
 
 if TYPE_CHECKING:
     from nlu.understand import Model  # torch takes seconds to import: the doors are open before
@@ -140,11 +141,8 @@ def options(settings: Settings) -> TrainingOptions:
         device=settings.device,
         threads=settings.threads,
         budget=settings.error_budget,
+        tune=settings.tune,
     )
-
-
-def seeded(how: TrainingOptions, seed: int, base_model: str, log_to: str) -> TrainingOptions:
-    return replace(how, seed=seed, base_model=base_model or how.base_model, log_to=log_to)
 
 
 def train(
@@ -155,19 +153,23 @@ def train(
     why: str = "",
     *,
     learned: Learned = NOTHING,
+    last: Path | None = None,
     promote: bool = True,
 ) -> Manifest:
-    """Raises DataError for what cannot be trained on and NoRoom; nothing is written then. `why` is said otherwise."""
+    """Raises DataError for what cannot be trained on, NoAdapters and NoRoom; nothing is written then. `why` is said
+    otherwise."""
     check_enough(
         joined(read_training_data(data), learned), data
     )  # what is wrong with the data is told first, and without a bar
+    if how.tune is Tune.ADAPTERS:
+        check_adapters()
     _check_room(out.folder if isinstance(out, Registry) else out)
     if why:
         screen.print(why)
     from nlu.training.train import train as train_model
 
     with progress(screen) as show:
-        return train_model(data, out, how, show, learned=learned, promote=promote)
+        return train_model(data, out, how, show, learned=learned, last=last, promote=promote)
 
 
 def summary(manifest: Manifest, place: Path) -> str:

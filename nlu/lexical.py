@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +85,12 @@ class Lexical:
 
     def _best(self, asked: Sequence[str]) -> float:
         return sum(self._weights.get(token, self._missing) for token in asked)
+
+
+@lru_cache(maxsize=2)
+def indexes(texts: tuple[str, ...]) -> tuple[Lexical, Lexical]:
+    """Over words and over pieces of words. Models with the same articles share them: a change of model costs little."""
+    return Lexical(texts, Words()), Lexical(texts, pieces)
 
 
 def _weight(texts: int, count: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.data.article import Article
-from nlu.lexical import Lexical, Words, pieces
+from nlu.lexical import indexes
 from nlu.scope import logistic_curve
 from nlu.types import Passage
 
@@ -131,9 +131,8 @@ class Retriever:
     def __init__(self, articles: Sequence[Article], vectors: Vectors, fusion: Fusion) -> None:
         self.articles = articles
         self.vectors = vectors
-        self._fusion = fusion
-        documents = document_texts(articles)
-        self.words, self.pieces = Lexical(documents, Words()), Lexical(documents, pieces)
+        self.fusion = fusion
+        self.words, self.pieces = indexes(tuple(document_texts(articles)))
         self._first_passage = _starts([len(article.sections) for article in articles])
         self._asked = np.array([bool(article.questions) for article in articles])
         self._first_question = _starts([len(article.questions) for article in articles])[self._asked]
@@ -141,8 +140,8 @@ class Retriever:
     def find(self, asked: Asked, sure: float) -> list[tuple[Passage, ...]]:
         """For each text up to three articles' best passages, best first."""
         near = self.near(asked)
-        joined = self._fusion.joined(self.signals(near, asked.likely))
-        chances = self._fusion.likely(joined)
+        joined = self.fusion.joined(self.signals(near, asked.likely))
+        chances = self.fusion.likely(joined)
         return [self._best(*row, sure) for row in zip(near.passages, joined, chances, strict=True)]
 
     def knowing(self, vectors: Vectors) -> Retriever:

@@ -16,6 +16,17 @@ def family(intent: str) -> str:
     return intent.partition("/")[0]
 
 
+class Tune(StrEnum):
+    """What a training changes."""
+
+    ALL = "all"
+    """The upper layers and the heads."""
+    ADAPTERS = "adapters"
+    """Few weights beside those of the upper layers (LoRA, Hu et al. 2021), and the heads."""
+    HEAD = "head"
+    """The heads for intents; the layers stay as the last model has them."""
+
+
 class Verdict(StrEnum):
     """What the model's calibrated thresholds say about an understanding."""
 

@@ -17,6 +17,7 @@ from nlu.data.reader import data_hash
 from nlu.lineage import write_lineage
 from nlu.registry import Registry, read_manifest, write_manifest
 from nlu.source import DataError
+from nlu.types import Tune
 from tests.command import EXAMPLES, Frontdesk, environment, write_project
 from tests.test_nlu_registry import model
 
@@ -114,6 +115,33 @@ def test_a_model_that_learnt_from_what_was_erased_gets_a_successor(
     monkeypatch.setattr(models, "train", trained)
     registry.forget(["0123456789abcdef"], [], datetime.now(UTC))
     assert "It would train." in frontdesk("retrain").err
+
+
+def test_a_head_is_retrained_alone_and_never_on_layers_that_learnt_from_what_was_erased(
+    frontdesk: Frontdesk, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(Settings.read().home)
+    frontdesk("retrain")
+    first = registry.current_id()
+    assert first is not None
+    _write(project / "nlu", {**EXAMPLES, "greet": [*EXAMPLES["greet"], "good day to you"]})
+    again = frontdesk("retrain", "--tune", "head")
+    assert again.code == 0
+    assert "training the head" in again.err
+    assert registry.list()[0].options["tune"] == Tune.HEAD
+    assert "nothing to learn" in frontdesk("retrain", "--tune", "head").out
+
+    asked: list[object] = []
+
+    def trained(*_: object, last: Path | None, **__: object) -> None:
+        asked.append(last)
+        raise DataError(project, None, "It would train.", "")
+
+    monkeypatch.setattr(models, "train", trained)
+    frontdesk("retrain", "--tune", "head", "--force")
+    monkeypatch.setattr(Registry, "stained", lambda _: [registry.current_id()])
+    frontdesk("retrain", "--tune", "head")
+    assert asked == [registry.current(), None]
 
 
 def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(

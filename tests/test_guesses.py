@@ -30,6 +30,7 @@ from nlu.registry import Manifest, Registry
 from nlu.remembered import Remembered
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
+from nlu.types import Tune
 from nlu.understand import Insight, load_model
 from tests.command import EXAMPLES
 from tests.demo import DATA
@@ -120,8 +121,10 @@ def test_a_retrain_learns_from_guesses_only_if_the_gate_finds_that_they_help(
     monkeypatch.setattr(models, "for_texts", lambda *_: Guesser())
     monkeypatch.setattr(models, "train", trained)
     monkeypatch.setattr(retraining, "decided", lambda *_, **__: decision)
-    wish = Wish(DATA, 0, 0, by_hand=False, force=False)
-    chosen = better_with_guesses(settings, made, Found(Learned(), 0, 0), wish, Screen(file=StringIO()))
+    wish = Wish(DATA, 0, 0, Tune.ALL, by_hand=False, force=False)
+    chosen = better_with_guesses(
+        settings, made, Found(Learned(), 0, 0), (wish, TrainingOptions()), Screen(file=StringIO())
+    )
     assert chosen.id == kept
     assert registry.held("second") == (kept == "first")
 

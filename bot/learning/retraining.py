@@ -26,6 +26,8 @@ from nlu.learning.learned import NOTHING, Learned
 from nlu.learning.triggers import Taught
 from nlu.registry import Manifest, Registry
 from nlu.source import DataError
+from nlu.training.options import TrainingOptions
+from nlu.types import Tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Wish:
     data: Path
     seed: int
     turns: int
+    tune: Tune
     by_hand: bool
     force: bool
 
@@ -77,33 +80,36 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     if current is not None and not force and _knows(registry.manifest(current.name), data, found):
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
     registry.tidy()
-    made = None if wish.force else _unjudged(registry, data, found, (wish.seed, settings.base_model or BUILT_IN))
+    how = replace(models.options(settings), seed=wish.seed, tune=wish.tune)
+    made = None if wish.force else _unjudged(registry, data, found, how)
     if made is not None:
         screen.print("The last retraining ended before the gate: it goes on there.")
     else:
-        how = replace(models.options(settings), seed=wish.seed)
-        made = models.train(wish.data, registry, how, screen, learned=found.learned, promote=current is None)
+        last = None if stained else current
+        made = models.train(wish.data, registry, how, screen, learned=found.learned, last=last, promote=current is None)
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
     if settings.learn_from_guesses:
-        made = better_with_guesses(settings, made, found, wish, screen)
+        made = better_with_guesses(settings, made, found, (wish, how), screen)
     pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
     decision = decided(settings, pair, wish.data, wish.turns, screen, learned=found.learned)
     outcome = _settled(registry, made.id, decision, by_hand=wish.by_hand)
     return Retrained(made, decision, outcome, beside_decision(registry, pair, examples, decision, screen))
 
 
-def better_with_guesses(settings: Settings, made: Manifest, found: Found, wish: Wish, screen: Screen) -> Manifest:
+def better_with_guesses(
+    settings: Settings, made: Manifest, found: Found, asked: tuple[Wish, TrainingOptions], screen: Screen
+) -> Manifest:
     """A second model, which learnt from the first one's confident guesses too, if the gate finds it the better one."""
-    registry, orders = Registry(settings.home), orders_in(read_training_data(wish.data), settings)
+    registry, orders = Registry(settings.home), orders_in(read_training_data(asked[0].data), settings)
     first = registry.directory(made.id)
     more = with_guesses(found.learned, _unlabelled(screen), models.for_texts(first, settings), orders)
     if not more.guesses:
         screen.print("The model is sure of too few messages to learn from its guesses.")
         return made
-    how, why = replace(models.options(settings), seed=wish.seed), f"Learning from {len(more.guesses)} guesses, too."
-    second = models.train(wish.data, registry, how, screen, why, learned=more, promote=False)
+    (wish, how), why = asked, f"Learning from {len(more.guesses)} guesses, too."
+    second = models.train(wish.data, registry, how, screen, why, learned=more, last=first, promote=False)
     decision = decided(settings, (first, registry.directory(second.id)), wish.data, wish.turns, screen)
     if not decision.held and decision.comparison and decision.comparison.after > decision.comparison.before:
         screen.print("The gate finds that the guesses help.")
@@ -121,10 +127,13 @@ def _unlabelled(screen: Screen) -> Sequence[Utterance]:
         return ()
 
 
-def _unjudged(registry: Registry, data: TrainingData, found: Found, how: tuple[int, str]) -> Manifest | None:
+def _unjudged(registry: Registry, data: TrainingData, found: Found, how: TrainingOptions) -> Manifest | None:
     """The newest model, if it is of these data and nobody decided on it: what made it was stopped before."""
     newest = next(iter(registry.list()), None)
-    if newest is None or (newest.seed, newest.base_model) != how or not _knows(newest, data, found):
+    if newest is None or not _knows(newest, data, found):
+        return None
+    wanted = how.seed, how.base_model or BUILT_IN, how.tune
+    if (newest.seed, newest.base_model, newest.options.get("tune", Tune.ALL)) != wanted:
         return None
     open_yet = newest.id not in registry.promoted() and not registry.decision(newest.id)
     return newest if open_yet and registry.is_sound(newest.id) else None

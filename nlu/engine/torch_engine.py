@@ -61,7 +61,7 @@ class TorchEngine:
         self._half = device.type == "cuda"
         self._budget = GPU_TOKENS if self._half else CPU_TOKENS
         network = network.eval().requires_grad_(False)
-        self._network = network.to(device, torch.float16) if self._half else network
+        self.network = network.to(device, torch.float16) if self._half else network
 
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         """One value per row of token ids, in order; like lengths run together."""
@@ -69,7 +69,7 @@ class TorchEngine:
         with torch.inference_mode():
             for batch in by_length([len(row) for row in rows], self._budget):
                 ids, mask = padded([rows[index] for index in batch], self._device)
-                outputs = self._network(ids, mask)
+                outputs = self.network(ids, mask)
                 for index, signals in zip(batch, _split(outputs, [len(rows[i]) for i in batch]), strict=True):
                     found[index] = signals
         return [signals for signals in found if signals is not None]

@@ -9,6 +9,7 @@ from itertools import compress, pairwise, product
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nlu.budget import Choice, Curve, Tried, choice
 from nlu.data.examples import OUTLIER
@@ -16,7 +17,7 @@ from nlu.engine.network import Network
 from nlu.intents import MOST_CANDIDATES, families, offered, probabilities
 from nlu.neighbours import Neighbours, grouped, joined, voted
 from nlu.scope import Scope
-from nlu.training.fit import logistic, predict
+from nlu.training.fit import Predicted, logistic
 from nlu.training.newton import weighted_logistic
 from nlu.training.prepare import Prepared
 
@@ -66,6 +67,10 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
+    near: float
+    """The vote's weight of the neighbours."""
+    start: float
+    """And of the head before training."""
     temperature: float
     scope: Scope
     lowest: float
@@ -73,29 +78,43 @@ class Calibration:
     curve: Curve
 
 
-def calibrate(held: HeldOut, prepared: Prepared) -> Calibration:
-    """The network's scores come from held-out rows; the examples to be near to are all of them."""
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A network, and how to read what it says."""
+
+    network: Network
+    points: Tensor
+    """Where it sees the examples."""
+    held: HeldOut
+    """With the votes."""
+    calibration: Calibration
+
+
+def calibrate(held: HeldOut, prepared: Prepared) -> tuple[HeldOut, Calibration]:
+    """The network's scores come from held-out rows, which come back with the votes; the examples to be near to are all
+    of them."""
+    near, start = votes(held)
+    held = held.with_votes(near, start)
     scope = fitted_scope(held, *scope_of(prepared, prepared.examples))
     heat = temperature(held)
     in_scope = scope.folded(held.signals)
     lowest = float(np.quantile(in_scope[held.known], 1 - KEPT_IN_SCOPE))
     likely = probabilities(held.scores, heat)
-    return Calibration(heat, scope, lowest, curve(held, likely, in_scope >= lowest, prepared.names))
+    return held, Calibration(near, start, heat, scope, lowest, curve(held, likely, in_scope >= lowest, prepared.names))
 
 
-def held_out(network: Network, prepared: Prepared, trained: Sequence[int], rows: Sequence[int]) -> HeldOut:
-    """What a network fitted on `trained` says of `rows`."""
+def held_out(prepared: Prepared, trained: Sequence[int], rows: Sequence[int], said: Predicted) -> HeldOut:
+    """What a network fitted on `trained` has `said` of all examples, of `rows`."""
     trained = [row for row in trained if row in prepared.examples]
     examples, direction = scope_of(prepared, trained)
-    found = predict(network, prepared, rows)
-    embeddings, scores = prepared.embeddings[list(rows)].cpu().numpy(), found.scores.numpy()
+    embeddings, scores = prepared.embeddings[list(rows)].cpu().numpy(), said.scores[rows].numpy()
     blank = np.zeros(3, np.float32)
     return HeldOut(
         rows=np.array(rows),
         intents=prepared.intents[list(rows)].cpu().numpy(),
         scores=scores,
-        closest=neighbours(network, prepared, trained, 1.0).closest(found.points.numpy()),
-        start=found.start.numpy(),
+        closest=neighbours(said.points, prepared, trained, 1.0).closest(said.points[rows].numpy()),
+        start=said.start[rows].numpy(),
         embeddings=embeddings,
         signals=Scope(examples, direction, blank, blank + 1, blank, 0.0).signals(embeddings, scores),
     )
@@ -106,11 +125,11 @@ def in_one(parts: Sequence[HeldOut]) -> HeldOut:
     return HeldOut(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns})
 
 
-def neighbours(network: Network, prepared: Prepared, rows: Sequence[int], weight: float) -> Neighbours:
-    """The in-scope examples among `rows`, where the network sees them."""
+def neighbours(points: Tensor, prepared: Prepared, rows: Sequence[int], weight: float) -> Neighbours:
+    """The in-scope examples among `rows`, where the network sees them: `points` of all."""
     known = [row for row in rows if prepared.intents[row] != OUTLIER]
-    points = predict(network, prepared, known).points.numpy()
-    return grouped(points, prepared.intents[known].cpu().numpy(), len(prepared.names), weight)
+    intents = prepared.intents[known].cpu().numpy()
+    return grouped(points[known].numpy(), intents, len(prepared.names), weight)
 
 
 def votes(held: HeldOut) -> tuple[float, float]:

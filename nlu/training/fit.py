@@ -14,9 +14,11 @@ from nlu.data.examples import OUTLIER
 from nlu.encoder import Encoder
 from nlu.engine.network import Network, two_heights
 from nlu.entities import IGNORED
+from nlu.training.adapters import adapted
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import Prepared
 from nlu.training.variation import varied
+from nlu.types import Tune
 
 RIDGE = 0.02
 """Weight of the squared norm against the sum of the losses; 0.01 to 0.05 differ little."""
@@ -65,7 +67,7 @@ def fit(
     Of few examples it is the mean of several, which began alike and saw the examples in another order (model soups,
     Wortsman et al. 2022).
     """
-    start = _solved(prepared, rows)
+    start = solved(prepared, rows)
     several: list[dict[str, Tensor]] = []
     for turn in range(options.averaged):
         network = _tuned(encoder, prepared, rows, (options, turn, start), after_epoch)
@@ -88,6 +90,7 @@ def _tuned(
     encoder.fork(encoder.shape.tuned, options.dropout)
     network = Network(encoder, len(prepared.names), prepared.tag_count).to(prepared.embeddings.device)
     _warm_start(network, *start)
+    adapters = adapted(encoder.tuned_layers, options.dropout) if options.tune is Tune.ADAPTERS else None
     optimizer, schedule = _optimizer(network, options, _steps(len(rows), options))
     shuffle = random.Random(options.seed * 1000 + turn)  # noqa: S311  # must be repeatable, keeps no secret
     for number in range(1, options.epochs + 1):
@@ -103,10 +106,12 @@ def _tuned(
             total += float(loss.detach()) * len(batch)
         encoder.tuned_layers.eval()
         after_epoch(network, Epoch(turn * options.epochs + number, total / len(rows)))
+    if adapters is not None:
+        adapters.merge_and_unload()
     return network
 
 
-def _solved(prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+def solved(prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Weights and bias of the intent head on the frozen encoder."""
     known = [row for row in rows if prepared.intents[row] != OUTLIER]
     inputs = two_heights(prepared.low[known], prepared.embeddings[known])
@@ -128,10 +133,11 @@ def _optimizer(
     network: Network, options: TrainingOptions, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW; the rate rises over the first tenth of the steps and falls to zero."""
-    tuned = list(network.encoder.tuned_layers.parameters())
+    tuned = [weight for weight in network.encoder.tuned_layers.parameters() if weight.requires_grad]
+    rate = options.adapter_learning_rate if options.tune is Tune.ADAPTERS else options.learning_rate
     heads = [*network.intents.parameters(), *(network.tags.parameters() if network.tags is not None else ())]
     groups = [
-        {"params": tuned, "lr": options.learning_rate},
+        {"params": tuned, "lr": rate},
         {"params": heads, "lr": options.head_learning_rate},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
@@ -157,21 +163,25 @@ def _batches(prepared: Prepared, rows: Sequence[int], size: int, shuffle: random
 def _loss(
     network: Network, prepared: Prepared, batch: Sequence[int], options: TrainingOptions, shuffle: random.Random
 ) -> Tensor:
-    """Cross-entropy of intents and tags; outliers should look like no intent (Hendrycks et al. 2019)."""
+    """Cross-entropy of intents and tags."""
     seen = [varied(prepared, row, options, shuffle) for row in batch]
     hidden, mask = stacked([states for states, _ in seen])
     _, scores, tags = network.heads(hidden, mask)
     intents, counting = prepared.intents[list(batch)], prepared.weights[list(batch)]
-    outlying = intents == OUTLIER
-    loss = functional.cross_entropy(scores, intents, ignore_index=OUTLIER, reduction="none")
-    likeness = functional.log_softmax(scores, -1).mean(-1)
-    loss = torch.where(outlying, -options.outlier_weight * likeness, loss) @ counting / len(batch)
+    loss = intent_losses(scores, intents, options) @ counting / len(batch)
     if tags is not None:
         wanted = nn.utils.rnn.pad_sequence([tags for _, tags in seen], True, IGNORED)
         learnt = (wanted != IGNORED).sum().clamp(min=1)
         summed = functional.cross_entropy(tags.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
         loss = loss + options.tag_weight * summed / learnt
     return loss
+
+
+def intent_losses(scores: Tensor, intents: Tensor, options: TrainingOptions) -> Tensor:
+    """Of each row the cross-entropy; outliers should look like no intent (Hendrycks et al. 2019)."""
+    losses = functional.cross_entropy(scores, intents, ignore_index=OUTLIER, reduction="none")
+    likeness = functional.log_softmax(scores, -1).mean(-1)
+    return torch.where(intents == OUTLIER, -options.outlier_weight * likeness, losses)
 
 
 def stacked(hidden: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:

@@ -18,12 +18,14 @@ from nlu.evaluation.entities import Pairs
 from nlu.evaluation.measure import scored, understood
 from nlu.evaluation.scores import Evaluation
 from nlu.source import DataError
+from nlu.training.diary import Diary
+from nlu.training.learn import amount, learn
 from nlu.training.logs import opened
 from nlu.training.options import Progress, Step, TrainingOptions
 from nlu.training.pack import pack
 from nlu.training.progress import Work
 from nlu.training.split import stratified
-from nlu.training.train import Diary, amount, learn, settled
+from nlu.training.train import settled
 from nlu.types import Understanding
 from nlu.understand import load_model
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nlu.types import ERROR_BUDGET
+from nlu.types import ERROR_BUDGET, Tune
 
 FEW = 2000
 """Up to so many examples are seen ten times, not five."""
@@ -23,6 +23,7 @@ class TrainingOptions:
     base_model: str = ""
     """A name on the Hugging Face hub or a folder; empty: the built-in one."""
     seed: int = 0
+    tune: Tune = Tune.ALL
     epochs: int = 0
     """0: more of few examples."""
     averaged: int = 0
@@ -30,6 +31,7 @@ class TrainingOptions:
     batch: int = 32
     learning_rate: float = 2e-4
     head_learning_rate: float = 3e-3
+    adapter_learning_rate: float = 1e-3
     dropout: float = 0.0
     token_dropout: float = 0.15
     """Share of tokens that are left out, others each time."""

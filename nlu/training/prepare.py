@@ -62,12 +62,14 @@ def prepare(
     reader: TextReader,
     device: torch.device,
     done: Callable[[float], None],
+    *,
+    mistyped: bool = True,
 ) -> Prepared:
-    """`done` is told how many examples each step took."""
+    """`done` is told how many examples each step took; `mistyped`: the examples with typing errors, too."""
     names = tuple(data.intents)
     spoken_names = [(words, number) for number, name in enumerate(names) if (words := spoken(name))]
     labels = labels_of(data.examples, data.patterns)
-    typed = list(mistyped_copies(data.examples, copies(data.examples)))
+    typed = list(mistyped_copies(data.examples, copies(data.examples))) if mistyped else []
     tokens = reader.read([*(e.text for e in data.examples), *(words for words, _ in spoken_names)])
     of_typed = reader.read([example.text for example in typed])
     matcher, numbers = Matcher(data.patterns), {label: number for number, label in enumerate(labels)}

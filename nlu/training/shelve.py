@@ -49,7 +49,7 @@ class Shelved:
     articles: tuple[Article, ...]
     vectors: Vectors
     fusion: Fusion
-    sure: float
+    sure: float = _SURE
 
 
 class QuestionReader:
@@ -78,6 +78,11 @@ class Lines:
     intents: Sequence[str]
 
 
+def keys_of(articles: Sequence[Article]) -> int:
+    """How many texts the index holds."""
+    return len(passage_texts(articles)) + len(question_texts(articles))
+
+
 def lines_of(articles: Sequence[Article], examples: Sequence[Example]) -> list[int]:
     """Where the examples stand that some article is about."""
     named = {intent for article in articles for intent in article.intents}
@@ -88,22 +93,24 @@ def shelve(
     articles: Sequence[Article],
     base: tuple[Path, torch.device],
     reader: QuestionReader,
-    strangers: Asked,
     lines: Lines,
+    joining: Asked | Fusion,
 ) -> Shelved:
     """Embeds the articles with a base model's folder, and asks every question as if it were no key itself.
 
-    `strangers` are out-of-scope texts, which should find nothing.
+    How its signals are joined is given, or learnt with `joining` as out-of-scope texts, which should find nothing.
     """
     vectors, texts = _vectors(*base, articles), question_texts(articles)
     passages = reader.read(passage_texts(articles)).points
     vectors = replace(vectors, topics=np.zeros((len(articles), passages.shape[1] + 1), np.float32))
     if not texts:
-        return Shelved(tuple(articles), vectors, untaught(), _SURE)
+        return Shelved(tuple(articles), vectors, untaught())
     questions = replace(reader.read(texts), embeddings=vectors.questions)
     retriever, signals = taught(articles, vectors, passages, questions, lines)
-    strange = retriever.signals(retriever.near(strangers), strangers.likely)
-    return Shelved(tuple(articles), retriever.vectors, learnt(signals, articles_of(articles), strange), _SURE)
+    if isinstance(joining, Asked):
+        strange = retriever.signals(retriever.near(joining), joining.likely)
+        joining = learnt(signals, articles_of(articles), strange)
+    return Shelved(tuple(articles), retriever.vectors, joining)
 
 
 def taught(

@@ -1,0 +1,149 @@
+"""What a training changes: everything, few weights beside the layers, or the head alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nlu.data.examples import Example
+from nlu.learning.learned import PLACE, Learned
+from nlu.lineage import read_lineage
+from nlu.registry import read_manifest
+from nlu.training import adapters
+from nlu.training.adapters import NoAdapters, check_adapters
+from nlu.training.options import Step
+from nlu.training.train import train
+from nlu.types import Tune
+from nlu.understand import load_model
+from tests.test_nlu_model import OPTIONS, write_data
+
+QUICK = replace(OPTIONS, epochs=2, log_to="none")
+NEW = ("my key is stuck in the door", "the key broke", "I lost the key", "key is bent", "where do I get another key")
+
+
+def taught(texts: tuple[str, ...], intent: str, first: int = 1) -> Learned:
+    numbered = enumerate(texts, first)
+    examples = tuple(Example(text, intent, (), PLACE, number, 1.0, marked=False) for number, text in numbered)
+    return Learned(examples, tuple(f"{number:016x}" for number in range(first, first + len(texts))))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("tune") / "data")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def first(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It learnt from an utterance, too."""
+    directory = tmp_path_factory.mktemp("models") / "first"
+    train(data, directory, QUICK, learned=taught(("moin moin",), "greet", first=99))
+    return directory
+
+
+def headed(data: Path, first: Path, directory: Path, learned: Learned) -> list[str]:
+    """What was said meanwhile."""
+    steps: list[Step] = []
+    train(data, directory, replace(QUICK, tune=Tune.HEAD), steps.append, learned=learned, last=first)
+    return [step.done for step in steps if step.done]
+
+
+def test_the_head_alone_learns_a_new_intent_and_leaves_the_layers_and_the_calibration(
+    data: Path, first: Path, tmp_path: Path
+) -> None:
+    told = headed(data, first, tmp_path / "head", taught(NEW, "lost_key"))
+    assert [line.partition(":")[0] for line in told] == ["the head, epoch 1"]
+    before, after = load_file(first / "model.safetensors"), load_file(tmp_path / "head" / "model.safetensors")
+    layers = [name for name in before if name.startswith("encoder.")]
+    assert any("tuned" in name for name in layers)
+    assert all(torch.equal(before[name], after[name]) for name in [*layers, "tags.weight", "tags.bias"])
+    assert after["intents.weight"].shape[0] == before["intents.weight"].shape[0] + 1
+
+    old, new = read_manifest(first), read_manifest(tmp_path / "head")
+    assert (new.options["tune"], "lost_key" in new.intents) == (Tune.HEAD, True)
+    assert (new.temperature, new.budget, new.thresholds) == (old.temperature, old.budget, old.thresholds)
+    assert (first / "kb.safetensors").read_bytes() == (tmp_path / "head" / "kb.safetensors").read_bytes()
+
+    model = load_model(tmp_path / "head", device="cpu", threads=1)
+    found = model.understand_now(["the key is stuck", "hello there", "what does the guarantee cover, then?"])
+    assert [one.intent.name for one in found] == ["lost_key", "greet", "faq"]
+
+
+def test_layers_that_stay_have_learnt_from_whom_they_learnt(data: Path, first: Path, tmp_path: Path) -> None:
+    """Whoever is erased is found in the lineage of the second model, too."""
+    headed(data, first, tmp_path / "head", taught(NEW, "lost_key"))
+    assert f"{99:016x}" in read_lineage(first)
+    assert read_lineage(tmp_path / "head") == {f"{number:016x}" for number in (1, 2, 3, 4, 5, 99)}
+
+
+def test_a_new_question_of_an_article_is_found_by_a_head_alone(data: Path, first: Path, tmp_path: Path) -> None:
+    """The index is made anew, and how its signals are joined stays."""
+    asked = "how much is the courier"
+    headed(data, first, tmp_path / "head", replace(taught(NEW, "lost_key"), questions=(("shipping-cost", asked),)))
+    before, after = (load_model(one, device="cpu", threads=1).retriever for one in (first, tmp_path / "head"))
+    assert before is not None
+    assert after is not None
+    assert asked in after.articles[[one.id for one in after.articles].index("shipping-cost")].questions
+    assert after.fusion.weights.tolist() == before.fusion.weights.tolist()
+
+
+@pytest.mark.parametrize("change", ["entities", "base", "nothing to keep"])
+def test_all_is_trained_where_the_layers_would_not_do_and_that_is_said(
+    data: Path, first: Path, tmp_path: Path, change: str
+) -> None:
+    other = write_data(tmp_path / "data")
+    last, why = first, "the data annotate other entities than"
+    if change == "entities":
+        path = other / "nlu" / "all.yml"
+        path.write_text(path.read_text("utf-8").replace("[Hamburg](city)", "[Hamburg](town)"), "utf-8")
+    elif change == "base":
+        last, why = tmp_path / "other", "was trained from another base model"
+        _of_other_base(first, last)
+    options = replace(QUICK, epochs=1, tune=Tune.HEAD)
+    steps: list[Step] = []
+    if change == "nothing to keep":
+        train(other, tmp_path / "made", options, steps.append)
+        why = "there is no model yet whose layers could stay"
+    else:
+        train(other, tmp_path / "made", options, steps.append, last=last)
+    told = next(step.done for step in steps if step.done)
+    assert told.startswith("All is trained, not the head alone: ")
+    assert why in told
+    assert read_manifest(tmp_path / "made").options["tune"] == Tune.ALL
+
+
+def _of_other_base(source: Path, target: Path) -> None:
+    import shutil
+
+    from nlu.registry import write_manifest
+
+    shutil.copytree(source, target)
+    write_manifest(target, replace(read_manifest(target), base_model="another"))
+
+
+def test_adapters_are_added_to_the_layers_when_they_have_learnt(data: Path, first: Path, tmp_path: Path) -> None:
+    train(data, tmp_path / "adapted", replace(QUICK, tune=Tune.ADAPTERS))
+    plain, adapted = load_file(first / "model.safetensors"), load_file(tmp_path / "adapted" / "model.safetensors")
+    assert plain.keys() == adapted.keys(), "a model with adapters is a model as any other"
+    base, learnt = (adapted[f"encoder.{layers}.attend.weight"] for layers in ("layers.5", "tuned_layers.2"))
+    change = learnt - base
+    assert 0 < int(torch.linalg.matrix_rank(change, rtol=1e-3)) <= adapters.RANK
+    found = load_model(tmp_path / "adapted", device="cpu", threads=1).understand_now(["hello there, good morning"])
+    assert found[0].intent.name == "greet"
+
+
+def test_whoever_wants_adapters_without_the_library_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapters, "find_spec", lambda _: None)
+    with pytest.raises(NoAdapters, match=r"pip install 'frontdesk\[adapters\]'"):
+        check_adapters()
