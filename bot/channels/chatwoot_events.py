@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from bot.channels.chatwoot_inboxes import address, shows
-from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, conversation
+from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, conversation, place
 from bot.messages import NUMBERS_FROM, Json
 from bot.wire import Malformed, inner, objects
 
@@ -141,9 +141,8 @@ def _contact(event: Json, told: Json) -> dict[str, str]:
 
 def _attachment(data: Json) -> Attachment | None:
     """None for what is no file: a shared post, a mention."""
-    at = data.get("coordinates_lat"), data.get("coordinates_long")
     if data.get("file_type") == "location":
-        return Attachment("place", "{},{}".format(*at)) if all(isinstance(one, int | float) for one in at) else None
+        return place(data.get("coordinates_lat"), data.get("coordinates_long"))
     kind, url, size = _FILES.get(str(data.get("file_type"))), data.get("data_url"), data.get("file_size")
     if kind == "contact":
         return Attachment("contact", _text(data.get("fallback_title"))[:200])

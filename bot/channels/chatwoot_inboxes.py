@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.channels.capabilities import Capabilities, Markup, Options, Pace
 from bot.messages import Json
+from bot.wire import inner, text_in
 
 _PACE = Pace(rate=20, burst=40)
 """Chatwoot takes 3000 requests a minute from an address."""
@@ -36,10 +37,10 @@ KINDS = {
 
 def address(conversation: Json, number: str) -> dict[str, str]:
     """Where the answer goes, and into what kind of inbox."""
-    kind, source = str(conversation.get("channel") or "")[:50], conversation.get("contact_inbox")
-    if isinstance(source, dict) and str(source.get("source_id")).startswith("whatsapp:"):
+    kind, inbox = text_in(conversation, "channel", 50), conversation.get("inbox_id")
+    if text_in(inner(conversation, "contact_inbox"), "source_id").startswith("whatsapp:"):
         kind = _TWILIO_WHATSAPP
-    return {"conversation": number, "inbox": str(conversation.get("inbox_id") or "")[:20], "kind": kind}
+    return {"conversation": number, "inbox": str(inbox)[:20] if isinstance(inbox, int) else "", "kind": kind}
 
 
 def shows(where: Mapping[str, Any], lengths: Mapping[str, int]) -> Capabilities:

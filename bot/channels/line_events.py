@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.channels.received import JOINED, Attachment, Message, Received, conversation
+from bot.channels.received import JOINED, Attachment, Message, Received, conversation, place
 from bot.messages import Json
 from bot.wire import inner, needed_text, objects, text_in
 
@@ -107,5 +107,5 @@ def _attachments(message: Json) -> Iterator[Attachment]:
         name = str(words[0])[:60] if isinstance(words, list) and words else ""
         yield Attachment("sticker", text_in(message, "stickerId"), name=name)
     elif kind == "location":
-        place = f"{message.get('latitude')},{message.get('longitude')}"[:60]
-        yield Attachment("place", place, name=text_in(message, "address"))
+        where = place(message.get("latitude"), message.get("longitude"), text_in(message, "address"))
+        yield from [where] if where else []

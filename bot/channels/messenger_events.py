@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.channels.received import JOINED, Arrival, Attachment, Message, Reaction, Receipt, Received, conversation
+from bot.channels.received import JOINED, Arrival, Attachment, Message, Reaction, Receipt, Received, conversation, place
 from bot.messages import Json
 from bot.wire import ID_CHARS, inner, needed_text, objects, text_in
 
@@ -121,8 +121,9 @@ def _attachments(message: Json) -> Iterator[Attachment]:
             sticker = kind == "image" and "sticker_id" in payload
             yield Attachment("sticker" if sticker else _KINDS[kind], text_in(payload, "url", URL_CHARS))  # type: ignore[arg-type]
         elif kind == "location":
-            place = inner(payload, "coordinates")
-            yield Attachment("place", f"{place.get('lat')},{place.get('long')}"[:60])
+            told = inner(payload, "coordinates")
+            where = place(told.get("lat"), told.get("long"))
+            yield from [where] if where else []
 
 
 def _words(message: Json) -> str:

@@ -68,6 +68,13 @@ class Attachment:
         return cls(kind, reference, type_, name, size if isinstance(size, int) and size >= 0 else None)
 
 
+def place(latitude: object, longitude: object, name: str = "") -> Attachment | None:
+    """None if it is nowhere."""
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in (latitude, longitude)):
+        return None
+    return Attachment("place", f"{latitude},{longitude}"[:60], name=name)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of a customer; the door makes it an Inbound."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.channels.received import JOINED, Attachment, Message, Reaction, Received, conversation
+from bot.channels.received import JOINED, Attachment, Message, Reaction, Received, conversation, place
 from bot.channels.verdict import Call
 from bot.messages import Json
-from bot.wire import Malformed, inner, objects
+from bot.wire import Malformed, inner, objects, text_in
 
 CHANNEL = "telegram"
 _MEDIA = ("photo", "voice", "audio", "video", "video_note", "document", "sticker", "animation")
@@ -42,7 +42,7 @@ class Updates:
         chat, sender = inner(message, "chat"), inner(message, "from")
         if not chat or sender.get("is_bot") or not self._meant(message, chat):
             return Received(ignored=("not_for_us",))
-        text = str(message.get("text") or message.get("caption") or "")
+        text = _words(message)
         attachments = tuple(_attachments(message))
         if not text and not attachments:
             return Received(ignored=("service_message",))
@@ -80,8 +80,8 @@ class Updates:
             _conversation(chat),
             name,
             _address(message, chat),
-            text=_title(message, str(query.get("data"))),
-            press=str(query.get("data") or ""),
+            text=_title(message, text_in(query, "data")),
+            press=text_in(query, "data"),
             metadata=_who(inner(query, "from")),
         )
         return Received((pressed,), seen=(seen,))
@@ -92,7 +92,7 @@ class Updates:
             return True
         if self.username is None or chat.get("type") not in ("group", "supergroup"):
             return False
-        text = str(message.get("text") or message.get("caption") or "")
+        text = _words(message)
         replied = inner(inner(message, "reply_to_message"), "from")
         return text.startswith("/") or self._called(text) or str(replied.get("id")) == self.bot
 
@@ -103,6 +103,10 @@ class Updates:
     def _without_name(self, text: str) -> str:
         name = self.username
         return re.sub(rf"\s*@{re.escape(name)}\b", "", text, flags=re.IGNORECASE).strip() if name else text
+
+
+def _words(message: Json) -> str:
+    return text_in(message, "text", 65536) or text_in(message, "caption", 65536)
 
 
 def _conversation(chat: Json) -> str:
@@ -133,22 +137,23 @@ def _attachments(message: Json) -> Iterator[Attachment]:
             yield Attachment(
                 _KINDS.get(kind, "video"),  # type: ignore[arg-type]  # one of its words
                 one["file_id"][:500],
-                str(one.get("mime_type") or ("image/jpeg" if kind == "photo" else ""))[:100],
-                str(one.get("file_name") or "")[:200],
+                text_in(one, "mime_type", 100) or ("image/jpeg" if kind == "photo" else ""),
+                text_in(one, "file_name", 1000)[:200],
                 size if isinstance(size, int) else None,
             )
             return  # an animation is a document as well
-    if place := inner(message, "location"):
-        yield Attachment("place", f"{place.get('latitude')},{place.get('longitude')}"[:60])
+    told = inner(message, "location")
+    if where := place(told.get("latitude"), told.get("longitude")):
+        yield where
     if contact := inner(message, "contact"):
-        yield Attachment("contact", str(contact.get("phone_number") or "")[:40])
+        yield Attachment("contact", text_in(contact, "phone_number", 40))
 
 
 def _title(message: Json, data: str) -> str:
     """Of the button that was pressed, as its message shows it."""
     rows = inner(message, "reply_markup").get("inline_keyboard")
     buttons = (button for row in rows or () if isinstance(row, list) for button in row if isinstance(button, dict))
-    return next((str(button.get("text")) for button in buttons if button.get("callback_data") == data), "")
+    return next((text_in(button, "text") for button in buttons if button.get("callback_data") == data), "")
 
 
 def _who(sender: Json) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.channels.received import Arrival, Attachment, Message, Reaction, Receipt, Received, conversation
+from bot.channels.received import Arrival, Attachment, Message, Reaction, Receipt, Received, conversation, place
 from bot.journal.values import Rating
 from bot.messages import Json
 from bot.wire import Malformed, inner, needed_text, objects, text_in
@@ -134,8 +134,9 @@ def _attachments(message: Json) -> Iterator[Attachment]:
         media = inner(message, kind)
         name = text_in(media, "filename")
         yield Attachment(_MEDIA[kind], needed_text(media, "id"), text_in(media, "mime_type"), name)  # type: ignore[arg-type]
-    if place := inner(message, "location"):
-        yield Attachment("place", f"{place.get('latitude')},{place.get('longitude')}"[:60], name=text_in(place, "name"))
+    told = inner(message, "location")
+    if where := place(told.get("latitude"), told.get("longitude"), text_in(told, "name")):
+        yield where
     for contact in objects(message, "contacts")[:10]:
         numbers = [text_in(phone, "phone") for phone in objects(contact, "phones")]
         yield Attachment(
