@@ -15,13 +15,12 @@ from aiohttp import web
 
 from bot.app import Service
 from bot.channels.received import Received, Request
-from bot.config import channels
 from bot.simulators.chatwoot import SimulatedChatwoot
 from bot.simulators.provider import File, Provider
 from bot.simulators.simulator import Choice, Event, Shown, Simulator
 from bot.simulators.telegram import TelegramBotApi
 from bot.wire import Malformed
-from tests.test_attachments import PICTURE, WITH_FILES, console, links, refusal, send
+from tests.test_attachments import PICTURE, WEBHOOKS, WITH_FILES, console, links, refusal, send
 from tests.test_calls import serving
 from tests.test_channel_properties import CUSTOMER, connector, provider
 from tests.test_simulators import talking
@@ -81,7 +80,7 @@ def events(real: Simulator) -> Iterator[Event]:
         yield real.sent_file(CUSTOMER, PICTURE)
 
 
-@pytest.mark.parametrize("name", channels())
+@pytest.mark.parametrize("name", WEBHOOKS)
 def test_an_object_where_a_text_belongs_is_no_text(name: str) -> None:
     """Rocket.Chat: CVE-2021-22911, CVE-2021-22910, CVE-2026-30833, CVE-2026-45689."""
     real, seen = provider(name), 0

@@ -19,6 +19,7 @@ from bot.config import channels
 from bot.console.attachments import file_name
 from bot.console.sign_in import one_time_code
 from bot.messages import Inbound
+from bot.simulators.all import simulator
 from bot.simulators.provider import File, Provider
 from bot.simulators.simulator import Simulator
 from tests.service import running
@@ -28,7 +29,8 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 PICTURE = File("lamp broken.png", "image/png", PIXEL)
-WITH_FILES = [name for name in channels() if name != "signed"]
+WEBHOOKS = [name for name in channels() if issubclass(simulator(name), Provider)]
+WITH_FILES = [name for name in WEBHOOKS if name != "signed"]
 
 
 @asynccontextmanager

@@ -215,6 +215,20 @@ def test_the_token_is_only_in_what_is_sent() -> None:
     assert TOKEN not in repr(channel())
 
 
+def test_marks_that_telegram_could_not_read_are_left_out_once() -> None:
+    said = Outbound("**Is** 1 < 2? `x` [Yes](https://shop.example/?a=1&b=2)", (Button("Yes", "/affirm"),))
+    (call,) = channel().render(delivery(said, {"chat": "77"}))
+    unreadable = answer(400, description="Bad Request: can't parse entities: Unsupported start tag")
+    verdict = channel().classify(call, unreadable)
+    assert (verdict.fate, verdict.after) == (Fate.RETRY, 0.0)
+    (bare,) = channel().render(delivery(said, {"chat": "77"}, error=verdict.error))
+    sent = json.loads(bare.body)
+    assert sent["text"] == "Is 1 < 2? x Yes (https://shop.example/?a=1&b=2)"
+    assert "parse_mode" not in sent
+    assert sent["reply_markup"] == json.loads(call.body)["reply_markup"]
+    assert channel().classify(bare, unreadable).fate is Fate.GIVE_UP
+
+
 def answer(status: int, **body: Any) -> Answer:
     return Answer(status, {}, json.dumps({"ok": status == 200, **body}).encode(), 1.0)
 
@@ -297,6 +311,15 @@ async def test_the_wait_that_telegram_asks_for_is_kept(tmp_path: Path) -> None:
         while not (waiting := await service.journal.deliveries())[0].error:
             await provider.wait(0)
         assert waiting[0].due_at - waiting[0].offered_at > 29
+
+
+async def test_a_text_whose_marks_telegram_cannot_read_comes_without_them(tmp_path: Path) -> None:
+    async with talking(tmp_path, "telegram", "entities") as (provider, _):
+        await provider.say("77", "ask")
+        await provider.until(lambda: len(provider.seen["77"]) == 1)
+        assert provider.calls == ["entities", "ok"]
+        assert api(provider).marks == ["HTML", ""]
+        assert provider.texts("77") == ["answer"]
 
 
 async def test_who_opens_the_chat_is_greeted_and_who_sends_a_picture_is_told(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import socket
 import ssl
@@ -29,13 +28,10 @@ from bot.channels.media import File, Media, MediaLimits
 from bot.channels.media_types import KINDS, TYPES, kind_of
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Verdict
-from bot.config import channels
 from bot.journal.values import Delivery
+from tests.test_attachments import PIXEL, WEBHOOKS
 from tests.test_channel_properties import connector
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 PUBLIC = "93.184.215.14"
 Handler = Callable[[web.Request], Any]
 
@@ -551,7 +547,7 @@ _HOSTILE = (
 """Ids and addresses that try to be something else."""
 
 
-@pytest.mark.parametrize("name", channels())
+@pytest.mark.parametrize("name", WEBHOOKS)
 @pytest.mark.parametrize("reference", _HOSTILE)
 async def test_a_hostile_reference_leads_to_nobody_or_to_a_stranger_without_a_secret(name: str, reference: str) -> None:
     """What is left of it is a question to the provider with the id in its body, or a public address."""
@@ -573,7 +569,7 @@ async def test_a_hostile_reference_leads_to_nobody_or_to_a_stranger_without_a_se
         assert not signed.headers.keys() & {"Authorization", "api_access_token", "api-access-token"}
 
 
-@pytest.mark.parametrize("name", channels())
+@pytest.mark.parametrize("name", WEBHOOKS)
 @given(reference=st.text(max_size=80) | st.builds("https://{}".format, st.text(max_size=80)))
 def test_no_reference_makes_a_channel_stumble(name: str, reference: str) -> None:
     channel = connector(name)

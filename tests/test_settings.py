@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from bot.channels.settings import ChannelSettings
 from bot.config import Settings, SettingsError, channels, environment_name
+from bot.simulators.all import simulator
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,6 +68,11 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("FRONTDESK_DEVICE", "tpu"),
         ("FRONTDESK_ORIGINS", "x"),
         ("FRONTDESK_ORDER_NUMBERS", "LW-("),
+        ("FRONTDESK_MEDIA_MEGABYTES", "0"),
+        ("FRONTDESK_MEDIA_TYPES", '["image/svg+xml"]'),
+        ("FRONTDESK_MEDIA_ORIGINS", '["minio:9000"]'),
+        ("FRONTDESK_MEDIA_ORIGINS", '["http://minio:9000/bucket"]'),
+        ("FRONTDESK_MEDIA_ORIGINS", '["http://user@minio:9000"]'),
     ],
 )
 def test_a_wrong_value_is_named_in_one_sentence(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +81,34 @@ def test_a_wrong_value_is_named_in_one_sentence(variable: str, value: str, monke
         Settings.read()
     assert variable in str(problem.value) or variable.removeprefix("FRONTDESK_").lower() in str(problem.value)
     assert "\n" not in str(problem.value)
+
+
+ADDRESSES = [
+    (name, field)
+    for name, kind in channels().items()
+    for field in kind.model_fields
+    if field in ("api", "api_data", "files", "login", "keys")
+]
+
+
+def test_most_channels_have_an_address_of_their_provider() -> None:
+    assert {name for name, field in ADDRESSES if field == "api"} >= {"telegram", "slack", "line", "twilio", "whatsapp"}
+
+
+@pytest.mark.parametrize(("name", "field"), ADDRESSES)
+@pytest.mark.parametrize(
+    "url", ["api.example.com", "ftp://api.example.com", "https://", "https://u:p@api.example.com", "https://a.b/c?d"]
+)
+def test_an_address_of_a_provider_that_cannot_be_one_is_a_sentence(name: str, field: str, url: str) -> None:
+    sample = {**simulator(name).sample("https://api.example.com"), field: url}
+    with pytest.raises(ValidationError, match=r"must be a URL such as https://api\.example\.com"):
+        channels()[name].model_validate(sample)
+
+
+@pytest.mark.parametrize(("name", "field"), ADDRESSES)
+def test_a_slash_at_the_end_of_an_address_is_no_part_of_it(name: str, field: str) -> None:
+    sample = {**simulator(name).sample("https://api.example.com"), field: "https://proxy.example.com:8443/x/"}
+    assert getattr(channels()[name].model_validate(sample), field) == "https://proxy.example.com:8443/x"
 
 
 def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

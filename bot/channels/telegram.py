@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from bot.channels.telegram_updates import CHANNEL, Updates
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, in_words, usual_verdict
 from bot.journal.values import Delivery
 from bot.messages import Json
-from bot.wire import inner, object_or_empty, read_object
+from bot.wire import inner, object_or_empty, read_object, text_in
 
 CAPABILITIES = Capabilities(
     longest=4096,
@@ -35,6 +36,7 @@ CAPABILITIES = Capabilities(
 )
 UPDATES = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
 _REFUSED = (401, 404)
+_UNREADABLE = "Telegram could not read the marks in the text; the next attempt has none."
 _FILE = re.compile(r"[!-~]{1,500}")
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 """Of a file, below the address that has the token in it."""
@@ -86,17 +88,21 @@ class Telegram(Connector):
     # -- outbound
 
     def render(self, delivery: Delivery) -> tuple[Call, ...]:
-        return tuple(self._shown(delivery.address, piece) for piece in pieces(delivery, self.capabilities))
+        """Without marks if Telegram could not read them: in the same pieces, of which some may have arrived."""
+        found = pieces(delivery, self.capabilities)
+        if delivery.error == _UNREADABLE:
+            return tuple(self._shown(delivery.address, replace(piece, text=_bare(piece.text)), {}) for piece in found)
+        return tuple(self._shown(delivery.address, piece, {"parse_mode": "HTML"}) for piece in found)
 
-    def _shown(self, address: Json, piece: Piece) -> Call:
+    def _shown(self, address: Json, piece: Piece, marks: Json) -> Call:
         body: Json = _to(address)
         if piece.offer:
             rows = [[{"text": choice.title, "callback_data": choice.id}] for choice in piece.offer]
             body["reply_markup"] = {"inline_keyboard": rows}
         if piece.image:
-            body |= {"photo": piece.image} | ({"caption": piece.text, "parse_mode": "HTML"} if piece.text else {})
+            body |= {"photo": piece.image} | ({"caption": piece.text, **marks} if piece.text else {})
             return self._call("sendPhoto", body)
-        body |= {"text": piece.text, "parse_mode": "HTML", "link_preview_options": {"is_disabled": True}}
+        body |= {"text": piece.text, **marks, "link_preview_options": {"is_disabled": True}}
         return self._call("sendMessage", body)
 
     def _call(self, method: str, body: Json) -> Call:
@@ -128,7 +134,7 @@ class Telegram(Connector):
             return _slower(outcome, answer)
         if outcome.status >= 500:
             return usual_verdict(outcome)
-        return Verdict(Fate.GIVE_UP, _in_words(outcome.status, answer))
+        return _not_taken(call, outcome.status, answer)
 
     # -- the rest
 
@@ -193,6 +199,12 @@ def _slower(outcome: Answer, answer: Json) -> Verdict:
     return Verdict(Fate.RETRY, in_words(outcome.status), after)
 
 
+def _not_taken(call: Call, status: int, answer: Json) -> Verdict:
+    if "can't parse entities" in text_in(answer, "description", 1000) and b'"parse_mode"' in call.body:
+        return Verdict(Fate.RETRY, _UNREADABLE, 0.0)
+    return Verdict(Fate.GIVE_UP, _in_words(status, answer))
+
+
 _SENTENCES = (
     ("blocked by the user", "The customer has blocked the bot."),
     ("chat not found", "There is no such chat any more."),
@@ -210,6 +222,12 @@ def _provider_id(result: Json) -> str | None:
     chat = inner(result, "chat").get("id")
     number = result.get("message_id")
     return f"{chat}:{number}" if isinstance(chat, int) and isinstance(number, int) else None
+
+
+def _bare(text: str) -> str:
+    """What we marked up, for who reads no marks; a link's address stands behind its title."""
+    linked = re.sub(r'<a href="([^"<>]*)">(.*?)</a>', r"\2 (\1)", text, flags=re.DOTALL)
+    return html.unescape(re.sub(r"</?[a-z]+>", "", linked))
 
 
 def _to(address: Mapping[str, Any]) -> Json:
