@@ -27,8 +27,8 @@ from nlu.types import Tune
 if TYPE_CHECKING:
     from nlu.understand import Model  # torch takes seconds to import: the doors are open before
 
-ROOM = 150 * 1024 * 1024
-"""Bytes that a model of the built-in base, its report and its logs take."""
+ROOM = 200 * 1024 * 1024
+"""Bytes that a model of the built-in base, its report, its logs and a checkpoint take."""
 NONE_YET = "There is no model for this training data yet"
 QUIET_SECONDS = 10.0
 """Where nobody sees a bar, a line says after so long that training goes on."""

@@ -24,6 +24,8 @@ from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
 FORMAT = 7
+UNFINISHED = ".unfinished-"
+"""Begins the name of a folder with the checkpoints of a training."""
 _CURRENT = "current"
 _HISTORY = ".history"
 """A line for each promotion: when, and which model."""
@@ -252,7 +254,7 @@ class Registry:
 
     def tidy(self) -> None:
         """Removes what trainings that were killed left behind."""
-        for left in self.folder.glob(".new-*"):
+        for left in (*self.folder.glob(".new-*"), *self.folder.glob(f"{UNFINISHED}*")):
             with suppress(OSError):  # another process may tidy, too
                 if time.time() - left.stat().st_mtime > LONGEST_TRAINING:
                     shutil.rmtree(left)
@@ -291,9 +293,11 @@ class Registry:
 
     def forget(self, keys: Iterable[str], texts: Collection[str], at: datetime) -> None:
         """Notes the lineage keys of erased utterances, takes their texts out of what the gate said, and removes the
-        pages that may show them."""
+        pages that may show them and the trainings that were not finished."""
         if not self.folder.is_dir():
             return
+        for left in self.folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
         _replace(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
         for path in (self.folder / _DECISIONS).glob("*.json"):
             said = json.loads(path.read_text("utf-8"))

@@ -29,7 +29,8 @@ def tuned_anew(
     held = _held_out(encoder, prepared, (part_of, more), options, diary)
     rows = [*prepared.examples, *more]
     diary.work.begin("training on everything")
-    network = fit(encoder, prepared, rows, options, lambda _, epoch: diary.epoch("everything", epoch, len(rows)))
+    stage = diary.stage("everything", lambda _, epoch: diary.epoch("everything", epoch, len(rows)))
+    network = fit(encoder, prepared, rows, options, stage)
     points = predict(network, prepared, prepared.examples).points
     return Learnt(network, points, *calibrate(held, prepared))
 
@@ -56,7 +57,7 @@ def _held_out(
             dev = _accuracy(scores.numpy(), prepared.intents[rows].cpu().numpy())
             diary.epoch(f"part {part + 1} held out", epoch, len(part_of) - len(rows), dev)
 
-        network = fit(encoder, prepared, rest, options, show)
+        network = fit(encoder, prepared, rest, options, diary.stage(f"part {part + 1} held out", show))
         parts.append(held_out(prepared, rest, rows, predict(network, prepared, prepared.examples)))
     return in_one(parts)
 

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from nlu.training.fit import Epoch
+from collections.abc import Callable
+
+from nlu.engine.network import Network
+from nlu.training.checkpoints import Checkpoints
+from nlu.training.fit import Epoch, Stage
 from nlu.training.logs import Log
 from nlu.training.progress import Work
 from nlu.training.report import EpochLine
 
+_LINES = "diary"
+
 
 class Diary:
-    """Remembers every epoch for the report, shows it and logs it."""
+    """Remembers every epoch for the report, shows it and logs it; also those before a training was stopped."""
 
-    def __init__(self, work: Work, log: Log) -> None:
+    def __init__(self, work: Work, log: Log, checkpoints: Checkpoints | None = None) -> None:
         self.work = work
         self._log = log
-        self.epochs: list[EpochLine] = []
+        self._checkpoints = checkpoints or Checkpoints()
+        found = (self._checkpoints.read(_LINES) or {}).get("lines", [])
+        self._lines = {(doing, number): (loss, dev, examples) for doing, number, loss, dev, examples in found}
+        if found:
+            last = f"{found[-1][0]}, epoch {found[-1][1]}"
+            self.work.advance(sum(line[-1] for line in found), f"Going on after {last}, where it was stopped.")
+
+    @property
+    def epochs(self) -> tuple[EpochLine, ...]:
+        return tuple(EpochLine(*key, *line[:2]) for key, line in self._lines.items())
+
+    def stage(self, name: str, after_epoch: Callable[[Network, Epoch], None]) -> Stage:
+        return Stage(name, self._checkpoints, after_epoch)
 
     def epoch(self, doing: str, epoch: Epoch, examples: int, dev: float | None = None) -> None:
-        self.epochs.append(EpochLine(doing, epoch.number, epoch.loss, dev))
+        self._lines[doing, epoch.number] = epoch.loss, dev, examples
+        self._checkpoints.write(_LINES, {"lines": [(*key, *line) for key, line in self._lines.items()]})
         self._log(f"{doing}/loss", epoch.loss, epoch.number)
         line = f"{doing}, epoch {epoch.number}: loss {epoch.loss:.3f}"
         if dev is not None:

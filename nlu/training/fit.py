@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from nlu.encoder import Encoder
 from nlu.engine.network import Network, two_heights
 from nlu.entities import IGNORED
 from nlu.training.adapters import adapted
+from nlu.training.checkpoints import Checkpoints
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import Prepared
 from nlu.training.variation import varied
@@ -55,14 +57,18 @@ def _mean(losses: Tensor, counting: Tensor | None) -> Tensor:
     return losses.mean() if counting is None else (losses * counting).sum() / counting.sum()
 
 
-def fit(
-    encoder: Encoder,
-    prepared: Prepared,
-    rows: Sequence[int],
-    options: TrainingOptions,
-    after_epoch: Callable[[Network, Epoch], None],
-) -> Network:
-    """A network tuned on the examples at `rows`. It shares the encoder, whose tuned layers begin anew.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One fit of a training's several."""
+
+    name: str
+    checkpoints: Checkpoints
+    after_epoch: Callable[[Network, Epoch], None]
+
+
+def fit(encoder: Encoder, prepared: Prepared, rows: Sequence[int], options: TrainingOptions, stage: Stage) -> Network:
+    """A network tuned on the examples at `rows`. It shares the encoder, whose tuned layers begin anew, or where the
+    stage's checkpoints end.
 
     Of few examples it is the mean of several, which began alike and saw the examples in another order (model soups,
     Wortsman et al. 2022).
@@ -70,7 +76,7 @@ def fit(
     start = solved(prepared, rows)
     several: list[dict[str, Tensor]] = []
     for turn in range(options.averaged):
-        network = _tuned(encoder, prepared, rows, (options, turn, start), after_epoch)
+        network = _tuned(encoder, prepared, rows, (options, turn, start), stage)
         several.append({name: weight.detach().clone() for name, weight in network.learnt()})
     with torch.no_grad():
         for name, weight in network.learnt():
@@ -83,7 +89,7 @@ def _tuned(
     prepared: Prepared,
     rows: Sequence[int],
     how: tuple[TrainingOptions, int, tuple[Tensor, Tensor]],
-    after_epoch: Callable[[Network, Epoch], None],
+    stage: Stage,
 ) -> Network:
     options, turn, start = how
     torch.manual_seed(options.seed)
@@ -93,7 +99,10 @@ def _tuned(
     adapters = adapted(encoder.tuned_layers, options.dropout) if options.tune is Tune.ADAPTERS else None
     optimizer, schedule = _optimizer(network, options, _steps(len(rows), options))
     shuffle = random.Random(options.seed * 1000 + turn)  # noqa: S311  # must be repeatable, keeps no secret
-    for number in range(1, options.epochs + 1):
+    course, name = _Course(network, optimizer, schedule, shuffle), f"{stage.name}-{turn}"
+    done = course.restored(stage.checkpoints.read(name))
+    encoder.tuned_layers.eval()
+    for number in range(done + 1, options.epochs + 1):
         encoder.tuned_layers.train()
         total = 0.0
         for batch in _batches(prepared, rows, options.batch, shuffle):
@@ -105,10 +114,47 @@ def _tuned(
             schedule.step()
             total += float(loss.detach()) * len(batch)
         encoder.tuned_layers.eval()
-        after_epoch(network, Epoch(turn * options.epochs + number, total / len(rows)))
+        stage.after_epoch(network, Epoch(turn * options.epochs + number, total / len(rows)))
+        stage.checkpoints.write(name, course.state(number))
     if adapters is not None:
         adapters.merge_and_unload()
     return network
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """All that changes while a network is tuned."""
+
+    network: Network
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    shuffle: random.Random
+
+    def state(self, epoch: int) -> dict[str, Any]:
+        return {
+            "epoch": epoch,
+            "weights": {name: weight.detach() for name, weight in self.network.learnt()},
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "shuffle": self.shuffle.getstate(),
+            "random": torch.get_rng_state(),
+            "random_on_gpu": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def restored(self, state: Mapping[str, Any] | None) -> int:
+        """The epochs that are done."""
+        if state is None:
+            return 0
+        with torch.no_grad():
+            for name, weight in self.network.learnt():
+                weight.copy_(state["weights"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.shuffle.setstate(state["shuffle"])
+        torch.set_rng_state(state["random"])
+        if state["random_on_gpu"]:
+            torch.cuda.set_rng_state_all(state["random_on_gpu"])
+        return int(state["epoch"])
 
 
 def solved(prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -61,7 +61,7 @@ def learn(
     near = neighbours(learnt.points, prepared, prepared.examples, learnt.calibration.near)
     shelved = _shelved(lesson, learnt, near, diary) if data.articles else None
     diary.work.begin("checking the model")
-    story = Story(tuple(diary.epochs), _dev_scores(data, prepared.names, learnt, options), data.warnings)
+    story = Story(diary.epochs, _dev_scores(data, prepared.names, learnt, options), data.warnings)
     manifest = _manifest(lesson, learnt, (near, shelved), made, story)
     return _trained(lesson, learnt, (near, shelved), manifest), story
 

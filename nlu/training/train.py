@@ -18,6 +18,7 @@ from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import read_lineage, write_lineage
 from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
 from nlu.source import DataError
+from nlu.training.checkpoints import Checkpoints
 from nlu.training.diary import Diary
 from nlu.training.head import why_not
 from nlu.training.learn import amount, learn
@@ -60,6 +61,7 @@ def train(
     home.mkdir(parents=True, exist_ok=True)
     options, kept, why = _with_last(last, options, examples)
     work = Work(amount(examples, options, kept), progress)
+    checkpoints = Checkpoints.of(home, examples, options) if isinstance(out, Registry) and not kept else Checkpoints()
     with (
         tempfile.TemporaryDirectory(prefix=".new-", dir=home) as scratch,
         opened(options.log_to, _log_folder(out, name), options.to_json()) as log,
@@ -68,12 +70,13 @@ def train(
         directory.mkdir()
         if why:
             work.tell(f"All is trained, not the head alone: {why}.")
-        trained, story = learn(examples, options, made, Diary(work, log), kept)
+        trained, story = learn(examples, options, made, Diary(work, log, checkpoints), kept)
         before = read_lineage(last) if last and kept else frozenset()  # the layers learnt from those
         write_lineage(directory, {*before, *used(given, learned)})
         pack(directory, _sourced(trained, given, learned))
         manifest = _score(directory, data, story, options, work)
         _deliver(directory, out, promote)
+    checkpoints.remove()
     return manifest
 
 

@@ -1,0 +1,135 @@
+"""A training that was stopped goes on where it was, and makes the model that it would have made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nlu.registry import UNFINISHED, Registry
+from nlu.training.options import Step, TrainingOptions, Tune
+from nlu.training.train import train
+from tests.test_nlu_model import OPTIONS, write_data
+
+HOW = replace(OPTIONS, epochs=2, averaged=2, held_out_parts=2, dropout=0.1, log_to="none")
+EPOCHS = 12
+"""Two trainings of two epochs each for two parts and for everything."""
+
+
+class PulledPlug(BaseException):
+    """No part of a training catches it."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("checkpoints") / "data")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def made(data: Path, home: Path, how: TrainingOptions = HOW, stop_after: int = 0) -> list[str]:
+    """What the training says was done."""
+    told: list[str] = []
+
+    def show(step: Step) -> None:
+        if step.done:
+            told.append(step.done)
+            if len(told) == stop_after:
+                raise PulledPlug
+
+    train(data, Registry(home), how, show)
+    return told
+
+
+def stopped(data: Path, home: Path, after: int, how: TrainingOptions = HOW) -> None:
+    with pytest.raises(PulledPlug):
+        made(data, home, how, after)
+
+
+def weights(home: Path) -> dict[str, torch.Tensor]:
+    current = Registry(home).current()
+    assert current is not None
+    return load_file(current / "model.safetensors")
+
+
+def report(home: Path) -> str:
+    current = Registry(home).current()
+    assert current is not None
+    page = (current / "report" / "index.html").read_text("utf-8")
+    return page[page.index("<h2>Epochs</h2>") : page.index("<h2>The data, to look at</h2>")]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("undisturbed")
+    assert len(made(data, home)) == EPOCHS
+    return home
+
+
+@pytest.mark.parametrize("after", [1, 7, EPOCHS])
+def test_a_stopped_training_goes_on_and_ends_alike(data: Path, undisturbed: Path, tmp_path: Path, after: int) -> None:
+    """The epoch after which it was stopped is done again: it was shown, but nobody had kept it yet."""
+    stopped(data, tmp_path, after)
+    told = made(data, tmp_path)
+    assert told[0].startswith("Going on after ")
+    assert len(told) - 1 == EPOCHS - after + 1
+    first, second = weights(undisturbed), weights(tmp_path)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert report(undisturbed) == report(tmp_path), "the report knows all epochs"
+    assert not list((tmp_path / "models").glob(f"{UNFINISHED}*"))
+
+
+def test_adapters_go_on_too(data: Path, tmp_path: Path) -> None:
+    how = replace(HOW, tune=Tune.ADAPTERS, averaged=1, held_out_parts=1)
+    made(data, tmp_path / "whole", how)
+    stopped(data, tmp_path / "stopped", 3, how)
+    assert made(data, tmp_path / "stopped", how)[0].startswith("Going on after ")
+    first, second = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_training_does_not_go_on_there(data: Path, tmp_path: Path) -> None:
+    quick = replace(HOW, averaged=1, held_out_parts=1)
+    stopped(data, tmp_path, 3, quick)
+    assert not made(data, tmp_path, replace(quick, seed=1))[0].startswith("Going on")
+
+
+@pytest.mark.parametrize("damage", [b"not a checkpoint", None])
+def test_a_damaged_checkpoint_is_done_again(
+    data: Path, undisturbed: Path, tmp_path: Path, damage: bytes | None
+) -> None:
+    stopped(data, tmp_path, 4)
+    for file in (tmp_path / "models").glob(f"{UNFINISHED}*/*.pt"):
+        file.write_bytes(file.read_bytes()[:200] if damage is None else damage)
+    made(data, tmp_path)
+    first, second = weights(undisturbed), weights(tmp_path)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_full_disk_costs_the_checkpoints_and_not_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    made(data, tmp_path, replace(HOW, averaged=1, held_out_parts=1))
+    assert Registry(tmp_path).current() is not None
+
+
+def test_whoever_is_erased_is_erased_from_unfinished_trainings(data: Path, tmp_path: Path) -> None:
+    stopped(data, tmp_path, 3, replace(HOW, averaged=1, held_out_parts=1))
+    folders = (tmp_path / "models").glob(f"{UNFINISHED}*")
+    assert list(folders)
+    Registry(tmp_path).forget(["0123456789abcdef"], [], datetime.now(UTC))
+    assert not list((tmp_path / "models").glob(f"{UNFINISHED}*"))
