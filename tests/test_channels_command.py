@@ -74,3 +74,19 @@ async def test_a_customer_played_in_the_terminal_is_answered(tmp_path: Path) -> 
         ended = await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n")
     assert ended.code == 0, ended.err
     assert "< answer" in ended.out
+
+
+async def test_a_customer_played_in_the_terminal_sends_a_file(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sample = simulator("telegram").sample(f"http://127.0.0.1:{port}")
+    (tmp_path / "lamp.png").write_bytes(b"\x89PNG")
+    async with running(tmp_path / "service", telegram=sample) as service:
+        env = environment(tmp_path, **{f"FRONTDESK_TELEGRAM__{name.upper()}": value for name, value in sample.items()})
+        words = ("channels", "simulate", "telegram", "--port", port, "--url", service.url, "--customer", "77")
+        sent = f"/file {tmp_path}/lamp.png\n/file {tmp_path}/none.png\n".encode()
+        ended = await asyncio.to_thread(ran, *words, env=env, stdin=sent)
+        found = await service.journal.attached("telegram-77", 0, 9)
+    assert ended.code == 0, ended.err
+    assert "No such file" in ended.out
+    assert [one["name"] for one in found[1].attachments] == ["lamp.png"]

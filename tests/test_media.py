@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from bot.channels.capabilities import Capabilities
 from bot.channels.connector import Connector, Signing, with_headers
 from bot.channels.guard import Refused, Target, Why, is_public, judged, origin_of
-from bot.channels.media import File, Media, MediaLimits
+from bot.channels.media import AT_ONCE, File, Media, MediaLimits
 from bot.channels.media_types import KINDS, TYPES, kind_of
 from bot.channels.received import Attachment, Received, Request
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Verdict
@@ -160,7 +160,14 @@ async def test_no_spelling_of_an_address_leads_inside(host: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("http://1.1.1.1/", "ftp://1.1.1.1/", "file:///etc/passwd", "gopher://1.1.1.1/", "data:image/png;base64,AA"),
+        *(
+            "http://1.1.1.1/",
+            "http://1.1.1.1:443/",
+            "ftp://1.1.1.1/",
+            "file:///etc/passwd",
+            "gopher://1.1.1.1/",
+            "data:image/png;base64,AA",
+        ),
         *("https://1.1.1.1:22/", "https://1.1.1.1:80/", "https://1.1.1.1:0/", "https://1.1.1.1:99999/"),
         *("https://user@1.1.1.1/", "https://user:pass@1.1.1.1/", "https://1.1.1.1@10.0.0.1/", "https://:@1.1.1.1/"),
         *("https://1.1.1.1\\@10.0.0.1/", "https:\\\\1.1.1.1/", "https:/1.1.1.1/", "https:1.1.1.1", "//1.1.1.1/", ""),
@@ -396,6 +403,26 @@ async def test_a_body_that_drips_is_given_up() -> None:
 
     async with serving(dripping) as url:
         assert await refused(url, seconds=0.2) == (Why.TIME, "It did not come within 0.2 seconds.")
+
+
+async def test_few_files_come_at_once_for_they_are_held_in_memory() -> None:
+    under_way, most, go_on = 0, 0, asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if under_way == AT_ONCE:
+            asyncio.get_running_loop().call_later(0.05, go_on.set)
+        await go_on.wait()
+        under_way -= 1
+        return await picture(request)
+
+    async with serving(slow) as url:
+        media = Media(sign, MediaLimits(1, 20.0))
+        wanted = [media.fetch(Carrier((url,)), Attachment("image", url)) for _ in range(AT_ONCE * 2)]
+        assert {file.body for file in await asyncio.gather(*wanted)} == {PIXEL}
+    assert most == AT_ONCE
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "gzip, identity"])

@@ -77,7 +77,7 @@ class Media:
         if attachment.size is not None and attachment.size > self._most:
             raise self._too_large()
         try:
-            async with self._room, asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(self._limits.seconds), self._room:
                 answer = await self._through(connector, attachment)
         except TimeoutError:
             raise Refused(Why.TIME, f"It did not come within {self._limits.seconds:g} seconds.") from None

@@ -163,7 +163,7 @@ class Messenger(Connector):
     def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
         """Its address is told with the message; it is Meta's, or there is nothing to fetch."""
         origin = origin_of(attachment.reference) or ""
-        metas = origin.startswith("https://") and origin.endswith(tuple(f".{known}:443" for known in _HOSTS))
+        metas = origin.endswith(tuple(f".{known}:443" for known in _HOSTS))
         ours = metas or attachment.reference.startswith(tuple(f"{base}/" for base in self.bases))
         return Call(attachment.reference, method="GET", headers={}) if ours and not before else None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from mimetypes import guess_type
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,7 +13,8 @@ import typer
 from bot.channels.checking import chosen
 from bot.config import Settings, address, channels, environment_name
 from bot.simulators.all import simulator
-from bot.simulators.simulator import Choice, Shown, Simulator
+from bot.simulators.provider import File, Provider
+from bot.simulators.simulator import Choice, Event, Shown, Simulator
 from bot.typed import clean, lines
 
 
@@ -55,7 +58,9 @@ async def _talk(provider: Simulator, port: int, customer: str) -> None:
 
     provider.on_shown = show
     async with provider.open(port):
-        typer.echo(f"{provider.name}, played at {provider.url}. Write as {customer}; a number presses; /quit ends.")
+        typer.echo(
+            f"{provider.name}, played at {provider.url}. Write as {customer}; a number presses; /file PATH; /quit ends."
+        )
         async for line in lines():
             if line.strip() == "/quit":
                 break
@@ -65,14 +70,26 @@ async def _talk(provider: Simulator, port: int, customer: str) -> None:
 
 
 async def _send(provider: Simulator, customer: str, line: str, offered: list[tuple[Choice, Shown]]) -> None:
-    if line.isdecimal() and 1 <= int(line) <= len(offered):
-        event = provider.pressed(customer, *offered[int(line) - 1])
-    else:
-        event = provider.said(customer, line)
+    try:
+        event = _event(provider, customer, line, offered)
+    except (LookupError, OSError) as problem:
+        typer.echo(getattr(problem, "strerror", None) or str(problem))
+        return
     status = await provider.post(event)
     if not 200 <= status < 300:
         sentence = provider.refusals.get(status, "The service answered {status}.")
         typer.echo(sentence.format(webhook=provider.webhook, status=status))
+
+
+def _event(provider: Simulator, customer: str, line: str, offered: list[tuple[Choice, Shown]]) -> Event:
+    """What the line says that the customer does. Raises LookupError or OSError if it cannot be done."""
+    if line.isdecimal() and 1 <= int(line) <= len(offered):
+        return provider.pressed(customer, *offered[int(line) - 1])
+    if line.startswith("/file ") and isinstance(provider, Provider):
+        path = Path(line.removeprefix("/file ").strip())
+        kind = guess_type(path.name)[0] or "application/octet-stream"
+        return provider.sent_file(customer, File(path.name, kind, path.read_bytes()))
+    return provider.said(customer, line)
 
 
 async def _idle(provider: Simulator) -> None:
