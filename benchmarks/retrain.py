@@ -22,10 +22,11 @@ from bot.journal.values import Kind, Review, Utterance
 from nlu.data.examples import Example
 from nlu.data.reader import read_training_data
 from nlu.noise import mistyped
-from nlu.registry import Registry
+from nlu.registry import Registry, read_manifest
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
 from tests.demo import DATA
+from tests.registered import registered
 
 ERRORS = 0.08
 """Of the letters."""
@@ -75,11 +76,10 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch)
-        registry = Registry(home)
         if given.model:
-            registry.add(given.model)
+            registered(given.model, home, read_manifest(given.model).id)
         else:
-            train(DATA, registry, TrainingOptions(log_to="none"))
+            train(DATA, Registry(home), TrainingOptions(log_to="none"))
         asyncio.run(decided(home / "frontdesk.db", messages(given.labels, 0)))
         seconds = retrained(home, given.more)
     print(f"| {' '.join(given.more) or 'as it comes'} | {given.labels} labels | {seconds:.0f} s |")

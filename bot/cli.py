@@ -20,11 +20,11 @@ from bot import failures
 from bot.channels.verbs import channels_cli
 from bot.config import Settings, address
 from bot.learning.review import review_cli
+from bot.learning.shelf import registry_of
 from bot.learning.verbs import directory_of, models_cli
 from bot.letters.verbs import dead_cli, outbox_cli
 from bot.printed import counted, print_json
 from bot.transcripts.verbs import import_cli
-from nlu.registry import Registry
 from nlu.source import DataError, Mendable
 from nlu.types import Tune
 
@@ -130,12 +130,14 @@ def train(
     settings = Settings.read()
     if sitemap:
         _fetch(sitemap, data or settings.data)
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     how = models.options(settings)
     base_model = base_model or how.base_model
     how = replace(how, seed=seed, base_model=base_model, log_to=log_to, tune=tune or how.tune)
     screen, last = Console(stderr=True, soft_wrap=True), registry.usable()
     made = models.train(data or settings.data, out or registry, how, screen, last=last)
+    if out and registry.keys.own():
+        registry.sign(out)
     print(models.summary(made, out or registry.directory(made.id)))
 
 

@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     retrain_by_hand: bool = Field(
         False, description="Whether a person promotes what the service retrained by itself, also if the gate passes it."
     )
+    unsigned_models: Literal["refuse", "accept"] = Field(
+        "refuse", description="Whether a model that nobody signed may be served; see `frontdesk models keys`."
+    )
     learn_from_guesses: bool = Field(
         False,
         description="Whether `retrain` learns from a model's own sure guesses, if the gate finds that it helps.",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bot import models
 from bot.config import Settings
 from bot.language import Language
+from bot.learning.shelf import registry_of
 from nlu.registry import Registry
 from nlu.source import Mendable
 
@@ -40,7 +41,7 @@ async def following(settings: Settings, language: Language, service: Service) ->
 
 
 async def _follow(settings: Settings, language: Language, service: Service) -> None:
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     refused: str | None = None
     # Always the same thread: what each one allocates and frees again would stay with it.
     with ThreadPoolExecutor(1, "model", _give_way) as loader:

@@ -16,9 +16,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from bot.config import Settings
 from bot.console.pages import ModelPage
+from bot.learning.shelf import registry_of
 from nlu.data.reader import check_enough, data_hash, read_training_data
 from nlu.learning.learned import NOTHING, Learned, joined
 from nlu.registry import Manifest, ModelError, Registry, read_manifest
+from nlu.signing import ANYBODY, Trust
 from nlu.source import Mendable
 from nlu.training.adapters import check_adapters
 from nlu.training.options import Step, TrainingOptions
@@ -49,7 +51,7 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
 
     Raises DataError, and ModelError if even the new one cannot be loaded.
     """
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     name = chosen(settings)
     if name is not None and (found := _first_sound(registry, name, settings, screen)) is not None:
         if found[0].name == name != registry.current_id():
@@ -72,7 +74,7 @@ def _learned(settings: Settings) -> Learned:
 
 def sound(name: str, settings: Settings, screen: Screen) -> tuple[Path, Model]:
     """The model of that name, else the last good one. Raises ModelError if there is none."""
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     found = _first_sound(registry, name, settings, screen)
     if found is None:
         raise ModelError(f"No model in {registry.folder} can be served; make one with `frontdesk train`.")
@@ -81,7 +83,7 @@ def sound(name: str, settings: Settings, screen: Screen) -> tuple[Path, Model]:
 
 def chosen(settings: Settings) -> str | None:
     """The model to serve; None if none was trained on the data. Raises DataError."""
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     wanted = data_hash(settings.data)
     current = registry.current_id()
     known = {manifest.id: manifest for manifest in registry.list()}
@@ -119,15 +121,18 @@ def loaded(directory: Path, settings: Settings, screen: Screen) -> Model:
 
 
 def for_serving(directory: Path, settings: Settings) -> Model:
-    """The model, warm, with cores left to the service. Raises ModelError."""
-    return for_texts(directory, settings.model_copy(update={"threads": settings.threads or serving_threads()}))
+    """The model, warm, with cores left to the service. Raises ModelError, also for one of nobody who is trusted."""
+    less = settings.model_copy(update={"threads": settings.threads or serving_threads()})
+    return for_texts(directory, less, registry_of(settings).trust)
 
 
-def for_texts(directory: Path, settings: Settings) -> Model:
+def for_texts(directory: Path, settings: Settings, trust: Trust = ANYBODY) -> Model:
     """The model, warm. Raises ModelError."""
     from nlu.understand import load_model
 
-    return load_model(directory, device=settings.device, threads=settings.threads, budget=settings.error_budget)
+    return load_model(
+        directory, device=settings.device, threads=settings.threads, budget=settings.error_budget, trust=trust
+    )
 
 
 def serving_threads() -> int:

@@ -19,12 +19,12 @@ from bot.config import Settings, address
 from bot.dialogue.assistant import Assistant
 from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
+from bot.learning.shelf import registry_of
 from bot.listening import listen
 from bot.metrics import FOLDER_VARIABLE, forget
 from bot.start import announce, front_page, until_told
 from bot.supervisor import Command, Plan, Supervisor
 from bot.tokens import Signer, load_key
-from nlu.registry import Registry
 from nlu.source import Mendable
 
 WORKER = (sys.executable, "-P", "-m", "bot.worker")  # -P: a folder `bot` beside the person is not ours
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
     model = asyncio.run(_model(settings, screen))
 
     def ready(url: str, signer: Signer) -> None:
-        page = models.page(Registry(settings.home).directory(model))
+        page = models.page(registry_of(settings).directory(model))
         stores = redis_in_words(settings), database_in_words(settings)
         announce(screen, front_page(assistant, url), signer, page, stores)
 

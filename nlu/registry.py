@@ -20,6 +20,7 @@ from markupsafe import escape
 
 from nlu import erased
 from nlu.erased import Erased
+from nlu.signing import ANYBODY, SIGNATURE, Keys, Trust
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
@@ -103,9 +104,12 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
-def check_directory(directory: Path) -> Manifest:
-    """The manifest, if every file is the one that training wrote and none could run code. Raises ModelError."""
+def check_directory(directory: Path, trust: Trust = ANYBODY) -> Manifest:
+    """The manifest, if every file is the one that training wrote, none could run code, and who signed it is trusted.
+    Raises ModelError."""
     manifest = read_manifest(directory)
+    if objection := trust.objection(directory, (directory / MANIFEST).read_bytes()):
+        raise ModelError(objection)
     found = set(_files(directory))
     for name in sorted(found - set(manifest.files)):
         raise ModelError(f"{directory / name} does not belong to the model. Remove the file or train again.")
@@ -122,14 +126,15 @@ def check_directory(directory: Path) -> Manifest:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Seals the directory: lists every file that lies in it."""
+    """Seals the directory: lists every file that lies in it. It is signed no longer."""
+    (directory / SIGNATURE).unlink(missing_ok=True)
     sealed = {**manifest.to_json(), "files": {name: _sha256(directory / name) for name in _files(directory)}}
     (directory / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _files(directory: Path) -> list[str]:
     names = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir())
-    return sorted(name for name in names if name != MANIFEST)
+    return sorted(name for name in names if name not in (MANIFEST, SIGNATURE))
 
 
 def _sha256(path: Path) -> str:
@@ -159,8 +164,25 @@ def _without(value: Any, texts: Collection[str]) -> Any:
 class Registry:
     """The models below `home/models`, and which of them is served."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, unsigned: bool = False) -> None:
+        """With `unsigned`, models that nobody signed are taken, too."""
         self.folder = home / "models"
+        self.keys = Keys.of(home)
+        self._unsigned = unsigned
+
+    @property
+    def trust(self) -> Trust:
+        """Raises KeyProblem."""
+        return Trust(self.keys.known(), self._unsigned)
+
+    def sign(self, directory: Path) -> None:
+        """Vouches for a sound directory, whoever made it. Raises ModelError, and KeyProblem."""
+        check_directory(directory)
+        self.keys.sign(directory, (directory / MANIFEST).read_bytes())
+
+    def check(self, model: str) -> Manifest:
+        """Raises ModelError for a model that must not be served, and KeyProblem."""
+        return check_directory(self.directory(model), self.trust)
 
     def list(self) -> list[Manifest]:
         """Readable models, the newest first."""
@@ -196,31 +218,30 @@ class Registry:
         newest = [manifest.id for manifest in self.list() if not self.held(manifest.id)]
         current = self.current_id()
         for model in [current, *newest] if current else newest:
-            try:
-                check_directory(self.directory(model))
-            except ModelError:
-                continue
-            return self.folder / model
+            if self.is_sound(model):
+                return self.folder / model
         return None
 
     def add(self, directory: Path) -> str:
-        """Copies a sealed model directory in and makes it current. Returns its id."""
-        manifest = check_directory(directory)
+        """Copies a signed model directory in. The current model stays what it is. Returns its id."""
+        check_directory(directory, self.trust)
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as scratch:
-            copy = Path(scratch) / manifest.id
+            copy = Path(scratch) / "model"
             shutil.copytree(directory, copy)
-            return self.take(copy)
+            return self.shelve(copy)
 
     def take(self, directory: Path) -> str:
-        """As `add`, but moves the directory, which must lie on the same file system."""
+        """Moves a signed directory in, which must lie on the same file system, and makes it current."""
         model = self.shelve(directory)
         self.promote(model)
         return model
 
     def shelve(self, directory: Path) -> str:
         """As `take`, but the current model stays what it is."""
-        manifest = check_directory(directory)
+        manifest = check_directory(directory, self.trust)
+        if not _ID.fullmatch(manifest.id):
+            raise ModelError(f"{directory} calls its model '{manifest.id[:80]}', which is no name. Train it again.")
         if (self.folder / manifest.id).exists():
             raise ModelError(f"There is a model '{manifest.id}' in {self.folder} already.")
         directory.rename(self.folder / manifest.id)
@@ -228,7 +249,7 @@ class Registry:
 
     def promote(self, model: str) -> None:
         """Makes a sound model the current one, at once or not at all. It is held no longer."""
-        check_directory(self.directory(model))
+        self.check(model)
         _replace(self.folder / _CURRENT, model + "\n")
         if self.held(model):
             self.decide(model, {**self.decision(model), "held": False, "promoted": "by hand"})
@@ -247,7 +268,7 @@ class Registry:
 
     def is_sound(self, model: str) -> bool:
         try:
-            check_directory(self.directory(model))
+            self.check(model)
         except ModelError:
             return False
         return True

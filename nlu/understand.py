@@ -32,6 +32,7 @@ from nlu.remembered import CERTAINTY, Remembered
 from nlu.requests import Cut, Families, Readings, cuts
 from nlu.retriever import Asked, Fusion, Retriever, Vectors
 from nlu.scope import Scope
+from nlu.signing import ANYBODY, Trust
 from nlu.spelling import Speller
 from nlu.tokens import TextReader, Tokens, known_to, prepared
 from nlu.types import ERROR_BUDGET, Intent, Passage, Request, Understanding, Verdict
@@ -218,12 +219,19 @@ class Model:
         return self._judged(read.text, read.tokens, read.signals, likely / likely.sum(), read.scope)
 
 
-def load_model(directory: Path, *, device: str = "auto", threads: int = 0, budget: float = ERROR_BUDGET) -> Model:
+def load_model(
+    directory: Path,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    budget: float = ERROR_BUDGET,
+    trust: Trust = ANYBODY,
+) -> Model:
     """`budget`: the share of in-scope texts that may be answered wrongly.
 
-    Raises ModelError for a directory that is damaged, foreign or holds anything that could run.
+    Raises ModelError for a directory that is damaged, foreign, of nobody in `trust` or holds anything that could run.
     """
-    manifest = check_directory(directory)
+    manifest = check_directory(directory, trust)
     set_threads(threads)
     try:
         model = _assembled(directory, manifest, choose_device(device), budget)

@@ -18,6 +18,7 @@ def registered(model: Path, home: Path, *names: str) -> Registry:
         copy = home / "copy" / name
         shutil.copytree(model, copy, copy_function=_linked)
         write_manifest(copy, replace(read_manifest(copy), id=name, created=f"2026-01-{day:02}T00:00:00+00:00"))
+        registry.sign(copy)
         registry.take(copy)
     return registry
 

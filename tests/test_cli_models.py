@@ -346,6 +346,7 @@ def test_a_model_that_was_sealed_and_does_not_load_is_refused(registry: Registry
     folder = registry.directory(NEWER)
     (folder / "tokenizer.json").write_text("{}")
     write_manifest(folder, read_manifest(folder))
+    registry.sign(folder)
     served, told = _choose()
     assert served == OLDER
     assert told.startswith(f"A model is refused. The model in {folder} cannot be loaded (")
@@ -354,12 +355,14 @@ def test_a_model_that_was_sealed_and_does_not_load_is_refused(registry: Registry
 def test_a_model_that_a_person_promoted_is_served_although_newer_ones_exist(registry: Registry) -> None:
     manifest = replace(registry.manifest(OLDER), data_hash="of other data")
     write_manifest(registry.directory(OLDER), manifest)
+    registry.sign(registry.directory(OLDER))
     registry.promote(OLDER)
     assert _choose() == (OLDER, "")
 
 
 def test_data_that_went_back_gets_its_model_back_without_training(registry: Registry) -> None:
     write_manifest(registry.directory(NEWER), replace(registry.manifest(NEWER), data_hash="of other data"))
+    registry.sign(registry.directory(NEWER))
     assert _choose() == (OLDER, "")
     assert registry.current_id() == OLDER
 
@@ -387,6 +390,7 @@ def test_a_gpu_that_is_not_there_is_told(
 def test_models_of_other_data_alone_are_a_reason_to_train(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (OLDER, NEWER):
         write_manifest(registry.directory(name), replace(registry.manifest(name), data_hash="of other data"))
+        registry.sign(registry.directory(name))
 
     class Trained(Exception):
         """Training was asked for."""

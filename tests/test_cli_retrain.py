@@ -19,7 +19,7 @@ from nlu.registry import Registry, read_manifest, write_manifest
 from nlu.source import DataError
 from nlu.types import Tune
 from tests.command import EXAMPLES, Frontdesk, environment, write_project
-from tests.test_nlu_registry import model
+from tests.test_nlu_registry import added, model
 
 AROUND = ("{} please", "{} thanks", "well, {}", "I ask you: {}")
 HELD_OUT = {name: [way.format(text) for text in texts for way in AROUND] for name, texts in EXAMPLES.items()}
@@ -106,7 +106,7 @@ def test_a_model_that_learnt_from_what_was_erased_gets_a_successor(
     directory = model(tmp_path / "made", "m1", data_hash=data_hash(project))
     write_lineage(directory, ["0123456789abcdef"])
     write_manifest(directory, read_manifest(directory))
-    registry.add(directory)
+    added(registry, directory)
     assert "nothing to learn" in frontdesk("retrain").out
 
     def trained(*_: object, **__: object) -> None:

@@ -26,7 +26,7 @@ from nlu.registry import Registry, read_manifest, write_manifest
 from tests.command import Frontdesk
 from tests.service import KeywordUnderstander, Widget, running
 from tests.test_collect import KEEPER
-from tests.test_nlu_registry import model
+from tests.test_nlu_registry import added, model
 
 WORD = "pemmican"
 """What nobody else would say."""
@@ -274,7 +274,7 @@ def test_models_that_learnt_from_what_was_erased_are_known(tmp_path: Path) -> No
         ("newest", [key, other], now - timedelta(days=1)),
         ("later", [key], now + timedelta(days=1)),  # a new conversation under the old name
     ):
-        registry.add(lineage(tmp_path / "made", name, *keys, created=created))
+        added(registry, lineage(tmp_path / "made", name, *keys, created=created))
     registry.promote("newest")
     registry.decide("learnt", {"held": True, "replay": {"changes": [{"texts": [WORD, "others"]}]}})
     for name, shown in (("other", "theirs"), ("newest", "other words"), ("later", WORD)):
@@ -328,7 +328,7 @@ def test_the_command_asks_says_what_goes_and_keeps_a_receipt(
     registry = Registry(home)
     now = datetime.now(UTC)
     made = lineage(tmp_path / "made", "m1", lineage_key("journal", "web-1", "1"), created=now)
-    registry.add(made)
+    added(registry, made)
 
     unknown = frontdesk("erase", "--customer", "nobody", "--yes")
     assert (unknown.code, unknown.out) == (1, "")

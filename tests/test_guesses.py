@@ -35,7 +35,7 @@ from nlu.understand import Insight, load_model
 from tests.command import EXAMPLES
 from tests.demo import DATA
 from tests.seer import Seer, said
-from tests.test_nlu_registry import model
+from tests.test_nlu_registry import added, model
 
 
 def tried(sure: float, answered: float, wrong: float) -> Choice:
@@ -108,11 +108,13 @@ def test_a_retrain_learns_from_guesses_only_if_the_gate_finds_that_they_help(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, after: float, *, held: bool, kept: str
 ) -> None:
     settings, registry = Settings(home=tmp_path, data=DATA), Registry(tmp_path)
-    made = registry.manifest(registry.add(model(tmp_path / "made", "first")))
+    made = registry.manifest(added(registry, model(tmp_path / "made", "first")))
 
     def trained(*_: object, learned: Learned, **__: object) -> Manifest:
         assert [one.text for one in learned.guesses] == ["box | 0.9"]
-        registry.shelve(model(tmp_path / "made", "second"))
+        second = model(tmp_path / "made", "second")
+        registry.sign(second)
+        registry.shelve(second)
         return registry.manifest("second")
 
     reasons = (Reason("accuracy", "It is worse."),) * held

@@ -40,10 +40,18 @@ def model(folder: Path, name: str, created: str = "2026-01-01T00:00:00+00:00", d
     return directory
 
 
+def added(registry: Registry, directory: Path) -> str:
+    """As a model that was trained here, and promoted."""
+    registry.sign(directory)
+    registry.add(directory)
+    registry.promote(directory.name)
+    return directory.name
+
+
 def registry(tmp_path: Path, *names: str) -> Registry:
     found = Registry(tmp_path / "home")
     for day, name in enumerate(names, 1):
-        found.add(model(tmp_path / "made", name, f"2026-01-{day:02}T00:00:00+00:00"))
+        added(found, model(tmp_path / "made", name, f"2026-01-{day:02}T00:00:00+00:00"))
     return found
 
 
@@ -53,7 +61,7 @@ def test_a_manifest_survives_its_directory(tmp_path: Path) -> None:
     assert set(manifest.files) == {"model.safetensors", "report/index.html"}
 
 
-def test_an_added_model_is_current_and_listed_newest_first(tmp_path: Path) -> None:
+def test_a_promoted_model_is_current_and_listed_newest_first(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1", "m2")
     assert home.current_id() == "m2"
     assert home.current() == home.folder / "m2"
@@ -150,6 +158,7 @@ def test_a_harmed_model_is_refused_with_a_sentence_and_the_last_good_one_serves(
 def test_adding_a_harmed_model_changes_nothing(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1")
     bad = model(tmp_path / "made", "m2")
+    home.sign(bad)
     spoil_weights(bad)
     with pytest.raises(ModelError):
         home.add(bad)
@@ -177,7 +186,9 @@ def test_a_model_that_is_held_is_served_only_if_a_person_promotes_it(tmp_path: P
 
 def test_a_model_can_be_put_on_the_shelf_without_being_served(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1")
-    assert home.shelve(model(home.folder / ".made", "m2")) == "m2"
+    made = model(home.folder / ".made", "m2")
+    home.sign(made)
+    assert home.shelve(made) == "m2"
     assert home.current_id() == "m1"
     assert {manifest.id for manifest in home.list()} == {"m1", "m2"}
 

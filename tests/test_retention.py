@@ -29,7 +29,7 @@ from nlu.lineage import lineage_key, write_lineage
 from nlu.registry import Registry, read_manifest, write_manifest
 from tests.command import Frontdesk
 from tests.service import running
-from tests.test_nlu_registry import model
+from tests.test_nlu_registry import added, model
 
 NOW = 1_800_000_000.0
 ME = Claimant("me", ("signed",), 60, 86400)
@@ -138,7 +138,7 @@ async def test_what_was_said_in_a_conversation_that_is_gone_is_another_ones_than
     assert named == {"older": "older", "old": "old", apart: apart}
 
     registry = Registry(tmp_path)
-    registry.add(learnt(tmp_path / "made", lineage_key("journal", "old", "1")))
+    added(registry, learnt(tmp_path / "made", lineage_key("journal", "old", "1")))
     gone = await journal.erase(Whose(("old",)))
     assert {key[1] for key in gone.utterances} == {"old", apart}
     assert learnt_from(tmp_path, [("journal", apart, "1")]) == ["m1"]

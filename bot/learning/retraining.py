@@ -17,6 +17,7 @@ from bot.journal.values import Utterance
 from bot.learning.change import beside_decision
 from bot.learning.guessing import NEWEST, with_guesses
 from bot.learning.labels import Found, orders_in, to_learn
+from bot.learning.shelf import registry_of
 from nlu.base_model import BUILT_IN
 from nlu.data.examples import TrainingData
 from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
@@ -68,7 +69,7 @@ class Retrained:
 
 def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     """Raises DataError, ModelError and NoRoom; the current model stays then."""
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     current = registry.usable()
     data = read_training_data(wish.data)
     found = to_learn(settings, data)
@@ -102,7 +103,7 @@ def better_with_guesses(
     settings: Settings, made: Manifest, found: Found, asked: tuple[Wish, TrainingOptions], screen: Screen
 ) -> Manifest:
     """A second model, which learnt from the first one's confident guesses too, if the gate finds it the better one."""
-    registry, orders = Registry(settings.home), orders_in(read_training_data(asked[0].data), settings)
+    registry, orders = registry_of(settings), orders_in(read_training_data(asked[0].data), settings)
     first = registry.directory(made.id)
     more = with_guesses(found.learned, _unlabelled(screen), models.for_texts(first, settings), orders)
     if not more.guesses:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from bot.config import Settings
+from bot.learning.shelf import registry_of
 from bot.printed import print_json
-from nlu.registry import Manifest, ModelError, Registry, check_directory, read_manifest
+from nlu.registry import Manifest, ModelError, Registry, read_manifest
 
 models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=True)
 
@@ -22,7 +23,7 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name in the regist
 @models_cli.command("list")
 def models_list(as_json: AsJson = False) -> None:
     """The registry's models, the newest first; `*` marks the current one, `-` one that is held."""
-    registry = Registry(Settings.read().home)
+    registry = registry_of(Settings.read())
     rows = registry.list()
     if as_json:
         print_json([_model_json(registry, manifest) for manifest in rows])
@@ -55,7 +56,7 @@ def _print_models(registry: Registry, rows: list[Manifest]) -> None:
 
 def _tell_if_refused(registry: Registry, current: str) -> None:
     try:
-        check_directory(registry.directory(current))
+        registry.check(current)
     except ModelError as problem:
         print(f"The current model is refused. {problem}", file=sys.stderr)
 
@@ -64,7 +65,7 @@ def _tell_if_refused(registry: Registry, current: str) -> None:
 def models_show(model: Name) -> None:
     """A model's manifest, what the gate said of it, and where the pages about it lie."""
     settings = Settings.read()
-    directory, registry = directory_of(settings, model), Registry(settings.home)
+    directory, registry = directory_of(settings, model), registry_of(settings)
     manifest = read_manifest(directory)
     decision = registry.decision(manifest.id)
     pages = {"report": directory / "report" / "index.html", "page": registry.page(manifest.id)}
@@ -108,7 +109,7 @@ def models_gate(
     screen = Console(stderr=True, soft_wrap=True)
     decision = retraining.decided(settings, pair, data or settings.data, turns, screen)
     if html is not None:
-        write_page(html, Registry(settings.home), pair, examples_of(data or settings.data), decision)
+        write_page(html, registry_of(settings), pair, examples_of(data or settings.data), decision)
         print(f"What it changes: {html}", file=sys.stderr)
     if as_json:
         print_json(decision.to_json())
@@ -121,14 +122,14 @@ def models_gate(
 @models_cli.command("promote")
 def models_promote(model_id: str) -> None:
     """Make a model the one that `frontdesk run` serves, also one that is held."""
-    Registry(Settings.read().home).promote(model_id)
+    registry_of(Settings.read()).promote(model_id)
     print(f"{model_id} is current; a running service takes it up.")
 
 
 @models_cli.command("rollback")
 def models_rollback() -> None:
     """Go back to the model that was served before; the current one is held."""
-    registry = Registry(Settings.read().home)
+    registry = registry_of(Settings.read())
     current, before = registry.current_id(), registry.rollback()
     print(f"{before} is current; a running service takes it up. {current} is held.")
 
@@ -138,13 +139,59 @@ def models_prune(
     keep: Annotated[int, typer.Option(min=1, help="So many of the newest stay.")] = 5,
 ) -> None:
     """Remove old models; the current one and the one before it stay in any case."""
-    gone = Registry(Settings.read().home).prune(keep)
+    gone = registry_of(Settings.read()).prune(keep)
     print(f"Removed: {', '.join(gone)}" if gone else "There is none to remove.")
+
+
+@models_cli.command("add")
+def models_add(directory: Annotated[Path, typer.Argument(help="A model directory, signed by a trusted key.")]) -> None:
+    """Take a model that was made elsewhere into the registry; the current one stays."""
+    model = registry_of(Settings.read()).add(directory)
+    print(f"{model} is in the registry; `frontdesk models promote {model}` makes it current.")
+
+
+@models_cli.command("sign")
+def models_sign(model: Name) -> None:
+    """Vouch for a model: sign it with this machine's key."""
+    settings = Settings.read()
+    registry, directory = registry_of(settings), directory_of(settings, model)
+    registry.sign(directory)
+    print(f"{directory} is signed by {registry.keys.own()}.")
+
+
+@models_cli.command("keys")
+def models_keys(
+    *,
+    new: Annotated[bool, typer.Option("--new", help="Make another key; the old one's models stay trusted.")] = False,
+) -> None:
+    """The public keys whose models are served; `*` marks this machine's own."""
+    keys = registry_of(Settings.read()).keys
+    own = keys.renew() if new else keys.own()
+    if own:
+        print(f"* {own}")
+    for key, name in keys.trusted().items():
+        print(f"  {key}  {name}".rstrip())
+    if own is None:
+        print("This machine has no key yet: the first training makes one.", file=sys.stderr)
+
+
+@models_cli.command("trust")
+def models_trust(key: str, name: Annotated[str, typer.Argument(help="Whose it is.")] = "") -> None:
+    """Serve models that were signed with this public key."""
+    registry_of(Settings.read()).keys.trust(key, name)
+    print(f"Models signed by {key} are taken from now on.")
+
+
+@models_cli.command("distrust")
+def models_distrust(key: str) -> None:
+    """Refuse models that were signed with this public key."""
+    registry_of(Settings.read()).keys.distrust(key)
+    print(f"Models signed by {key} are refused from now on.")
 
 
 def directory_of(settings: Settings, model: str | None) -> Path:
     """Of a model's directory or name; without, of the current model. Raises ModelError."""
-    registry = Registry(settings.home)
+    registry = registry_of(settings)
     if model is not None:
         return Path(model) if Path(model).exists() or Path(model).name != model else registry.directory(model)
     found, current = registry.usable(), registry.current_id()

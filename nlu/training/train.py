@@ -128,6 +128,7 @@ def _check_free(out: Path) -> None:
 
 def _deliver(directory: Path, out: Path | Registry, promote: bool) -> None:
     if isinstance(out, Registry):
+        out.sign(directory)
         (out.take if promote else out.shelve)(directory)
         return
     if out.exists():
