@@ -21,7 +21,7 @@ from bot.journal.errors import (
 from bot.journal.journal import Journal
 from bot.journal.schema import STEPS
 from bot.journal.tables import VERSION
-from bot.journal.values import ActionStatus, Step
+from bot.journal.values import ActionStatus, Attached, Step
 from bot.messages import Author, Button, Card, Event, Inbound, Outbound, Owner, Source, Turn
 
 
@@ -57,6 +57,20 @@ async def test_a_message_gets_the_next_number_and_waits(journal: Journal) -> Non
     assert waiting[1].inbound == said("two", "m2", payload="/two", metadata={"page": "/lamps"})
     assert second.entry == await journal.entry("c1", 2)
     assert second.entry.message_id == "m2"
+
+
+async def test_what_came_with_messages_is_found_by_their_numbers(journal: Journal) -> None:
+    picture = {"kind": "image", "reference": "7", "type": "", "name": 'a "quoted" name', "size": None}
+    await journal.accept(said('"attachments": [1]', "m1", metadata={"page": '"attachments":'}))
+    await journal.accept(said("look", "m2", metadata={"attachments": [picture, 7, picture]}))
+    await journal.accept(said("look", "m3", metadata={"attachments": "x"}))
+    await journal.accept(said("look", "m4", metadata={"attachments": [picture]}))
+    await journal.accept(said("look", "m1", "c2", metadata={"attachments": [picture]}))
+
+    both = Attached("web", [picture, picture])
+    assert await journal.attached("c1", 0, 9) == {2: both, 4: Attached("web", [picture])}
+    assert await journal.attached("c1", 1, 2) == {2: both}
+    assert await journal.attached("c1", 2, 3) == {}
 
 
 async def test_a_message_sent_again_is_the_same_message(journal: Journal) -> None:
