@@ -61,7 +61,7 @@ def main() -> None:
         if stream is not None:  # closed by whoever started us
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # what Python opens can
     try:
-        cli()
+        _run()
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as problem:
@@ -70,6 +70,15 @@ def main() -> None:
             traceback.print_exc()
         print(f"frontdesk: {sentence}", file=sys.stderr)
         sys.exit(code)
+
+
+def _run() -> None:
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        cli()
+        return
+    from nlu.training.together import run
+
+    run(cli)
 
 
 def _stop(number: int, _: Any) -> None:

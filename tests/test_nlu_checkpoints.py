@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from nlu.registry import UNFINISHED, Registry
-from nlu.training.options import Step, TrainingOptions, Tune
+from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
+from nlu.types import Tune
 from tests.test_nlu_model import OPTIONS, write_data
 
 HOW = replace(OPTIONS, epochs=2, averaged=2, held_out_parts=2, dropout=0.1, log_to="none")

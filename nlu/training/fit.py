@@ -19,7 +19,8 @@ from nlu.training.adapters import adapted
 from nlu.training.checkpoints import Checkpoints
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import Prepared
-from nlu.training.variation import varied
+from nlu.training.team import team
+from nlu.training.variation import Seen, varied
 from nlu.types import Tune
 
 RIDGE = 0.02
@@ -100,21 +101,25 @@ def _tuned(
     optimizer, schedule = _optimizer(network, options, _steps(len(rows), options))
     shuffle = random.Random(options.seed * 1000 + turn)  # noqa: S311  # must be repeatable, keeps no secret
     course, name = _Course(network, optimizer, schedule, shuffle), f"{stage.name}-{turn}"
-    done = course.restored(stage.checkpoints.read(name))
+    together = team()
+    done = course.restored(together.told(lambda: stage.checkpoints.read(name)))
+    together.begin_alike(weight for _, weight in network.learnt())
     encoder.tuned_layers.eval()
     for number in range(done + 1, options.epochs + 1):
         encoder.tuned_layers.train()
         total = 0.0
         for batch in _batches(prepared, rows, options.batch, shuffle):
-            loss = _loss(network, prepared, batch, options, shuffle)
+            seen = [varied(prepared, row, options, shuffle) for row in batch]
+            loss = _loss(network, prepared, (batch, seen), options)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            together.add_up(weight for _, weight in network.learnt() if weight.requires_grad)
             nn.utils.clip_grad_norm_(encoder.tuned_layers.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             total += float(loss.detach()) * len(batch)
         encoder.tuned_layers.eval()
-        stage.after_epoch(network, Epoch(turn * options.epochs + number, total / len(rows)))
+        stage.after_epoch(network, Epoch(turn * options.epochs + number, together.total(total) / len(rows)))
         stage.checkpoints.write(name, course.state(number))
     if adapters is not None:
         adapters.merge_and_unload()
@@ -207,17 +212,18 @@ def _batches(prepared: Prepared, rows: Sequence[int], size: int, shuffle: random
 
 
 def _loss(
-    network: Network, prepared: Prepared, batch: Sequence[int], options: TrainingOptions, shuffle: random.Random
+    network: Network, prepared: Prepared, batch: tuple[Sequence[int], Sequence[Seen]], options: TrainingOptions
 ) -> Tensor:
-    """Cross-entropy of intents and tags."""
-    seen = [varied(prepared, row, options, shuffle) for row in batch]
+    """Cross-entropy of intents and tags: this process's part of the batch's loss."""
+    rows, seen = list(team().share(batch[0])), team().share(batch[1])
+    if not rows:
+        return torch.zeros((), device=prepared.intents.device, requires_grad=True)
     hidden, mask = stacked([states for states, _ in seen])
     _, scores, tags = network.heads(hidden, mask)
-    intents, counting = prepared.intents[list(batch)], prepared.weights[list(batch)]
-    loss = intent_losses(scores, intents, options) @ counting / len(batch)
+    loss = intent_losses(scores, prepared.intents[rows], options) @ prepared.weights[rows] / len(batch[0])
     if tags is not None:
         wanted = nn.utils.rnn.pad_sequence([tags for _, tags in seen], True, IGNORED)
-        learnt = (wanted != IGNORED).sum().clamp(min=1)
+        learnt = torch.stack([(tags != IGNORED).sum() for _, tags in batch[1]]).sum().clamp(min=1)
         summed = functional.cross_entropy(tags.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
         loss = loss + options.tag_weight * summed / learnt
     return loss

@@ -25,6 +25,7 @@ from nlu.training.options import Progress, Step, TrainingOptions
 from nlu.training.pack import pack
 from nlu.training.progress import Work
 from nlu.training.split import stratified
+from nlu.training.together import ask_for_help
 from nlu.training.train import settled
 from nlu.types import Understanding
 from nlu.understand import load_model
@@ -58,6 +59,7 @@ def _fold(data: TrainingData, out: NDArray[np.bool_]) -> tuple[TrainingData, lis
 def _asked(data: TrainingData, held: Sequence[Example], options: TrainingOptions, progress: Progress) -> Pairs:
     options = settled(options, data)
     with tempfile.TemporaryDirectory() as scratch, opened("none", Path(scratch), {}) as log:
+        ask_for_help(data, options)
         trained, _ = learn(data, options, datetime.now(UTC), Diary(Work(amount(data, options), progress), log))
         directory = Path(scratch) / "model"
         directory.mkdir()

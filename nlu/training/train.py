@@ -27,6 +27,7 @@ from nlu.training.options import Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
 from nlu.training.progress import Work, silent
 from nlu.training.report import Story, write_training_report
+from nlu.training.together import ask_for_help
 from nlu.types import Tune
 from nlu.understand import Model, load_model
 
@@ -70,6 +71,8 @@ def train(
         directory.mkdir()
         if why:
             work.tell(f"All is trained, not the head alone: {why}.")
+        if kept is None:
+            ask_for_help(examples, options)
         trained, story = learn(examples, options, made, Diary(work, log, checkpoints), kept)
         before = read_lineage(last) if last and kept else frozenset()  # the layers learnt from those
         write_lineage(directory, {*before, *used(given, learned)})
