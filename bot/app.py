@@ -15,13 +15,14 @@ from aiohttp import web
 from bot import interpreter, metrics
 from bot.actions import ActionRunner, InProcess, OverHttp
 from bot.agents import Agents
-from bot.channels.calls import Caller
 from bot.channels.intake import Intake
+from bot.channels.mailbox import reading
 from bot.channels.media import Media, MediaLimits
 from bot.channels.media_types import TYPES
 from bot.channels.model import ModelDoor
 from bot.channels.rest import RestDoor, RestLimits
 from bot.channels.set_up import set_up
+from bot.channels.transports import Transports
 from bot.channels.webhooks import WebhookDoor
 from bot.channels.widget import WidgetDoor, WidgetLimits
 from bot.config import Settings, address
@@ -105,7 +106,7 @@ async def serving(
         stack.push_async_callback(actions.close)
         signer = Signer(load_key(settings.home, settings.secret))
         connectors = set_up(settings)
-        calls = Caller(settings.delivery_timeout)
+        calls = Transports(settings.delivery_timeout)
         stack.push_async_callback(calls.close)
         sender = Sender(calls)
         signals = Signals(connectors, sender)
@@ -150,10 +151,17 @@ async def serving(
         assert runner.server is not None
         close_doors = stack.enter_context(accepting(listener, runner.server, rest))
         stack.push_async_callback(_drain, close_doors, health, widget, dispatcher)
+        await stack.enter_async_context(reading(connectors.values(), intake, sessions))
         starting = asyncio.create_task(_answer_when_loaded(language, dispatcher), name="answering")
         stack.callback(starting.cancel)
-        url = address(*listener.getsockname()[:2])
-        yield Service(url, journal, sessions, signer, redis_in_words(settings), database_in_words(settings))
+        yield Service(
+            address(*listener.getsockname()[:2]),
+            journal,
+            sessions,
+            signer,
+            redis_in_words(settings),
+            database_in_words(settings),
+        )
 
 
 async def _answer_when_loaded(language: Language, dispatcher: Dispatcher) -> None:

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from bot.channels.chatwoot import ChatwootSettings
+from bot.channels.email import EmailSettings
 from bot.channels.guard import origin_of
 from bot.channels.line import LineSettings
 from bot.channels.media_types import TYPES
@@ -166,6 +167,7 @@ class Settings(BaseSettings):
         description="Where the service is for the world, `https://chat.example.com`; some channels sign that address.",
     )
     chatwoot: ChatwootSettings | None = Field(None, description="Chatwoot, as an Agent Bot.")
+    email: EmailSettings | None = Field(None, description="E-mail, by a mailbox of yours.")
     instagram: InstagramSettings | None = Field(None, description="Instagram, by a professional account.")
     line: LineSettings | None = Field(None, description="LINE, by an official account.")
     messenger: MessengerSettings | None = Field(None, description="Facebook Messenger, by a page.")

@@ -38,6 +38,7 @@ _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 ACCEPTED = Counter("frontdesk_messages_accepted", "Messages durably accepted", ["channel"])
 REFUSED = Counter("frontdesk_messages_refused", "Messages refused at the door", ["code"])
 IGNORED = Counter("frontdesk_events_ignored", "What providers told that matters to nobody", ["channel", "kind"])
+MAILBOX_FAILURES = Counter("frontdesk_mailbox_failures", "Tries to read a mailbox that failed", ["channel"])
 RECEIPTS = Counter("frontdesk_receipts", "What providers told of messages that they took", ["channel", "arrival"])
 TURNS = Counter("frontdesk_turns", "Turns committed", ["channel"])
 FAILED_TURNS = Counter("frontdesk_turns_failed", "Turns that raised or took too long", ["kind"])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import typer
 
-from bot.channels.calls import Caller
 from bot.channels.connector import Check, Connector
 from bot.channels.set_up import set_up
+from bot.channels.transports import Transports
 from bot.channels.verdict import Answer, Call, Outcome, Silence
 from bot.config import Settings, channels, environment_name
 from bot.printed import print_json, print_table
@@ -64,12 +64,14 @@ def chosen(settings: Settings, name: str) -> Connector:
 
 
 async def findings(connector: Connector, settings: Settings) -> list[Finding]:
-    caller = Caller(settings.delivery_timeout)
+    caller = Transports(settings.delivery_timeout)
     try:
         found = [await _ask(caller, check) for check in _credentials(connector)]
         if not any(one.wrong for one in found):  # nothing else can be right then
             found += [await _ask(caller, check) for check in connector.checks(settings.public_url)]
-        return [*found, await _reached(caller, connector, settings.public_url)]
+        if connector.mailbox() is None:
+            found.append(await _reached(caller, connector, settings.public_url))
+        return found
     finally:
         await caller.close()
 
@@ -88,11 +90,11 @@ def _credentials(connector: Connector) -> tuple[Check, ...]:
     return (Check("The credentials", asked, judge),) if asked else ()
 
 
-async def _ask(caller: Caller, check: Check) -> Finding:
+async def _ask(caller: Transports, check: Check) -> Finding:
     return Finding(check.what, check.judge(await caller.call(check.call)))
 
 
-async def _reached(caller: Caller, connector: Connector, public_url: str) -> Finding:
+async def _reached(caller: Transports, connector: Connector, public_url: str) -> Finding:
     """An unsigned request is refused by us, and by nobody else in just this way."""
     what = "The webhook's address"
     if not public_url:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +50,23 @@ class Check:
     """None if all is well, or a sentence that says what is wrong and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Where messages lie until we fetch them, for want of a provider that brings them."""
+
+    url: str
+    """`imaps://...`."""
+    user: str
+    password: str = field(repr=False)
+    folder: str = "INBOX"
+    every: float = 10.0
+    """Seconds between two looks."""
+    days: int = 3
+    """What is older is left alone."""
+    hourly: int = 30
+    """Messages of one customer that are taken in an hour."""
+
+
 class Connector(ABC):
     """One account of one channel. Subclasses are frozen dataclasses; the fields without a default come first."""
 
@@ -72,6 +89,10 @@ class Connector(ABC):
     @abstractmethod
     def render(self, delivery: Delivery) -> tuple[Call, ...]:
         """The calls that show the entry to the customer, in order; the same ones each time."""
+
+    def mailbox(self) -> Mailbox | None:
+        """None: the provider calls our webhook. Else each mail is the body of a Request, and nobody may bring one."""
+        return None
 
     def render_late(self, delivery: Delivery) -> tuple[Call, ...]:
         """As `render`, once `capabilities.window` has closed: what the provider still takes, a template say."""

@@ -40,7 +40,8 @@ class WebhookDoor:
         """All that is in it, in order. If a message cannot be stored, the provider is told to send all of it again."""
         connector = self.connectors.get(request.match_info["channel"])
         came = await _received(request)
-        if connector is None or not await self._verified(connector, came):
+        called = connector is not None and connector.mailbox() is None
+        if connector is None or not called or not await self._verified(connector, came):
             metrics.REFUSED.labels("signature").inc()
             return _response(REFUSED)
         received = connector.parse(came)

@@ -1,0 +1,149 @@
+"""A folder of a mailbox, read by IMAP. What is done with a mail is kept where people see it: in the mailbox.
+
+https://www.rfc-editor.org/rfc/rfc3501. Everything that talks to the server blocks.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from imaplib import IMAP4, IMAP4_SSL
+from typing import Any, Self
+
+from bot.channels.connector import Mailbox
+from bot.channels.mail_servers import MailServer, trouble
+
+LARGEST = 1 << 20
+"""Bytes of a mail that are fetched: behind them are attachments."""
+READ, LEFT = r"\Seen", r"\Flagged"
+"""What a mail is marked with that was taken, and one that is left to people: it stays unread, with a star."""
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+class MailboxError(Exception):
+    """The mailbox cannot be read; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Open from `open` to `close`. Every method raises MailboxError, and then the folder is of no use any more."""
+
+    imap: IMAP4
+    path: str
+    """With UIDVALIDITY: while it is the same, a UID names the same mail."""
+
+    @classmethod
+    def open(cls, mailbox: Mailbox, seconds: float) -> Self:
+        """`seconds`: for each answer of the server."""
+        imap = _connected(MailServer.of(mailbox.url), seconds)
+        try:
+            _log_in(imap, mailbox)
+            _select(imap, mailbox.folder)
+            return cls(imap, f"/{mailbox.folder};UIDVALIDITY={_text(imap.response('UIDVALIDITY')[1])}")
+        except BaseException:
+            _shut(imap)
+            raise
+
+    def unread(self, since: date) -> list[str]:
+        """UIDs of the mails that nobody has read or put a star on, the oldest first."""
+        with _told():
+            self.imap.noop()  # some servers tell of new mail only then
+            day = f"{since.day:02}-{_MONTHS[since.month - 1]}-{since.year}"
+            found = _ok(self.imap.uid("SEARCH", "UNSEEN", "UNFLAGGED", "UNDELETED", "SINCE", day))
+            return sorted(_text(found).split(), key=int)
+
+    def name(self, uid: str) -> str:
+        """The mail's, as RFC 5092 writes it."""
+        return f"{self.path}/;UID={uid}"
+
+    def fetch(self, uid: str) -> bytes | None:
+        """The mail, or the beginning of a large one; it stays unread. None: it is gone."""
+        with _told():
+            parts = _ok(self.imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)"))
+            return next((part[1] for part in parts if isinstance(part, tuple) and b"BODY[" in part[0]), None)
+
+    def mark(self, uid: str, flag: str) -> None:
+        with _told():
+            _ok(self.imap.uid("STORE", uid, "+FLAGS.SILENT", f"({flag})"))
+
+    def interrupt(self) -> None:
+        """From another thread: whoever waits for an answer waits no longer."""
+        with suppress(OSError):
+            self.imap.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        _shut(self.imap)
+
+
+def _connected(server: MailServer, seconds: float) -> IMAP4:
+    with _told():
+        if server.tls:
+            return IMAP4_SSL(server.host, server.port, ssl_context=ssl.create_default_context(), timeout=seconds)
+        imap = IMAP4(server.host, server.port, timeout=seconds)
+    if not server.here:
+        _secure(imap)
+    return imap
+
+
+def _secure(imap: IMAP4) -> None:
+    try:
+        if "STARTTLS" not in imap.capabilities:
+            raise MailboxError("The mail server offers no STARTTLS: use imaps://, or the port at which it does.")
+        with _told():
+            imap.starttls(ssl.create_default_context())
+    except MailboxError:
+        _shut(imap)
+        raise
+
+
+def _log_in(imap: IMAP4, mailbox: Mailbox) -> None:
+    if not mailbox.password.isascii() or not mailbox.user.isascii():
+        raise MailboxError("IMAP's login takes plain letters, digits and signs alone: choose another password.")
+    with _told("The mail server does not take user and password; some want a password made for one program."):
+        imap.login(_quoted(mailbox.user), mailbox.password)
+
+
+def _select(imap: IMAP4, folder: str) -> None:
+    with _told(f"The mailbox has no folder {folder} that may be changed; look at its name and rights."):
+        _ok(imap.select(_quoted(folder)))
+
+
+def _quoted(text: str) -> str:
+    """The library does so with passwords alone."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+@contextmanager
+def _told(refused: str = "The mail server refuses; its log may say why.") -> Iterator[None]:
+    """Every failure as a MailboxError; `refused` says what it means that the server says no."""
+    try:
+        yield
+    except IMAP4.readonly:
+        raise MailboxError(refused) from None
+    except IMAP4.abort as error:
+        raise MailboxError(trouble(error)) from None
+    except IMAP4.error:
+        raise MailboxError(refused) from None
+    except (OSError, ValueError) as error:
+        raise MailboxError(trouble(error)) from None
+
+
+def _ok(answer: tuple[str, list[Any]]) -> list[Any]:
+    if answer[0] != "OK":
+        raise IMAP4.error
+    return answer[1]
+
+
+def _text(answer: list[Any]) -> str:
+    """The first line that is one."""
+    return next((line.decode("ascii", "replace") for line in answer or [] if isinstance(line, bytes)), "")
+
+
+def _shut(imap: IMAP4) -> None:
+    with suppress(OSError):
+        imap.shutdown()
