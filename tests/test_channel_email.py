@@ -370,6 +370,24 @@ def test_nothing_that_a_customer_wrote_becomes_a_header() -> None:
     assert part(found, "plain") == "answer\n"
 
 
+def test_the_long_ids_of_some_programs_stay_as_they_are() -> None:
+    """The library's own way of folding encodes what has more than 78 letters."""
+    long = f"<{'A' * 90}@eurprd04.prod.outlook.com>"
+    found = sent("answer", {**TO, "in_reply_to": long, "references": f"{long} {long}"})
+    assert (found["In-Reply-To"], found["References"]) == (long, f"{long} {long}")
+    assert "Bcc" not in sent("answer", {**TO, "references": f"{long}\r\nBcc: eve@evil.example"})
+
+
+@given(
+    title=st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=200), ours=st.text('aü, "<>漢', max_size=60)
+)
+def test_any_subject_and_any_name_arrive(title: str, ours: str) -> None:
+    found = sent("answer", {**TO, "subject": title}, sender=ours)
+    assert found["Subject"] == f"Re: {' '.join(title.split()) or 'Your message'}"
+    assert found["From"].addresses[0].addr_spec == "support@shop.example"
+    assert max(map(len, found.as_bytes().split(b"\n"))) < 998
+
+
 def test_without_a_subject_there_is_one() -> None:
     assert sent("answer", {"to": "ada@x.org", "subject": ""})["Subject"] == "Re: Your message"
 

@@ -26,6 +26,7 @@ from bot.journal.values import DeliveryState
 from bot.simulators.email import MailServers
 from bot.simulators.imap_server import LEFT, READ, StoredMail
 from bot.simulators.simulator import Event, Simulator
+from tests.command import environment, ran
 from tests.deliveries import settled
 from tests.service import running
 from tests.test_simulators import talking
@@ -294,6 +295,18 @@ async def test_what_is_wrong_is_a_sentence() -> None:
         wrong = await checked(mails, imap=f"imaps://localhost:{port}", smtp=f"smtps://localhost:{port + 1}")
         assert all("speaks no TLS" in str(one) for one in wrong.values()), wrong
         mails.faults.clear()
+
+
+async def test_the_mail_servers_are_played_in_the_terminal(tmp_path: Path) -> None:
+    async with simulated().open() as free:
+        port = int(free.url.rpartition(":")[2])
+    sample = MailServers.sample(f"http://127.0.0.1:{port}")
+    env = environment(tmp_path, **{f"FRONTDESK_EMAIL__{key.upper()}": str(value) for key, value in sample.items()})
+    async with running(tmp_path / "service", email=sample):
+        words = ("channels", "simulate", "email", "--port", port)
+        ended = await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n")
+    assert ended.code == 0, ended.err
+    assert "< answer" in ended.out
 
 
 # TLS

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import format_datetime, formataddr
 
 from pydantic import Field, SecretStr, field_validator
 
 from bot.channels import smtp
 from bot.channels.capabilities import Capabilities, Markup
 from bot.channels.connector import Check, Connector, Mailbox, Signing, with_headers
-from bot.channels.email_mails import ADDRESS, ADDRESS_CHARS, Mail
+from bot.channels.email_mails import ADDRESS, ADDRESS_CHARS, MESSAGE_ID, Mail
 from bot.channels.email_reports import is_report, read_report
 from bot.channels.mail_servers import MailServer, credentials
 from bot.channels.received import Received, Request
@@ -26,7 +28,7 @@ from bot.channels.verdict import Call, Fate, Outcome, Silence, Verdict
 from bot.journal.values import Delivery
 from bot.mails import parsed
 from bot.messages import Author
-from bot.wire import Malformed
+from bot.wire import Malformed, clean_text
 
 CAPABILITIES = Capabilities(longest=sys.maxsize)
 CAPABILITIES_OF_HTML = replace(CAPABILITIES, markup=Markup.HTML)
@@ -43,7 +45,7 @@ class EmailSettings(ChannelSettings):
     user: str = Field("", description="Who logs in; empty: the address.")
     smtp_password: SecretStr | None = Field(None, description="If sending has a password of its own.")
     smtp_user: str = Field("", description="If another one logs in to send; empty: as for the mailbox.")
-    sender: str = Field("", description="The name that customers see beside the address.")
+    sender: str = Field("", max_length=100, description="The name that customers see beside the address.")
     folder: str = Field("INBOX", description="The folder that is read, as the server names it.")
     every: float = Field(10.0, gt=0, description="Seconds between two looks into the mailbox.")
     days: int = Field(3, ge=0, description="Unread mail that is more days old is left alone.")
@@ -141,28 +143,32 @@ class Email(Connector):
         texts = [piece.text for piece in pieces(delivery, CAPABILITIES)]
         if not texts:
             return ()
-        mail = self._headed(delivery)
+        mail = EmailMessage(policy=SMTP)
         mail.set_content("\n\n".join(texts) + "\n", cte="quoted-printable")
         mail.add_alternative(_page(delivery), subtype="html", cte="quoted-printable")
         mail.set_boundary(f"=_{delivery.epoch}-{delivery.entry.seq}")  # else it is another one each time
-        envelope = {"From": self.settings.address, "To": delivery.address["to"], "Message-ID": str(mail["Message-ID"])}
-        return (Call(self.settings.smtp, mail.as_bytes(policy=SMTP), envelope, smtp.SEND),)
+        head = "".join(f"{name}: {value}\r\n" for name, value in self._head(delivery))
+        envelope = {"From": self.settings.address, "To": delivery.address["to"], "Message-ID": self._named(delivery)}
+        return (Call(self.settings.smtp, head.encode("ascii") + mail.as_bytes(), envelope, smtp.SEND),)
 
-    def _headed(self, delivery: Delivery) -> EmailMessage:
-        address, domain = delivery.address, self.settings.address.rpartition("@")[2]
-        mail = EmailMessage(policy=SMTP)
-        mail["From"] = Address(self.settings.sender, addr_spec=self.settings.address)
-        mail["To"] = Address(addr_spec=address["to"])
-        mail["Subject"] = f"Re: {address.get('subject') or NO_SUBJECT}"
-        mail["Date"] = datetime.fromtimestamp(delivery.entry.at, UTC)
-        mail["Message-ID"] = f"<{delivery.epoch}-{delivery.entry.seq}@{domain}>"
+    def _head(self, delivery: Delivery) -> Iterator[tuple[str, str]]:
+        """Written here: the library encodes long ids, which no program then finds, and loses blanks in subjects."""
+        address = delivery.address
+        title = " ".join(clean_text(str(address.get("subject", ""))).split()) or NO_SUBJECT
+        yield "From", _address(self.settings.sender, self.settings.address)
+        yield "To", address["to"]
+        yield "Subject", _folded(f"Re: {title}", "Subject")
+        yield "Date", format_datetime(datetime.fromtimestamp(delivery.entry.at, UTC))
+        yield "Message-ID", self._named(delivery)
         for name, key in (("In-Reply-To", "in_reply_to"), ("References", "references")):
-            if address.get(key):
-                mail[name] = address[key]
+            if known := MESSAGE_ID.findall(str(address.get(key, ""))):
+                yield name, "\r\n ".join(known)
         if delivery.entry.author is not Author.AGENT:  # RFC 3834: machines do not answer this
-            mail["Auto-Submitted"] = "auto-replied"
-            mail["X-Auto-Response-Suppress"] = "All"
-        return mail
+            yield "Auto-Submitted", "auto-replied"
+            yield "X-Auto-Response-Suppress", "All"
+
+    def _named(self, delivery: Delivery) -> str:
+        return f"<{delivery.epoch}-{delivery.entry.seq}@{self.settings.address.rpartition('@')[2]}>"
 
     def sign(self, call: Call, signing: Signing) -> Call:
         if call.url != self.settings.smtp:
@@ -209,6 +215,14 @@ def _refusal(code: int, step: str) -> Verdict:
         return Verdict(Fate.AMBIGUOUS, "The mail server answered something that is no answer.")
     whole = code == GOING or step not in (RECIPIENT, CONTENT)
     return Verdict(Fate.RETRY, f"The mail server takes nothing for now ({code}).", account=whole)
+
+
+def _folded(text: str, name: str) -> str:
+    return Header(text, None if text.isascii() else "utf-8", 75, name).encode(linesep="\r\n")
+
+
+def _address(name: str, address: str) -> str:
+    return formataddr((name, address)) if name.isascii() else f"{_folded(name, 'From')} <{address}>"
 
 
 def _page(delivery: Delivery) -> str:
