@@ -142,6 +142,12 @@ class Settings(BaseSettings):
     unsigned_models: Literal["refuse", "accept"] = Field(
         "refuse", description="Whether a model that nobody signed may be served; see `frontdesk models keys`."
     )
+    second_opinion: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of what reviewers label that another one is asked about, too: it counts once two agree.",
+    )
     learn_from_guesses: bool = Field(
         False,
         description="Whether `retrain` learns from a model's own sure guesses, if the gate finds that it helps.",

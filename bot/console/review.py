@@ -11,11 +11,13 @@ from bot.console.sign_in import Agent
 from bot.journal.values import Kind
 from bot.learning.deciding import BadDecision
 from bot.learning.live import LiveQueue
+from bot.learning.opinions import Agreement, Opinions, disputes_of, meaning, named, person
 from bot.learning.queue import Item
 from bot.transcripts.heard import SOURCE
 
 SHOWN = 8
 """Texts of a cluster that are shown."""
+DISPUTES = 20
 _HERE = "/console/review"
 
 Shown = Callable[..., Awaitable[web.Response]]
@@ -37,17 +39,21 @@ class ReviewPages:
         self, agent: Agent, problem: str = "", status: int = 200, wanted: int | None = None
     ) -> web.Response:
         later = self._later.setdefault(agent.name, set())
-        item = await self.live.next(later, wanted)
+        item = await self.live.next(agent.name, later, wanted)
+        found = await self.live.opinions()
         values = {
             "item": item,
             "shown": SHOWN,
-            "waiting": self.live.waiting(later),
+            "waiting": self.live.waiting(agent.name, later),
             "later": len(later),
-            "advice": self.live.queue.advice(),
+            "advice": self.live.queue.of(agent.name).advice(),
+            "agreement": Agreement.of(found).to_text(),
+            "disputes": [_dispute(one, agent.name) for one in disputes_of(found, agent.name)],
             "intents": self.live.intents,
             "articles": self.live.articles,
             "talk": _conversation(item),
             "problem": problem,
+            "most_disputes": DISPUTES,
         }
         return await self.show("review.html", agent, "review", status=status, **values)
 
@@ -55,11 +61,16 @@ class ReviewPages:
         """What a form of the page asks for. A question that somebody else answered meanwhile is left as it is."""
         deed, later = "guess" if "guess" in form else form.get("deed", ""), self._later.setdefault(agent.name, set())
         asked = form.get("item", "")
-        item = self.live.find(int(asked)) if asked.isdecimal() else None
+        item = self.live.find(agent.name, int(asked)) if asked.isdecimal() else None
         if deed == "undo" and (number := await self.live.undo(agent.name)) is not None:
             return web.Response(status=303, headers={"Location": f"{_HERE}?item={number}"})
         if deed == "again":
             later.clear()
+        elif "concede" in form and asked.isdecimal():
+            try:
+                await self.live.concede(int(asked), form["concede"], agent.name)
+            except BadDecision as bad:
+                return await self._page(agent, str(bad), 409)
         elif deed == "later" and item is not None:
             later.add(item.number)
         elif item is not None and deed != "undo":
@@ -83,6 +94,12 @@ class ReviewPages:
         if kind is Kind.ARTICLE and label not in self.live.articles:
             raise BadDecision("Choose an article of the knowledge base.")
         await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
+
+
+def _dispute(found: Opinions, name: str) -> dict[str, object]:
+    mine = next(one for one in found.standing if person(one.reviewer) == person(name))
+    others = [(one.reviewer, named(one)) for one in found.standing if meaning(one) != meaning(mine)]
+    return {"number": found.utterance.id, "text": found.utterance.text, "mine": named(mine), "others": others}
 
 
 def _conversation(item: Item | None) -> str:

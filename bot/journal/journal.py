@@ -329,6 +329,10 @@ class Journal:
         """The last word on each utterance."""
         return await self._read(reviews.decided)
 
+    async def opinions(self) -> list[Reviewed]:
+        """Every word of everybody, in their order."""
+        return await self._read(reviews.all_words)
+
     async def unreviewed(self, limit: int) -> list[Utterance]:
         """The last kept first, without answers to a form's question."""
         return await self._read(reviews.undecided, limit)

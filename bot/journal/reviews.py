@@ -54,13 +54,18 @@ def undo(connection: Connection, reviewer: str) -> list[int]:
 
 def decided(connection: Connection) -> list[Reviewed]:
     """The last word on each utterance, in the order of the utterances."""
-    query = _decided().order_by(utterances.c.id)
+    query = _words().where(_LAST).order_by(utterances.c.id)
     return [_reviewed(row) for row in connection.execute(query).mappings()]
 
 
-def _decided() -> Select[tuple[object, ...]]:
+def all_words(connection: Connection) -> list[Reviewed]:
+    """Every word on every utterance, in the order in which they were said."""
+    return [_reviewed(row) for row in connection.execute(_words().order_by(reviews.c.id)).mappings()]
+
+
+def _words() -> Select[tuple[object, ...]]:
     said = (reviews.c[name].label(f"review_{name}") for name in ("decision", "kind", "label", "reviewer", "at"))
-    return select(utterances, *said).join(reviews, reviews.c.utterance_id == utterances.c.id).where(_LAST)
+    return select(utterances, *said).join(reviews, reviews.c.utterance_id == utterances.c.id)
 
 
 def undecided(connection: Connection, limit: int) -> list[Utterance]:

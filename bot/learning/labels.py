@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.config import Settings
@@ -17,6 +17,7 @@ from bot.desk import NoLog, with_journal
 from bot.dialogue.requests import HUMAN
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Reviewed, Utterance
+from bot.learning.opinions import opinions, settled
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 from nlu.data.examples import OUT_OF_SCOPE, Example, TrainingData
@@ -55,13 +56,16 @@ class Found:
     free: int
     waiting: Mapping[str, int] = field(default_factory=dict)
     """New intents with too few examples yet, and how many they have."""
+    unsettled: int = 0
+    """Decisions that wait for a second opinion, or on which people differ."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"decided": self.decided, "free": self.free, "waiting": dict(self.waiting)}
+        return {"decided": self.decided, "free": self.free, "waiting": dict(self.waiting), "unsettled": self.unsettled}
 
     def to_text(self) -> str:
         parts = [f"{self.decided} utterances that people decided on, {self.free} that customers labelled themselves."]
         parts += [f"{name} has {count} of {FEWEST_OF_NEW} examples yet." for name, count in self.waiting.items()]
+        parts += [f"{self.unsettled} more wait for a second opinion: `frontdesk review status`."] * bool(self.unsettled)
         return " ".join(parts)
 
 
@@ -70,7 +74,9 @@ def to_learn(settings: Settings, data: TrainingData) -> Found:
 
     async def read(journal: Journal) -> Found:
         await Collection(journal, Keeper.of(settings)).collect()
-        return labelled(await journal.reviewed(), await journal.answered_for(), data, orders_in(data, settings))
+        said = opinions(await journal.opinions(), settings.second_opinion)
+        found = labelled(settled(said), await journal.answered_for(), data, orders_in(data, settings))
+        return replace(found, unsettled=sum(one.settled is None for one in said))
 
     try:
         return with_journal(read, "Nothing was trained.")

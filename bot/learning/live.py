@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.config import Settings
 from bot.journal.journal import Journal
-from bot.journal.values import Kind, Utterance
-from bot.learning.deciding import reviews
-from bot.learning.queue import Item, Queue, known_to, queue_of
+from bot.journal.values import Kind, Review, Utterance
+from bot.learning.deciding import BadDecision, reviews
+from bot.learning.opinions import Opinions, asked_again, disputes_of, opinions
+from bot.learning.queue import Item, Queue, known_to, shared_queue
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 
@@ -38,19 +39,34 @@ class LiveQueue:
     """Utterances decided since then."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def next(self, later: set[int], wanted: int | None = None) -> Item | None:
+    async def next(self, reviewer: str, later: set[int], wanted: int | None = None) -> Item | None:
         """What to ask now: the item of that number, else the first without those put off (`later`)."""
         async with self._making:
-            if self.clock() - self._made > FRESH_SECONDS or not self._open(set()):
+            if self.clock() - self._made > FRESH_SECONDS or not self._open(reviewer, set()):
                 await self._make()
-        return (self.find(wanted) if wanted is not None else None) or next(iter(self._open(later)), None)
+        return (self.find(reviewer, wanted) if wanted is not None else None) or next(
+            iter(self._open(reviewer, later)), None
+        )
 
-    def find(self, number: int) -> Item | None:
-        """The item of that number, if it is still open."""
-        return next((item for item in self._open(set()) if item.number == number), None)
+    def find(self, reviewer: str, number: int) -> Item | None:
+        """The item of that number, if it is still open to the reviewer."""
+        return next((item for item in self._open(reviewer, set()) if item.number == number), None)
 
-    def waiting(self, later: set[int]) -> int:
-        return len(self._open(later))
+    def waiting(self, reviewer: str, later: set[int]) -> int:
+        return len(self._open(reviewer, later))
+
+    async def opinions(self) -> list[Opinions]:
+        """Empty where no second opinions are asked for."""
+        share = self.settings.second_opinion
+        return opinions(await self.journal.opinions(), share) if share else []
+
+    async def concede(self, number: int, other: str, reviewer: str) -> None:
+        """Says of a disputed utterance what somebody else said. Raises BadDecision if it is disputed no longer."""
+        found = next((one for one in disputes_of(await self.opinions(), reviewer) if one.utterance.id == number), None)
+        word = next((one for one in found.standing if one.reviewer == other), None) if found else None
+        if word is None:
+            raise BadDecision("This is settled, or somebody changed it meanwhile.")
+        await self.journal.decide([Review(number, word.kind, word.label, reviewer)])
 
     async def decide(self, item: Item, kind: Kind, label: str | None, reviewer: str, *, first_only: bool) -> None:
         """Raises BadDecision."""
@@ -65,8 +81,9 @@ class LiveQueue:
         self._gone.difference_update(ids)
         return ids[0] if ids else None
 
-    def _open(self, later: set[int]) -> list[Item]:
-        return [item for item in self.queue.items if item.number not in later and item.number not in self._gone]
+    def _open(self, reviewer: str, later: set[int]) -> list[Item]:
+        items = self.queue.of(reviewer).items
+        return [item for item in items if item.number not in later and item.number not in self._gone]
 
     async def _make(self) -> None:
         model = self.model()
@@ -74,11 +91,14 @@ class LiveQueue:
             return
         await Collection(self.journal, Keeper.of(self.settings)).collect()
         utterances = await self.journal.unreviewed(NEWEST)
-        self.queue = await asyncio.to_thread(self._queue, utterances, model)
+        again = asked_again(await self.opinions())
+        self.queue = await asyncio.to_thread(self._queue, utterances, again, model)
         named = {one.review.label for one in await self.journal.reviewed() if one.review.kind is Kind.INTENT}
         self.intents = sorted({*model.manifest.intents, *(name for name in named if name)})
         self.articles = sorted({article.id for article in model.retriever.articles}) if model.retriever else ()
         self._made, self._gone = self.clock(), set()
 
-    def _queue(self, utterances: Sequence[Utterance], model: Model) -> Queue:
-        return queue_of(utterances, model, known_to(model, self.settings))
+    def _queue(
+        self, utterances: Sequence[Utterance], again: Mapping[frozenset[str], Sequence[Utterance]], model: Model
+    ) -> Queue:
+        return shared_queue(utterances, again, model, known_to(model, self.settings))

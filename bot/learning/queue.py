@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
+from bot.learning.opinions import asked_again, opinions, person
 from nlu.data.reader import read_training_data, same_text
 from nlu.learning.worth import CLOSE, Worth, clusters
 from nlu.source import DataError
@@ -66,6 +67,8 @@ class Item:
     """And so many are close to it, whatever the model thinks of them."""
     known: Sequence[str] = ()
     """The model's intents."""
+    asked: frozenset[str] = frozenset()
+    """Who has said already what it means, without its being settled; they are not asked again."""
 
     @property
     def number(self) -> int:
@@ -104,18 +107,29 @@ class Item:
 class Queue:
     items: tuple[Item, ...] = ()
     waiting: int = 0
-    """Utterances in it."""
+    """Utterances in it on which nobody has decided yet."""
+
+    def of(self, reviewer: str) -> Queue:
+        """What one reviewer is asked."""
+        return replace(self, items=tuple(item for item in self.items if person(reviewer) not in item.asked))
+
+    @property
+    def new(self) -> tuple[Item, ...]:
+        """Those about which nobody was asked yet."""
+        return tuple(item for item in self.items if not item.asked)
 
     def points(self, first: int) -> float:
         """Share of the waiting utterances, in per cent, that the model is likely to understand wrongly and that a
         decision on each of the first items would settle."""
-        return 100 * sum(item.doubt for item in self.items[:first]) / max(1, self.waiting)
+        return 100 * sum(item.doubt for item in self.new[:first]) / max(1, self.waiting)
 
     def advice(self) -> str:
         """How many labels are worth somebody's time, in a sentence."""
         if not self.items:
             return "There is nothing to review."
-        asked = min(len(self.items), ROUND)
+        if not self.new:
+            return "Only second opinions are asked for."
+        asked = min(len(self.new), ROUND)
         points = self.points(asked)
         if points < PAYING:
             return f"Labels hardly pay any more: the next {asked} would settle {points:.1f} % of the messages."
@@ -123,7 +137,22 @@ class Queue:
 
 
 async def open_queue(journal: Journal, model: Model, settings: Settings) -> Queue:
-    return queue_of(await journal.unreviewed(NEWEST), model, known_to(model, settings))
+    again = asked_again(opinions(await journal.opinions(), settings.second_opinion))
+    return shared_queue(await journal.unreviewed(NEWEST), again, model, known_to(model, settings))
+
+
+def shared_queue(
+    utterances: Sequence[Utterance],
+    again: Mapping[frozenset[str], Sequence[Utterance]],
+    model: Model,
+    known: Nearest | None = None,
+) -> Queue:
+    """For several reviewers. What waits for a second opinion (`again`, by who has spoken) is asked first."""
+    new = queue_of(utterances, model, known)
+    second = [
+        replace(item, asked=people) for people, group in again.items() for item in queue_of(group, model, known).items
+    ]
+    return replace(new, items=(*second, *new.items))
 
 
 def known_to(model: Model, settings: Settings) -> Nearest | None:

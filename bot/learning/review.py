@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,7 +14,10 @@ from bot.journal.values import Kind
 from bot.learning.verbs import AsJson, directory_of
 
 if TYPE_CHECKING:
+    from rich.console import Console as Screen
+
     from bot.journal.journal import Journal
+    from bot.learning.opinions import Opinions
     from bot.learning.queue import Item, Queue
     from nlu.understand import Model
 
@@ -45,6 +48,7 @@ def _play(settings: Settings, reviewer: str) -> None:
     import click
     from rich.console import Console
 
+    from bot.learning.opinions import opinions
     from bot.learning.terminal import Round
     from bot.printed import counted
 
@@ -55,7 +59,9 @@ def _play(settings: Settings, reviewer: str) -> None:
     async def play(journal: Journal, model: Model, queue: Queue) -> Round:
         names = sorted({*model.manifest.intents, *await _named(journal)})
         articles = sorted({article.id for article in model.retriever.articles}) if model.retriever else []
-        at = Round(journal, queue, names, articles, reviewer, screen, click.getchar, _line)
+        found = opinions(await journal.opinions(), settings.second_opinion)
+        _tell(found, reviewer, screen)
+        at = Round(journal, queue.of(reviewer), names, articles, reviewer, screen, click.getchar, _line)
         await at.play()
         return at
 
@@ -63,6 +69,29 @@ def _play(settings: Settings, reviewer: str) -> None:
     if done.decided:
         labelled = counted(done.labelled, "utterance", "utterances")
         screen.print(f"{labelled} labelled. `frontdesk retrain` learns from them.", highlight=False)
+
+
+def _tell(found: Sequence[Opinions], reviewer: str, screen: Screen) -> None:
+    """How far people agree, and on what the reviewer and others do not."""
+    from rich.markup import escape
+
+    from bot.learning.opinions import Agreement, disputes_of
+
+    if agreement := Agreement.of(found).to_text():
+        screen.print(escape(agreement), highlight=False)
+    for line in _disputes(disputes_of(found, reviewer)):
+        screen.print(f"  [yellow]{escape(line)}[/yellow]", highlight=False)
+
+
+def _disputes(found: Sequence[Opinions]) -> list[str]:
+    """A line each: what the utterance's id is, and who says what."""
+    from bot.learning.opinions import named
+
+    return [
+        f"{one.utterance.id} {one.utterance.text}: "
+        + ", ".join(f"{word.reviewer} says {named(word)}" for word in one.standing)
+        for one in found
+    ]
 
 
 def _line(prompt: str) -> str:
@@ -102,13 +131,16 @@ def _with_queue(settings: Settings, work: Callable[[Journal, Model, Queue], Awai
 
 @review_cli.command("list")
 def review_list(
-    limit: Annotated[int, typer.Option(min=1, help="So many questions.")] = 20, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, help="So many questions.")] = 20,
+    by: Annotated[str, typer.Option("--by", help="Who is asked; else the one who is signed in here.")] = "",
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """What waits for a decision, the most instructive first."""
     from bot.printed import print_json, print_table, short
 
     async def look(journal: Journal, model: Model, queue: Queue) -> tuple[Queue, dict[str, int]]:
-        return queue, await journal.review_counts()
+        return queue.of(by or _me()), await journal.review_counts()
 
     queue, counts = _with_queue(Settings.read(), look)
     items = queue.items[:limit]
@@ -178,6 +210,33 @@ def review_decide(
         raise typer.Exit(1)
 
 
+@review_cli.command("status")
+def review_status(by: By = "", *, as_json: AsJson = False) -> None:
+    """What was decided, how far people agree who were asked the same, and where you and they differ."""
+    from bot.desk import with_journal
+    from bot.learning.opinions import Agreement, disputes_of, opinions
+    from bot.printed import counted, print_json
+
+    settings = Settings.read()
+
+    async def read(journal: Journal) -> tuple[dict[str, int], list[Opinions]]:
+        return await journal.review_counts(), opinions(await journal.opinions(), settings.second_opinion)
+
+    counts, found = with_journal(read, _UNSURE)
+    agreement, disputes = Agreement.of(found), _disputes(disputes_of(found, by or _me()))
+    if as_json:
+        print_json({"counts": counts, "agreement": agreement.to_json(), "disputes": disputes})
+        return
+    typer.echo(", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items()) + ".")
+    typer.echo(agreement.to_text() or "No second opinions are asked for (FRONTDESK_SECOND_OPINION).")
+    if disputes:
+        typer.echo(
+            f"You and others differ on {counted(len(disputes), 'utterance', 'utterances')}; change your word with"
+        )
+        typer.echo("`frontdesk review decide ID --intent NAME`, or leave it to a third person:")
+        typer.echo("\n".join(f"  {line}" for line in disputes))
+
+
 @review_cli.command("undo")
 def review_undo(by: By = "") -> None:
     """Take your last decision back."""
@@ -198,10 +257,13 @@ def review_export(
     """Write what people decided as training examples, to keep them in the data folder."""
     from bot.desk import with_journal
     from bot.learning.exporting import as_yaml
+    from bot.learning.opinions import opinions, settled
     from bot.printed import counted
 
+    share = Settings.read().second_opinion
+
     async def read(journal: Journal) -> tuple[str, int]:
-        return as_yaml(await journal.reviewed())
+        return as_yaml(settled(opinions(await journal.opinions(), share)))
 
     text, count = with_journal(read, _UNSURE)
     if str(out) == "-":
