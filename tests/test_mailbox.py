@@ -19,16 +19,20 @@ from prometheus_client import REGISTRY
 
 from bot.channels import mail_servers
 from bot.channels.checking import findings
+from bot.channels.connector import Mailbox
+from bot.channels.guard import Refused
+from bot.channels.mail_parts import attached
 from bot.channels.set_up import set_up
 from bot.config import Settings
 from bot.journal.errors import Unavailable
 from bot.journal.values import DeliveryState
 from bot.simulators.email import MailServers
 from bot.simulators.imap_server import LEFT, READ, StoredMail
-from bot.simulators.simulator import Event, Simulator
+from bot.simulators.simulator import Event, File, Simulator
 from tests.command import environment, ran
 from tests.deliveries import settled
 from tests.service import running
+from tests.test_attachments import PICTURE, console, links, refusal
 from tests.test_simulators import talking
 
 CUSTOMER = "ada"
@@ -38,6 +42,10 @@ def simulated() -> MailServers:
     email = Settings(email=MailServers.sample("http://127.0.0.1:9")).email
     assert email is not None
     return MailServers.of(email)
+
+
+def mailbox_of(mails: MailServers) -> Mailbox:
+    return Mailbox(f"imap://127.0.0.1:{mails.url.rpartition(':')[2]}", mails.mailbox.user, mails.mailbox.password)
 
 
 def servers(provider: Simulator) -> MailServers:
@@ -221,6 +229,48 @@ async def test_a_report_makes_a_dead_letter_of_what_it_is_about(tmp_path: Path) 
         assert await mails.post(Event(report.encode())) == 200
         (letter,) = await settled(service.journal, DeliveryState.GIVEN_UP)
         assert letter.error == "The customer's mail server did not take it (5.2.2)."
+
+
+# What came with a mail
+
+
+async def test_a_picture_is_fetched_out_of_the_mailbox_when_a_person_opens_it(tmp_path: Path) -> None:
+    async with talking(tmp_path, "email") as (provider, service), console(service) as session:
+        mails = servers(provider)
+        assert await mails.post(mails.sent_file(CUSTOMER, PICTURE)) == 200
+        talk = f"{service.url}/console/conversations/email-ada@customers.example"
+        (link,) = await links(session, talk)
+        async with session.get(f"{service.url}{link}") as answer:
+            assert (answer.status, answer.content_type, await answer.read()) == (200, "image/png", PICTURE.body)
+        mails.mailbox.validity += 1
+        assert await refusal(session, service, link) == "The mail is not in the mailbox any more."
+        mails.mailbox.validity -= 1
+        mails.mailbox.mails.clear()
+        assert await refusal(session, service, link) == "The mail is not in the mailbox any more."
+
+
+async def test_a_file_that_is_too_large_is_not_fetched_in_whole() -> None:
+    async with simulated().open() as mails:
+        mails.mailbox.put(mails.sent_file(CUSTOMER, File("a.png", "image/png", b"x" * 3_000_000)).body)
+        name = "/INBOX;UIDVALIDITY=7/;UID=1/;SECTION=2"
+        whole = await asyncio.to_thread(attached, mailbox_of(mails), name, 3_000_000, 5.0)
+        assert whole.body == b"x" * 3_000_000
+        for most in (2_900_000, 1_000_000):
+            with pytest.raises(Refused, match=f"larger than {most // 1_000_000} MB"):
+                await asyncio.to_thread(attached, mailbox_of(mails), name, most, 5.0)
+
+
+@pytest.mark.parametrize(
+    "name", ["/Other;UIDVALIDITY=7/;UID=1/;SECTION=1", "/INBOX;UIDVALIDITY=7/;UID=1:9/;SECTION=1", "https://x.org/y"]
+)
+async def test_only_what_a_mailbox_would_name_is_asked_for(name: str) -> None:
+    async with simulated().open() as mails:
+        mails.mailbox.put(b"From: a@x.org\n\nhello")
+        mailbox = mailbox_of(mails)
+        with pytest.raises(Refused, match="not in the mailbox"):
+            await asyncio.to_thread(attached, mailbox, name, 1_000_000, 5.0)
+        one = await asyncio.to_thread(attached, mailbox, "/INBOX;UIDVALIDITY=7/;UID=1/;SECTION=1", 1_000_000, 5.0)
+        assert (one.body, one.headers) == (b"hello", {"content-type": "text/plain"})
 
 
 # Sending

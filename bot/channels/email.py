@@ -19,12 +19,13 @@ from bot.channels.capabilities import Capabilities, Markup
 from bot.channels.connector import Check, Connector, Mailbox, Signing, with_headers
 from bot.channels.email_mails import ADDRESS, ADDRESS_CHARS, MESSAGE_ID, Mail
 from bot.channels.email_reports import is_report, read_report
+from bot.channels.mail_parts import PART
 from bot.channels.mail_servers import MailServer, credentials
-from bot.channels.received import Received, Request
+from bot.channels.received import Attachment, Received, Request
 from bot.channels.rendering import pieces
 from bot.channels.settings import ChannelSettings, Limits
 from bot.channels.smtp import CONTENT, LOGIN, RECIPIENT, SENDER, STEP
-from bot.channels.verdict import Call, Fate, Outcome, Silence, Verdict
+from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict
 from bot.journal.values import Delivery
 from bot.mails import parsed
 from bot.messages import Author
@@ -184,6 +185,12 @@ class Email(Connector):
         if 200 <= outcome.status < 300:
             return Verdict(Fate.ARRIVED, provider_id=call.headers.get("Message-ID"))
         return _refusal(outcome.status, outcome.headers.get(STEP, ""))
+
+    def media(self, attachment: Attachment, before: tuple[Answer, ...]) -> Call | None:
+        """By its name in the mailbox, which the one who fetches it compares with what the mailbox says."""
+        if before or not attachment.reference.startswith(f"/{self.settings.folder};UIDVALIDITY="):
+            return None
+        return Call(self.settings.imap, headers={PART: attachment.reference}, method="FETCH")
 
     # -- frontdesk channels check
 

@@ -5,6 +5,7 @@ https://www.rfc-editor.org/rfc/rfc3501. Everything that talks to the server bloc
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ LARGEST = 1 << 20
 """Bytes of a mail that are fetched: behind them are attachments."""
 READ, LEFT = r"\Seen", r"\Flagged"
 """What a mail is marked with that was taken, and one that is left to people: it stays unread, with a star."""
+PART_TEXTS = 3
+_PART = re.compile(r"/;UID=(\d{1,10})/;SECTION=(\d{1,3}(?:\.\d{1,3}){0,20})")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -65,6 +68,21 @@ class Folder:
         with _told():
             parts = _ok(self.imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)"))
             return next((part[1] for part in parts if isinstance(part, tuple) and b"BODY[" in part[0]), None)
+
+    def part(self, name: str, most: int) -> bytes | None:
+        """A part of a mail, by its name: with the headers that tell how it is written, and so many bytes. None: it is
+        not there, or not any more."""
+        found = _PART.fullmatch(name.removeprefix(self.path)) if name.startswith(self.path) else None
+        if found is None:
+            return None
+        with _told():
+            asked = f"(BODY.PEEK[HEADER] BODY.PEEK[{found[2]}.MIME] BODY.PEEK[{found[2]}]<0.{most}>)"
+            answer = _ok(self.imap.uid("FETCH", found[1], asked))
+        texts = [part[1] for part in answer if isinstance(part, tuple)]
+        if len(texts) != PART_TEXTS or not texts[-1]:
+            return None
+        whole, own, body = texts  # a mail that is one part alone has no headers but the mail's
+        return bytes((own.strip() or whole.strip()) + b"\r\n\r\n" + body)
 
     def mark(self, uid: str, flag: str) -> None:
         with _told():

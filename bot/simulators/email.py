@@ -19,7 +19,7 @@ from bot.channels.email import EmailSettings
 from bot.channels.settings import ChannelSettings
 from bot.simulators.imap_server import LEFT, READ, ImapSession, Mailbox, WrongCommand
 from bot.simulators.provider import HANG_SECONDS
-from bot.simulators.simulator import Choice, Event, Shown, Simulator
+from bot.simulators.simulator import Choice, Event, File, Shown, Simulator
 from bot.simulators.smtp_server import Cut, SmtpSession, WrongMail
 
 SERVER, CUSTOMERS = "mx.shop.example", "customers.example"
@@ -72,7 +72,10 @@ class MailServers(Simulator):
     # -- from the customer
 
     def said(self, customer: str, text: str) -> Event:
-        """With the mail that our last one answers, as mail programs do."""
+        return self.resigned(Event(), self._mail(customer, text).as_bytes())
+
+    def _mail(self, customer: str, text: str) -> EmailMessage:
+        """With the mail of ours that it answers, as mail programs do."""
         mail = EmailMessage(policy=SMTP)
         seen = self.seen[customer]
         mail["From"] = address(customer)
@@ -83,6 +86,12 @@ class MailServers(Simulator):
         if seen:
             mail["In-Reply-To"] = seen[-1].id
         mail.set_content(text + (f"\n\nOn Monday the shop wrote:\n> {seen[-1].text[:40]}\n" if seen else ""))
+        return mail
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        mail = self._mail(customer, "")
+        maintype, _, subtype = file.type.partition("/")
+        mail.add_attachment(file.body, maintype=maintype, subtype=subtype, filename=file.name)
         return self.resigned(Event(), mail.as_bytes())
 
     def _title(self, customer: str) -> str:

@@ -7,6 +7,8 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from email import message_from_bytes
+from typing import Any
 
 READ, LEFT = r"\Seen", r"\Flagged"
 _COMMAND = re.compile(rb"([A-Z0-9]{1,20}) (?:UID )?([A-Z]+)(?: (.*))?\r\n")
@@ -14,6 +16,7 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\([^)]*\)|[^\s"]+)')
 _FETCH = re.compile(r"\(BODY\.PEEK\[\]<0\.(\d+)>\)")
 
 
+_PART = re.compile(r"\(BODY\.PEEK\[HEADER\] BODY\.PEEK\[([\d.]+)\.MIME\] BODY\.PEEK\[\1\]<0\.(\d+)>\)")
 _SAID = {"CAPABILITY": "* CAPABILITY IMAP4rev1", "NOOP": "* OK still here", "LOGOUT": "* BYE"}
 
 
@@ -127,6 +130,8 @@ class ImapSession:
         return "OK searched"
 
     def _fetch(self, uid: str, what: str) -> str:
+        if part := _PART.fullmatch(what):
+            return self._fetch_part(uid, part[1], int(part[2]))
         found = _FETCH.fullmatch(what)
         if found is None:
             raise WrongCommand(f"IMAP: FETCH {what}")
@@ -134,6 +139,15 @@ class ImapSession:
             mail.fetched += 1
             raw = mail.raw[: int(found[1])]
             self._say(f"* {mail.uid} FETCH (UID {uid} BODY[]<0> {{{len(raw)}}}", raw)
+        return "OK fetched"
+
+    def _fetch_part(self, uid: str, section: str, most: int) -> str:
+        for mail in self._named(uid):
+            whole, own, body = _part(mail.raw, section)
+            for name, text in (("HEADER", whole), (f"{section}.MIME", own)):
+                start = f"* {mail.uid} FETCH (UID {uid} " if name == "HEADER" else " "
+                self.writer.write(f"{start}BODY[{name}] {{{len(text)}}}\r\n".encode() + text)
+            self._say(f" BODY[{section}]<0> {{{len(body[:most])}}}", body[:most])
         return "OK fetched"
 
     def _store(self, command: str, uid: str, how: str, flags: str) -> str:
@@ -146,3 +160,13 @@ class ImapSession:
 
     def _named(self, uid: str) -> list[StoredMail]:
         return [mail for mail in self.mailbox.mails if str(mail.uid) == uid]
+
+
+def _part(raw: bytes, section: str) -> tuple[bytes, bytes, bytes]:
+    """The mail's headers, the part's own, and the part as it is written; a mail without parts is its first one."""
+    mail = message_from_bytes(raw)
+    part: Any = mail
+    for at in section.split(".") if mail.is_multipart() else ():
+        part = part.get_payload(int(at) - 1)
+    whole, own = (one.as_bytes().partition(b"\n\n") for one in (mail, part))
+    return whole[0] + b"\n\n", own[0] + b"\n\n" if part is not mail else b"", own[2]

@@ -16,22 +16,13 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
-from bot.simulators.simulator import Choice, Event, Shown, Simulator
+from bot.simulators.simulator import Choice, Event, File, Shown, Simulator
 
 __all__ = ["Choice", "Event", "File", "NotTaken", "Provider", "Shown", "Taken", "need", "served"]
 
 HANG_SECONDS = 60.0
 CALL_SECONDS = 15.0
 """How long a provider waits for us, if it does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What a customer sends beside words."""
-
-    name: str
-    type: str
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +63,6 @@ class Provider(Simulator):
     @abstractmethod
     def refused(self, status: int) -> web.Response:
         """An error of that status in the provider's shape, with `retry_after` if it says so."""
-
-    def sent_file(self, customer: str, file: File) -> Event:
-        """A customer sent a file. It is there for whoever may fetch it."""
-        raise LookupError(f"{self.name} has no files.")
 
     def file(self, name: str, missing: web.Response) -> File:
         """Raises NotTaken."""

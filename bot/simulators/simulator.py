@@ -36,6 +36,15 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """What a customer sends beside words."""
+
+    name: str
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """What a customer did, as the provider brings it to us: a request to our webhook."""
 
@@ -114,6 +123,10 @@ class Simulator(ABC):
     @abstractmethod
     def pressed(self, customer: str, choice: Choice, under: Shown) -> Event:
         """A customer pressed what a message of ours offered."""
+
+    def sent_file(self, customer: str, file: File) -> Event:
+        """A customer sent a file. It is there for whoever may fetch it."""
+        raise LookupError(f"{self.name} has no files.")
 
     @abstractmethod
     def resigned(self, event: Event, body: bytes) -> Event:

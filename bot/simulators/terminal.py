@@ -13,8 +13,7 @@ import typer
 from bot.channels.checking import chosen
 from bot.config import Settings, address, channels, environment_name
 from bot.simulators.all import simulator
-from bot.simulators.provider import File, Provider
-from bot.simulators.simulator import Choice, Event, Shown, Simulator
+from bot.simulators.simulator import Choice, Event, File, Shown, Simulator
 from bot.typed import clean, lines
 
 
@@ -85,7 +84,7 @@ def _event(provider: Simulator, customer: str, line: str, offered: list[tuple[Ch
     """What the line says that the customer does. Raises LookupError or OSError if it cannot be done."""
     if line.isdecimal() and 1 <= int(line) <= len(offered):
         return provider.pressed(customer, *offered[int(line) - 1])
-    if line.startswith("/file ") and isinstance(provider, Provider):
+    if line.startswith("/file "):
         path = Path(line.removeprefix("/file ").strip())
         kind = guess_type(path.name)[0] or "application/octet-stream"
         return provider.sent_file(customer, File(path.name, kind, path.read_bytes()))

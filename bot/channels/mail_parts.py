@@ -1,0 +1,36 @@
+"""What came with a mail, fetched from the mailbox in which the mail still is."""
+
+from __future__ import annotations
+
+import time
+
+from bot.channels.connector import Mailbox
+from bot.channels.guard import Refused, Why
+from bot.channels.imap import Folder, MailboxError
+from bot.channels.verdict import Answer
+from bot.mails import parsed
+
+PART = "Part"
+"""The header of a call that names the part."""
+GROWN = 1.4
+"""Base64, with its line ends, makes so much of a file."""
+
+
+def attached(mailbox: Mailbox, name: str, most: int, seconds: float) -> Answer:
+    """Its bytes, and its type as the sender says. Blocks; raises Refused."""
+    longest = int(most * GROWN)
+    try:
+        folder = Folder.open(mailbox, seconds)
+        try:
+            raw = folder.part(name, longest)
+        finally:
+            folder.close()
+    except MailboxError as error:
+        raise Refused(Why.PROVIDER, str(error)) from None
+    part = parsed(raw) if raw else None
+    if raw is None or part is None:
+        raise Refused(Why.PROVIDER, "The mail is not in the mailbox any more.")
+    body = part.get_payload(decode=True)
+    if len(raw) > longest or not isinstance(body, bytes) or len(body) > most:
+        raise Refused(Why.SIZE, f"The file is larger than {most // 1_000_000} MB.")
+    return Answer(200, {"content-type": part.get_content_type()}, body, time.time())
