@@ -126,7 +126,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")] = 0,
     base_model: Annotated[str, typer.Option(help="Hugging Face BERT name or folder.")] = "",
-    log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb` or `none`.")] = "tensorboard",
+    log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb`, `mlflow` or `none`.")] = "tensorboard",
     *,
     tune: Tuned = None,
     sitemap: Annotated[str, typer.Option(help="Fetch the pages of this sitemap into the knowledge base first.")] = "",

@@ -238,7 +238,7 @@ def test_training_does_not_overwrite_what_is_no_model(trained: Trained, tmp_path
 
 
 def test_an_unknown_log_is_refused_before_any_work(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Use one of tensorboard, wandb, none"):
+    with pytest.raises(DataError, match="Use one of tensorboard, wandb, mlflow, none"):
         train(trained.data, tmp_path / "model", TrainingOptions(log_to="paper"))
     assert not (tmp_path / "model").exists()
 

@@ -49,7 +49,7 @@ class TrainingOptions:
     device: str = "auto"
     threads: int = 0
     log_to: str = "tensorboard"
-    """`tensorboard`, `wandb` or `none`."""
+    """`tensorboard`, `wandb`, `mlflow` or `none`."""
 
     def settled(self, examples: int, guessed: int = 0) -> TrainingOptions:
         """With what is left to the data decided; nobody confirmed the labels of those that are `guessed`."""
