@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import ssl
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -32,6 +34,7 @@ from bot.simulators.simulator import Event, File, Simulator
 from tests.command import environment, ran
 from tests.deliveries import settled
 from tests.service import running
+from tests.several import several, until
 from tests.test_attachments import PICTURE, console, links, refusal
 from tests.test_simulators import talking
 
@@ -89,6 +92,24 @@ async def test_who_is_cut_off_between_accepting_and_marking_reads_again_and_answ
         await mails.until(lambda: len(mails.sent) == 2)
         (conversation,) = await service.journal.conversations()
         assert conversation.entries == 4
+
+
+async def test_processes_that_are_killed_between_accepting_and_marking_lose_nothing(tmp_path: Path) -> None:
+    async with simulated().open() as mails:
+        sample = MailServers.sample(mails.url)
+        env = {f"FRONTDESK_EMAIL__{key.upper()}": value for key, value in sample.items()}
+        async with several(tmp_path, **env) as service:
+            mails.mailbox.hold_at = "STORE"
+            mail = stored(mails, mails.said(CUSTOMER, "ask"))
+            async with asyncio.timeout(20):
+                await mails.mailbox.held.wait()
+            for worker in service.workers():
+                os.kill(worker, signal.SIGKILL)
+            await mails.until(lambda: len(mails.sent) == 1, seconds=60)
+            await until(lambda: mail.flags == {READ})
+            assert await mails.say(CUSTOMER, "ask") == 200
+            await mails.until(lambda: len(mails.sent) == 2)
+            assert mail.fetched == 2
 
 
 @pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH"])

@@ -163,5 +163,5 @@ def _text(answer: list[Any]) -> str:
 
 
 def _shut(imap: IMAP4) -> None:
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         imap.shutdown()

@@ -45,6 +45,9 @@ class Mailbox:
     readonly: bool = False
     cut_at: list[str] = field(default_factory=list)
     """Commands at which the connection is cut, each once."""
+    hold_at: str = ""
+    """A command that gets no answer, once."""
+    held: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, raw: bytes, *flags: str) -> StoredMail:
         mail = StoredMail(len(self.mails) + 1, raw, flags=set(flags))
@@ -76,6 +79,11 @@ class ImapSession:
             if found is None:
                 raise WrongCommand(f"IMAP: {line[:60]!r}")
             tag, command, rest = found[1].decode(), found[2].decode(), (found[3] or b"").decode()
+            if command == self.mailbox.hold_at:
+                self.mailbox.hold_at = ""
+                self.mailbox.held.set()
+                await self.reader.read()
+                return
             if command in self.mailbox.cut_at:
                 self.mailbox.cut_at.remove(command)
                 return
