@@ -129,6 +129,12 @@ def test_of_a_large_mail_the_beginning_is_enough() -> None:
     assert (message.text, [one.size for one in message.attachments]) == ("see the picture", [None] * 3)
 
 
+def test_a_signature_is_no_attachment() -> None:
+    signed = nested()
+    signed.add_attachment(b"x", maintype="application", subtype="pkcs7-signature", filename="smime.p7s")
+    assert [one.name for one in read(signed.as_bytes()).attachments] == ["lamp ü.png", "bill.pdf"]
+
+
 def test_a_picture_alone_is_a_message() -> None:
     only = EmailMessage()
     only["From"] = "ada@x.org"
@@ -219,6 +225,14 @@ def test_a_person_is(header: str) -> None:
         (["mx.shop.example; dmarc=bestguesspass header.from=x.org"], False),
         (["mx.shop.example; spf=pass (; dmarc=pass )"], False),
         (["mx.shop.example; none"], False),
+        (
+            [
+                'mx.shop.example; spf=pass (domain of "a); dmarc=pass header.from=x.org ("@evil.example) '
+                "smtp.mailfrom=evil.example; dmarc=fail header.from=x.org"
+            ],
+            False,
+        ),
+        (['mx.shop.example; spf=pass smtp.mailfrom="dmarc=pass"@evil.example; dmarc=none header.from=x.org'], False),
         ([""], False),
         ([], False),
     ],

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -177,6 +178,15 @@ async def test_in_whose_name_anybody_may_have_written_is_left(tmp_path: Path) ->
         event = mails.said(CUSTOMER, "ask")
         assert await mails.post(Event(event.body, {"Authentication-Results": "mx.evil.example; dmarc=pass"})) == 401
         assert ignored("forged") == before + 1
+        assert await service.journal.conversations() == []
+
+
+async def test_nobody_brings_mail_to_a_webhook(tmp_path: Path) -> None:
+    async with talking(tmp_path, "email") as (provider, service), aiohttp.ClientSession() as session:
+        event = provider.said(CUSTOMER, "ask")
+        head = "".join(f"{name}: {value}\r\n" for name, value in event.headers.items()).encode()
+        async with session.post(provider.webhook, data=head + event.body) as answer:
+            assert (answer.status, await answer.read()) == (401, b"")
         assert await service.journal.conversations() == []
 
 

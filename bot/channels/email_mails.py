@@ -23,8 +23,10 @@ MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,250}>")
 REFERENCES, ATTACHMENTS = 10, 20
 """The last ones, and the first ones."""
 _COMMENT = re.compile(r"\([^()]{0,500}\)")
-_DMARC = re.compile(r";\s*dmarc\s*=\s*([a-z]+)(?:[^;]*?\bheader\.from\s*=\s*([A-Za-z0-9.-]{1,253}))?", re.IGNORECASE)
+_DMARC = re.compile(r"\bdmarc\s*=\s*([a-z]+)", re.IGNORECASE)
+_FROM = re.compile(r"\bheader\.from\s*=\s*([^\s;()]+)", re.IGNORECASE)
 _SILENCE = re.compile(r"\b(?:all|oof|autoreply)\b", re.IGNORECASE)
+_SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _Kind = Literal["image", "audio", "video", "file"]
 _KINDS: dict[str, _Kind] = {"image": "image", "audio": "audio", "video": "video"}
 
@@ -50,13 +52,14 @@ class Mail:
 
     def vouched(self, server: str) -> bool:
         """Whether that server found the sender's domain to be right (RFC 8601). It writes at the top: what a sender
-        made up comes later."""
+        made up comes later. Within a line a sender may have a say, by an address that looks like a result; then not
+        all of it agrees."""
         domain = self.customer.rpartition("@")[2]
         for line in headers(self.parts, "Authentication-Results"):
             told = _COMMENT.sub(" ", line)
-            who, found = told.partition(";")[0].split(), _DMARC.search(told)
-            if who[:1] == [server] and found:
-                return found[1].lower() == "pass" and (found[2] or domain).lower() == domain
+            if told.partition(";")[0].split()[:1] == [server] and _DMARC.search(told):
+                results = {found.lower() for found in _DMARC.findall(line)}
+                return results == {"pass"} and {found.lower() for found in _FROM.findall(line)} <= {domain}
         return False
 
     def is_automatic(self) -> bool:
@@ -104,7 +107,8 @@ class Mail:
     def _attachments(self, where: str) -> Iterator[Attachment]:
         for section, part in _leaves(self.parts):
             kind, name = part.get_content_type(), _name(part)
-            if name or part.get_content_disposition() == "attachment" or not kind.startswith(("text/", "message/")):
+            given = name or part.get_content_disposition() == "attachment"
+            if kind not in _SIGNATURES and (given or not kind.startswith(("text/", "message/"))):
                 size = None if len(self.raw) >= LARGEST else len(part.get_payload(decode=True) or b"")
                 shown = _KINDS.get(part.get_content_maintype(), "file")
                 yield Attachment(shown, f"{where}/;SECTION={section}", kind, name, size)
