@@ -75,6 +75,10 @@ class Manifest:
     """Weight of the opinion that the intent head had before training."""
     learned: str = ""
     """Names the conversations' labelled utterances that were learnt from beside the data; empty without."""
+    examples: int = 0
+    """Labelled ones that it learnt from, those of conversations among them; 0: not noted."""
+    test_between: tuple[float, float] | None = None
+    """Between which shares the held-out accuracy would lie in 95 of 100 cases, had other texts been asked."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,9 +87,17 @@ class Manifest:
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:
         known = dict(values)
         known["intents"] = tuple(known["intents"])
+        known["test_between"] = _pair(known.get("test_between"))
         known["languages"] = tuple(known.get("languages", ()))
         known["entities"] = tuple((entity, role, group) for entity, role, group in known["entities"])
         return cls(**known)
+
+
+def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
+    if values is None:
+        return None
+    low, high = map(float, values)
+    return low, high
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from safetensors.numpy import save_file
 
@@ -63,7 +64,10 @@ def decision(*reasons: Reason, text: str = "tell me") -> Decision:
 def page(tmp_path: Path, told: Decision, *, promoted: bool = False, examples: Mapping[str, str] = AFTER) -> str:
     both = taught(tmp_path, "old", BEFORE), taught(tmp_path, "new", AFTER)
     data = [Example(text, intent) for text, intent in examples.items()]
-    last = [(read_manifest(directory), held) for directory, held in zip(both, (False, True), strict=True)]
+    last = [
+        (replace(read_manifest(both[1]), examples=420, test_between=(0.84, 0.95)), True),
+        (replace(read_manifest(both[0]), examples=300, scores={"test_accuracy": 0.8}), False),
+    ]
     write_change(tmp_path / "deep" / "page.html", told, Models(*both, last), data, promoted=promoted)
     return (tmp_path / "deep" / "page.html").read_text("utf-8")
 
@@ -97,8 +101,10 @@ def test_a_page_says_what_was_decided_and_shows_what_would_change(tmp_path: Path
     assert "4 would be answered differently (44.4 %)" in held
     assert '<a href="../new/report/index.html">the new model</a>' in held
     assert "From conversations it learnt 6 utterances, 0 before." in held
-    assert held.count("<picture>") == 3
-    assert "http" not in held
+    assert held.count("<picture>") == 4
+    assert "<td><code>old</code> before</td>" in held
+    assert '<td class="n">420</td>\n<td class="n">90.0 % <span class="soft">[84.0, 95.0]</span></td>' in held
+    assert "://" not in held
 
 
 def test_a_page_says_whether_the_model_was_promoted(tmp_path: Path) -> None:
@@ -127,3 +133,23 @@ def test_a_page_without_anything_to_compare_has_no_empty_tables(tmp_path: Path) 
     shown = page(tmp_path, nothing, examples={})
     assert "No messages of customers were replayed." in shown
     assert "By intent" not in shown
+
+
+def curve(tmp_path: Path, counts: Sequence[int]) -> str:
+    """A page of a registry whose models learnt from so many examples."""
+    both = taught(tmp_path, "old", BEFORE), taught(tmp_path, "new", AFTER)
+    manifest = read_manifest(both[0])
+    last = [(replace(manifest, id=f"m{number}", examples=count), False) for number, count in enumerate(counts)]
+    write_change(tmp_path / "page.html", decision(), Models(*both, last), [], promoted=False)
+    return (tmp_path / "page.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("counts", [[], [300], [300, 300], [300, 0, 0]])
+def test_without_different_numbers_of_examples_there_is_no_learning_curve(tmp_path: Path, counts: list[int]) -> None:
+    assert "Does more labelling pay?" not in curve(tmp_path, counts)
+
+
+def test_the_learning_curve_leaves_out_models_that_do_not_know_what_they_learnt_from(tmp_path: Path) -> None:
+    shown = curve(tmp_path, [420, 0, 300])
+    assert shown.index("<code>m2</code>") < shown.index("<code>m0</code>"), "the fewest examples first"
+    assert "<code>m1</code>" not in shown

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from nlu.data.reader import data_hash, read_training_data
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.report import write_report
-from nlu.registry import Manifest, ModelError, Registry
+from nlu.registry import Manifest, ModelError, Registry, read_manifest
 from nlu.source import DataError
 from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
@@ -166,6 +166,15 @@ def model(trained: Trained) -> Iterator[Model]:
     threads = torch.get_num_threads()
     yield load_model(trained.directory, device="cpu", threads=1)
     torch.set_num_threads(threads)
+
+
+def test_a_manifest_tells_how_much_was_learnt_and_how_sure_the_score_is(trained: Trained) -> None:
+    manifest = read_manifest(trained.directory)
+    assert manifest == trained.home.check(manifest.id)
+    assert manifest.examples == len(read_training_data(trained.data).examples)
+    assert manifest.test_between is not None
+    low, high = manifest.test_between
+    assert low <= manifest.scores["test_accuracy"] <= high
 
 
 def test_training_makes_the_model_current_for_its_data(trained: Trained) -> None:
@@ -393,7 +402,7 @@ def test_a_model_needs_nothing_but_its_directory(
 
 
 def test_weights_that_do_not_fit_the_manifest_are_refused_in_a_sentence(trained: Trained, tmp_path: Path) -> None:
-    from nlu.registry import read_manifest, write_manifest
+    from nlu.registry import write_manifest
 
     shutil.copytree(trained.directory, tmp_path / "wrong")
     manifest = read_manifest(tmp_path / "wrong")

@@ -16,7 +16,7 @@ from nlu.evaluation.entities import Pairs
 from nlu.evaluation.gate import Both, Decision, Reason
 from nlu.evaluation.intents import intent_scores
 from nlu.evaluation.lessons import Taught, lessons
-from nlu.evaluation.pictures import THEMES, progress, reliability
+from nlu.evaluation.pictures import THEMES, Learnt, learning_curve, progress, reliability
 from nlu.evaluation.replay import LEAST
 from nlu.evaluation.report import confusions, rendered
 from nlu.evaluation.scores import IntentScores
@@ -110,6 +110,7 @@ def write_change(
         lost=[one for one in changed if one.before == one.intent != one.after],
         canaries=_canaries(decision),
         confused=_confused(scores),
+        curve=_curve(models),
         reports=[_link(directory, file) for directory in (models.before, models.after)],
         rule_of_intent=_RULES["intent"],
         flows=[flow for flow in decision.replay.flows if flow.before != flow.after] if decision.replay else [],
@@ -176,9 +177,11 @@ def _pictures(scores: tuple[IntentScores, IntentScores] | None, models: Models) 
         drawn = {
             name: partial(reliability, of.reliability) for name, of in zip(("before", "after"), scores, strict=True)
         }
-    path = list(_path(models.last))
+    path, curve = list(_path(models.last)), _curve(models)
     if len(path) > 1:
         drawn["progress"] = partial(progress, path)
+    if curve:
+        drawn["learning"] = partial(learning_curve, curve)
     return {name: {theme: draw(theme) for theme in THEMES} for name, draw in drawn.items()}
 
 
@@ -187,6 +190,18 @@ def _path(last: Sequence[tuple[Manifest, bool]]) -> Iterator[tuple[str, float, b
     scored = [(manifest, held) for manifest, held in last if manifest.scores.get("test_accuracy") is not None]
     for manifest, held in reversed(scored[:_MODELS]):
         yield manifest.created[:16].replace("T", " "), manifest.scores["test_accuracy"], held
+
+
+def _curve(models: Models) -> list[Learnt]:
+    """Models by how much they learnt from; empty where all learnt from as many examples."""
+    marks = {models.before.name: "before", models.after.name: "now"}
+    found = [
+        Learnt(m.id, m.examples, m.scores["test_accuracy"], m.test_between, held, marks.get(m.id, ""))
+        for m, held in models.last
+        if m.examples and m.scores.get("test_accuracy") is not None
+    ]
+    different = len({one.examples for one in found}) > 1
+    return sorted(found, key=lambda one: (one.examples, one.model)) if different else []
 
 
 def _link(directory: Path, page: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from nlu.evaluation.scores import Bin, Cost, Noisy
@@ -106,6 +108,39 @@ def progress(models: Sequence[tuple[str, float, bool]], theme: str) -> bytes:
     axes.scatter(range(len(models)), shares, s=36, color=fills, edgecolors=accent, zorder=2)
     axes.set_xticks(range(len(models)), [name for name, _, _ in models], rotation=30, ha="right", fontsize=8)
     axes.margins(x=0.05, y=0.25)
+    axes.set_ylabel("held-out accuracy, %", color=ink)
+    return _png(figure)
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A model on the learning curve."""
+
+    model: str
+    examples: int
+    accuracy: float
+    between: tuple[float, float] | None
+    held: bool
+    mark: str = ""
+    """What stands beside its dot."""
+
+
+def learning_curve(models: Sequence[Learnt], theme: str) -> bytes:
+    """Held-out accuracy over the examples learnt from, with intervals; a hollow dot is a model that is held."""
+    ink, ground, accent = INKS[theme]
+    figure, axes = _figure(6.4, 3.2, theme)
+    for one in models:
+        if one.between:
+            low, high = one.between
+            axes.vlines(one.examples, 100 * low, 100 * high, color=accent, linewidth=1.2, alpha=0.6)
+        fill, share = ground if one.held else accent, 100 * one.accuracy
+        axes.scatter([one.examples], [share], s=36, color=fill, edgecolors=accent, zorder=2)
+        axes.annotate(
+            one.mark, (one.examples, share), (7, 0), textcoords="offset points", va="center", color=ink, fontsize=8
+        )
+    axes.margins(x=0.1, y=0.15)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.set_xlabel("labelled examples learnt from", color=ink)
     axes.set_ylabel("held-out accuracy, %", color=ink)
     return _png(figure)
 

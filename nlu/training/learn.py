@@ -163,6 +163,7 @@ def _manifest(
         options=lesson.options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
         languages=tuple(sorted(lesson.languages)),
+        examples=sum(not example.guessed for example in lesson.data.examples),
     )
 
 

@@ -112,7 +112,8 @@ def _score(directory: Path, data: Path, story: Story, options: TrainingOptions, 
     if (data / HELD_OUT).is_dir():
         try:
             test = evaluate(model, read_texts(data / HELD_OUT), {*BUDGETS, options.budget})
-            manifest = replace(manifest, scores={**manifest.scores, **test.scores("test_")})
+            scores, between = {**manifest.scores, **test.scores("test_")}, test.intervals.get("accuracy")
+            manifest = replace(manifest, scores=scores, test_between=between)
         except DataError as error:
             work.tell(f"Not scored on held-out texts: {error}")
     write_training_report(directory, manifest, story, test)
