@@ -1,4 +1,7 @@
-"""Whether one more message may come in: not if it would have to wait for long."""
+"""Whether one more message may come in: not if it would have to wait for long, where somebody looks at a screen.
+
+In a messaging app nobody does, and some providers send a message once: those wait in the log, whatever the pace is.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,16 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Admission:
-    """`most` may wait at any time."""
+    """`most` may wait at any time, and `most_patient` of those that can wait."""
 
     most: int
+    most_patient: int
     tally: Tally = field(default_factory=Tally)
+    patient: Tally = field(default_factory=Tally)
+    """Of those that can wait."""
     clock: Callable[[], float] = time.monotonic
     _entering: int = 0
+    _entering_patient: int = 0
     _answered: int = 0
     _refused: int = 0
     _since: float = 0.0
@@ -44,6 +51,17 @@ class Admission:
     """Refusals a second."""
     _full_since: float | None = None
     """Since when more wait than should, with no relief in between."""
+
+    @contextmanager
+    def entering_patient(self) -> Iterator[None]:
+        """While a message is stored that can wait. Raises Busy."""
+        if self.patient.waiting + self._entering_patient >= self.most_patient:
+            raise Busy(LONGEST)
+        self._entering_patient += 1
+        try:
+            yield
+        finally:
+            self._entering_patient -= 1
 
     @contextmanager
     def entering(self) -> Iterator[None]:

@@ -116,7 +116,9 @@ async def serving(
         stack.push_async_callback(outbox.close, GRACE_SECONDS)
         turns = Turns(assistant, language, actions, journal, settings.turn_timeout)
         fanout = Fanout(hub, sessions, journal)
-        dispatcher = Dispatcher(journal, sessions, turns, fanout, _bounds(settings, assistant), during=signals.during)
+        dispatcher = Dispatcher(
+            journal, sessions, turns, fanout, _bounds(settings, assistant), during=signals.during, patient=connectors
+        )
         await stack.enter_async_context(sessions)  # from here on it hears of news, and the dispatcher is told
         presence = await stack.enter_async_context(Presence(sessions))
         await stack.enter_async_context(Retention(journal, fanout, Periods.of(settings), settings.home))
@@ -218,7 +220,7 @@ def _patience(settings: Settings) -> Patience:
 
 
 def _bounds(settings: Settings, assistant: Assistant) -> Bounds:
-    return Bounds(settings.queue_size, settings.turn_timeout, _apology(assistant))
+    return Bounds(settings.queue_size, settings.backlog, settings.turn_timeout, _apology(assistant))
 
 
 def _front(settings: Settings, assistant: Assistant, actions: ActionRunner, signer: Signer) -> Demo | FrontPage:

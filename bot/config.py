@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Messages that may wait for an answer; what cannot be answered soon is refused as busy.",
     )
+    backlog: int = Field(
+        10_000,
+        ge=1,
+        description="Messages of messaging apps that may wait for an answer; nobody looks at a screen meanwhile.",
+    )
     public_url: str = Field(
         "",
         description="Where the service is for the world, `https://chat.example.com`; some channels sign that address.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from bot import metrics
@@ -30,6 +30,7 @@ _CRASHES = 3
 _CLAIM_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
 _CLAIM_PAUSE = 0.05
 _LINGER_SECONDS = 2.0
+_PATIENT_TURNS = 16
 _TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
 
 
@@ -39,6 +40,8 @@ During = Callable[[Inbound, Owner], AbstractContextManager[None]]
 @dataclass(frozen=True, slots=True)
 class Bounds:
     queue_size: int
+    backlog: int
+    """The same of messages that can wait."""
     turn_seconds: float
     apology: Outbound
     """Said when a turn took too long or failed for the last time; the conversation then waits for a person."""
@@ -61,8 +64,10 @@ class Dispatcher:
         bounds: Bounds,
         *,
         during: During = lambda _, __: nullcontext(),
+        patient: Collection[str] = (),
     ) -> None:
-        """`during` is entered for the time of each turn, with the message and who has the conversation."""
+        """`during` is entered for the time of each turn, with the message and who has the conversation. `patient` are
+        the channels whose customers do not look at a screen that waits for an answer."""
         self._during = during
         self._journal, self._sessions, self._turns, self._fanout = journal, sessions, turns, fanout
         self._owners = Owners(journal, sessions)
@@ -70,7 +75,9 @@ class Dispatcher:
         self._workers: dict[str, _Worker] = {}
         self._sweeping: list[asyncio.Task[None]] = []
         self._closing = False
-        self._admission = Admission(bounds.queue_size)
+        self._patient = frozenset(patient)
+        self._patient_turns = asyncio.Semaphore(_PATIENT_TURNS)
+        self._admission = Admission(bounds.queue_size, bounds.backlog)
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
@@ -105,8 +112,8 @@ class Dispatcher:
         """
         if self._closing:
             raise Busy
-        started = time.monotonic()
-        with self._admission.entering():
+        started, admission = time.monotonic(), self._admission
+        with admission.entering_patient() if inbound.channel in self._patient else admission.entering():
             accepted = await self._journal.accept(inbound)
         metrics.ACCEPT_SECONDS.observe(time.monotonic() - started)
         if accepted.duplicate:
@@ -152,7 +159,10 @@ class Dispatcher:
 
     def _worker(self, conversation_id: str) -> _Worker:
         if conversation_id not in self._workers:
-            self._workers[conversation_id] = _Worker(Line(self._admission.tally))
+            patient = conversation_id.partition("-")[0] in self._patient
+            self._workers[conversation_id] = _Worker(
+                Line(self._admission.patient if patient else self._admission.tally)
+            )
         return self._workers[conversation_id]
 
     def _wake(self, conversation_id: str) -> None:
@@ -246,8 +256,9 @@ class Dispatcher:
         try:
             if counted:
                 await self._count_crash(conversation_id, waiting.seq)
-            turn, tracker = await self._turn(waiting, owned)
-            entries = await self._journal.commit(turn, owned.fence)
+            async with self._patience(waiting.inbound):
+                turn, tracker = await self._turn(waiting, owned)
+                entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
             line.settle(waiting.seq, waiting.seq)
             return
@@ -262,6 +273,10 @@ class Dispatcher:
             return
         owned.tracker = tracker
         await self._settled(turn, owned, entries, line)
+
+    def _patience(self, inbound: Inbound) -> AbstractAsyncContextManager[None]:
+        """Messages that can wait leave room for the others."""
+        return self._patient_turns if inbound.channel in self._patient else nullcontext()
 
     async def _count_crash(self, conversation_id: str, seq: int) -> None:
         """Another process accepted the message and did not answer it: it may have crashed on it."""
@@ -335,7 +350,7 @@ class Dispatcher:
 
     async def _count(self) -> None:
         while True:
-            metrics.WAITING.set(self._admission.tally.waiting)
+            metrics.WAITING.set(self._admission.tally.waiting + self._admission.patient.waiting)
             await asyncio.sleep(1)
 
     # -- other processes

@@ -20,7 +20,7 @@ class Service:
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
-        self.admission = Admission(self.most, Tally(), clock=lambda: self.now)
+        self.admission = Admission(self.most, self.most, Tally(), clock=lambda: self.now)
 
     def go_on(self, seconds: float) -> None:
         """In steps of ten milliseconds; somebody tries to come in at each."""
@@ -81,11 +81,25 @@ def test_before_anything_was_answered_and_after_a_quiet_time_a_burst_may_come() 
 
 
 def test_who_is_being_stored_counts() -> None:
-    admission = Admission(2)
+    admission = Admission(2, 3)
     with admission.entering(), admission.entering(), pytest.raises(Busy), admission.entering():
         pass
     with admission.entering():
         pass
+
+
+def test_who_can_wait_is_taken_whatever_the_pace_is_and_is_in_nobodys_way() -> None:
+    service = Service(100)
+    service.go_on(12)
+    admission = service.admission
+    with pytest.raises(Busy), admission.entering():
+        pass
+    admission.patient.waiting = 999
+    with admission.entering_patient(), pytest.raises(Busy) as full, admission.entering_patient():
+        pass
+    assert full.value.retry_after == LONGEST
+    service.go_on(2)
+    assert admission.tally.waiting == pytest.approx(ALWAYS, rel=0.05), "as many of the others are taken as before"
 
 
 def test_the_more_are_refused_the_later_they_are_asked_to_come_back() -> None:

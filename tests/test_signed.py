@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from bot.secrets import read_secrets
 from bot.wire import Malformed
 from tests.deliveries import delivery
 from tests.receiver import SECRET, Receiver
-from tests.service import running
+from tests.service import KeywordUnderstander, Widget, running
 
 # The specification's own vector (libraries/python/tests/test_webhooks.py in standard-webhooks/standard-webhooks).
 VECTOR_ID, VECTOR_AT, VECTOR_BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
@@ -310,6 +311,29 @@ async def test_a_message_sent_again_is_answered_once(tmp_path: Path) -> None:
         await receiver.until(lambda: bool(receiver.seen["c1"]))
         assert len(await service.journal.entries("signed-c1")) == 2
     assert receiver.seen == {"c1": ["answer"]}
+
+
+async def test_a_flood_waits_and_keeps_nobody_else_out(tmp_path: Path) -> None:
+    """Some providers send once: what they bring is taken, up to a bound of its own, and the widget is served."""
+    gate, under_way = asyncio.Event(), Counter[str]()
+
+    async def hold(text: str) -> None:
+        under_way[text] += 1
+        if text == "ask a flood":
+            await gate.wait()
+
+    bounds = {"understander": KeywordUnderstander(before=hold), "queue_size": 2, "backlog": 60, "turn_timeout": 60.0}
+    async with (
+        Receiver.open() as receiver,
+        talking(tmp_path, receiver, **bounds) as (program, service),
+        Widget.open(service.url) as widget,
+    ):
+        asked = [await program.say("ask a flood", f"m{number}", conversation=f"c{number}") for number in range(61)]
+        assert [status for status, *_ in asked] == [200] * 60 + [503]
+        assert (await widget.ask("ask"))[0]["text"] == "answer"
+        assert 0 < under_way["ask a flood"] < 60, "only some are answered at a time"
+        gate.set()
+        await receiver.until(lambda: sum(map(len, receiver.seen.values())) == 60)
 
 
 async def test_what_an_agent_says_is_delivered(tmp_path: Path) -> None:
