@@ -16,11 +16,14 @@ HEADER_CHARS = 4000
 CONTENT_CHARS, CONTENT_SIGNS = 800, 32
 """Of a header that tells how a part is written: the library's time for one grows with the square of its quotes."""
 HEADERS_BYTES = 1 << 17
+PARTS, NESTED = 2000, 40
+"""Of a mail, and one in the other: the library looks at each line for all of these."""
 BODY_CHARS = 1 << 16
 """That are looked at: more is no message to a shop."""
 LINE_CHARS = 300
 """A longer line begins no quote."""
 
+_NESTING = re.compile(rb"\bboundary\s*=", re.IGNORECASE)
 _QUOTED = re.compile(
     r"^\s*(?:>|-{2,}\s*(?:original message|ursprüngliche nachricht|forwarded message|message d'origine)|_{10,}"
     r"|##- .* -##)"
@@ -48,8 +51,10 @@ _PARSER = BytesParser(policy=_Bounded())
 
 
 def parsed(data: bytes) -> EmailMessage | None:
-    """None for what is no mail."""
+    """None for what is no mail, or one that nobody writes."""
     if len(re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]) > HEADERS_BYTES:
+        return None
+    if data.count(b"\n--") > PARTS or len(_NESTING.findall(data)) > NESTED:
         return None
     try:
         mail = _PARSER.parsebytes(data)

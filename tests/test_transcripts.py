@@ -772,6 +772,14 @@ def test_who_writes_below_or_within_what_they_quote_is_heard() -> None:
     assert mails.without_quotes("it flickers\n\n> Which order?\nno answer") == "it flickers"
 
 
+def test_a_mail_of_more_parts_than_anybody_writes_is_none() -> None:
+    head = b"From: ada@x.org\nContent-Type: multipart/mixed; boundary=b\n\n"
+    assert mails.parsed(head + b"--b\n\nx\n" * 10) is not None
+    assert mails.parsed(head + b"--b\n\nx\n" * 3000) is None
+    nested = (b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(60))
+    assert mails.parsed(b"".join(nested)) is None
+
+
 @pytest.mark.timeout(60)
 def test_a_header_of_nothing_but_quotes_is_cut() -> None:
     """The library needs a minute for this one."""

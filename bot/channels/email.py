@@ -116,18 +116,20 @@ class Email(Connector):
         if not self.settings.trusted_server:
             return True
         parts = parsed(request.body)
-        if parts is not None and is_report(parts):
-            return True
+        if parts is None:
+            return False
         try:
-            return Mail.of(request.body).vouched(self.settings.trusted_server)
+            return is_report(parts) or Mail.of(parts, request.body).vouched(self.settings.trusted_server)
         except Malformed:
             return False
 
     def parse(self, request: Request) -> Received:
         parts = parsed(request.body)
-        if parts is not None and is_report(parts):
+        if parts is None:
+            raise Malformed("This is no e-mail.")
+        if is_report(parts):
             return read_report(parts)
-        mail = Mail.of(request.body)
+        mail = Mail.of(parts, request.body)
         if mail.customer == self.settings.address.lower():
             return Received(ignored=("own",))
         if mail.is_automatic():

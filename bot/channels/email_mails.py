@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 from bot.channels.imap import LARGEST
 from bot.channels.received import Attachment, Message, conversation
-from bot.mails import addresses, body, header, headers, is_automatic, parsed, subject, time_of, without_quotes
+from bot.mails import addresses, body, header, headers, is_automatic, subject, time_of, without_quotes
 from bot.wire import Malformed, clean_text
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}")
@@ -39,11 +39,8 @@ class Mail:
     """As it is written."""
 
     @classmethod
-    def of(cls, raw: bytes) -> Self:
-        """Raises Malformed for what is none, and for one whose sender could not be answered."""
-        parts = parsed(raw)
-        if parts is None:
-            raise Malformed("This is no e-mail.")
+    def of(cls, parts: EmailMessage, raw: bytes) -> Self:
+        """Raises Malformed for one whose sender could not be answered."""
         return cls(parts, raw, _sender(parts))
 
     @property

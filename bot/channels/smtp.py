@@ -31,6 +31,8 @@ class _Unable(Exception):
 @dataclass(slots=True)
 class _Progress:
     step: str = GREETING
+    taken: int | None = None
+    """What the server said when it took it."""
 
     @property
     def sent(self) -> bool:
@@ -55,7 +57,9 @@ class Smtp:
             return _answer(refusal.code, progress)
         except _Unable as unable:
             return Silence(False, str(unable))
-        except (SMTPException, OSError, ValueError, KeyError) as error:
+        except (SMTPException, OSError, RuntimeError, ValueError, KeyError) as error:
+            if progress.taken is not None:  # and then there was no time to part in peace
+                return _answer(progress.taken, progress)
             return Silence(progress.sent, trouble(error.__cause__ if isinstance(error.__cause__, OSError) else error))
 
     async def _connected(self, call: Call, progress: _Progress) -> Outcome:
@@ -110,8 +114,8 @@ async def _sent(client: SMTP, call: Call, progress: _Progress) -> Outcome:
         progress.step = RECIPIENT
         await client.rcpt(call.headers["To"])
         progress.step = CONTENT
-        code = (await client.data(call.body)).code
-    with suppress(SMTPException, OSError):  # it has been taken, whatever comes now
+        code = progress.taken = (await client.data(call.body)).code
+    with suppress(SMTPException, OSError, RuntimeError):
         async with asyncio.timeout(QUIT_SECONDS):
             await client.quit()
     return _answer(code, progress)

@@ -24,7 +24,7 @@ from bot.simulators.smtp_server import Cut, SmtpSession, WrongMail
 
 SERVER, CUSTOMERS = "mx.shop.example", "customers.example"
 ADDRESS = "support@shop.example"
-LOOKED_SECONDS = 15.0
+LOOKED_SECONDS = 30.0
 """After which nobody seems to read the mailbox."""
 
 
