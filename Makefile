@@ -29,8 +29,9 @@ format: $(INSTALLED)
 train: $(INSTALLED)
 	@$(BIN)/frontdesk train
 
+# Everything, or what is named: make bench ONLY="swap retrain"
 bench: $(INSTALLED)
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 install: $(INSTALLED)
 

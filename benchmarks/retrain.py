@@ -64,7 +64,7 @@ def retrained(home: Path, more: list[str]) -> float:
     environment = {**os.environ, "FRONTDESK_HOME": str(home), "FRONTDESK_DATA": str(DATA)}
     command = [sys.executable, "-c", "from bot.cli import main; main()", "retrain", *more]
     began = time.perf_counter()
-    subprocess.run(command, env=environment, check=False)  # held or not: the time counts
+    subprocess.run(command, env=environment, check=False, stdout=sys.stderr)  # held or not: the time counts
     return time.perf_counter() - began
 
 
@@ -82,7 +82,8 @@ def main() -> None:
             train(DATA, Registry(home), TrainingOptions(log_to="none"))
         asyncio.run(decided(home / "frontdesk.db", messages(given.labels, 0)))
         seconds = retrained(home, given.more)
-    print(f"| {' '.join(given.more) or 'as it comes'} | {given.labels} labels | {seconds:.0f} s |")
+    print(f"| `frontdesk retrain` | {given.labels} new labels |\n|---|---|")
+    print(f"| {' '.join(given.more) or 'everything'} | {seconds:.0f} s |")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""Measurements replace their own block of the page and leave the rest."""
+
+from __future__ import annotations
+
+from benchmarks.__main__ import MEASUREMENTS
+from benchmarks.blocks import placed
+
+PAGE = "# Measurements\n\n## Swaps\n\nA remark.\n\n## Load\n\nOlder.\n"
+
+
+def test_a_block_is_put_at_the_end_of_its_section_and_then_written_anew() -> None:
+    first = placed(PAGE, "Swaps", "swap", "| 1 |")
+    assert first == (
+        "# Measurements\n\n## Swaps\n\nA remark.\n\n<!-- measured: swap -->\n| 1 |\n<!-- end: swap -->\n\n"
+        "## Load\n\nOlder.\n"
+    )
+    assert placed(first, "Swaps", "swap", "| 2 |\n") == first.replace("| 1 |", "| 2 |")
+
+
+def test_two_measurements_share_a_section() -> None:
+    both = placed(placed(PAGE, "Load", "load", "| 1 |"), "Load", "load-killed", "| 2 |")
+    assert both.endswith(
+        "Older.\n\n<!-- measured: load -->\n| 1 |\n<!-- end: load -->\n\n"
+        "<!-- measured: load-killed -->\n| 2 |\n<!-- end: load-killed -->\n"
+    )
+    assert placed(both, "Load", "load", "| 3 |") == both.replace("| 1 |", "| 3 |")
+
+
+def test_a_section_that_is_not_there_is_made() -> None:
+    assert placed(PAGE, "Start", "start", "4 s").endswith(
+        "Older.\n\n## Start\n\n<!-- measured: start -->\n4 s\n<!-- end: start -->\n"
+    )
+
+
+def test_every_measurement_has_a_name_of_its_own() -> None:
+    assert len({one.name for one in MEASUREMENTS}) == len(MEASUREMENTS)
