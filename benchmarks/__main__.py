@@ -56,7 +56,7 @@ MEASUREMENTS = (
     Measurement("head", "How long a retraining takes", "benchmarks.retrain --model MODEL -- --tune head"),
     Measurement("swap", "What a change of model costs", "benchmarks.swap --model MODEL"),
     Measurement("channels", "All channels at once", "benchmarks.channels"),
-    Measurement("channels-killed", "All channels at once", "benchmarks.channels --rate 60 --seconds 15 --kill"),
+    Measurement("channels-killed", "All channels at once", "benchmarks.channels --rate 60 --seconds 60 --kills 10"),
     Measurement("redaction", "What redaction finds", "benchmarks.redaction"),
     Measurement(
         "explanations", "Whether the words that are said to decide do", "benchmarks.explanations --model MODEL"

@@ -1,8 +1,9 @@
-"""All channels at once: `python -m benchmarks.channels [--rate 200] [--seconds 30] [--kill]`.
+"""All channels at once: `python -m benchmarks.channels [--rate 200] [--seconds 30] [--kills 0]`.
 
 Customers of every channel write, mixed; their providers are played in a process of their own, the service runs in
 another one, with a model that keeps a thread busy. Prints how fast events are acknowledged, and whether each was
-answered once and in order. With `--kill` the service is killed in the middle and started again.
+answered once and in order. With `--kills` the service is killed as often, at moments that nobody chose, and started
+again.
 """
 
 from __future__ import annotations
@@ -161,8 +162,8 @@ def _within(seen: list[str], said: list[str]) -> bool:
     return all(one in rest for one in seen)
 
 
-async def measure(rate: float, seconds: float, kill: bool) -> Figures:
-    figures = Figures()
+async def measure(rate: float, seconds: float, kills: int, seed: int) -> Figures:
+    figures, rng = Figures(), random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:
@@ -172,8 +173,8 @@ async def measure(rate: float, seconds: float, kill: bool) -> Figures:
             given = json.dumps({"home": home, "port": port, "settings": settings})
             process = await _started(given, port)
             task = asyncio.create_task(drive(providers, rate, seconds, figures))
-            if kill:
-                await asyncio.sleep(seconds / 2)
+            for _ in range(kills):
+                await asyncio.sleep(seconds / (kills + 1) * rng.uniform(0.5, 1.5))
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 process = await _started(given, port)
@@ -213,14 +214,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=200.0)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--serve")
     given = parser.parse_args()
     if given.serve:
         told = json.loads(given.serve)
         asyncio.run(serve(Path(told["home"]), told["port"], told["settings"]))
         return
-    figures = asyncio.run(measure(given.rate, given.seconds, given.kill))
+    figures = asyncio.run(measure(given.rate, given.seconds, given.kills, given.seed))
     times = [1000 * one for one in figures.acknowledged]
     print(f"| {given.rate:g} events/s for {given.seconds:g} s, {len(CALLED)} channels | |\n|---|---|")
     print(f"| acknowledged | {len(times)}, p50 {median(times):.1f} ms, p99 {quantiles(times, n=100)[98]:.1f} ms |")
