@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from bot import metrics
@@ -30,7 +30,7 @@ _CRASHES = 3
 _CLAIM_SECONDS = 3.0  # longer than a lease lives: a dead owner's is taken over
 _CLAIM_PAUSE = 0.05
 _LINGER_SECONDS = 2.0
-_PATIENT_TURNS = 16
+_PATIENT_PLACES = 16
 _TYPING_AFTER = 0.2  # an answer that is there at once needs no dots
 
 
@@ -76,7 +76,7 @@ class Dispatcher:
         self._sweeping: list[asyncio.Task[None]] = []
         self._closing = False
         self._patient = frozenset(patient)
-        self._patient_turns = asyncio.Semaphore(_PATIENT_TURNS)
+        self._patient_places = asyncio.Semaphore(_PATIENT_PLACES)
         self._admission = Admission(bounds.queue_size, bounds.backlog)
 
     async def start(self) -> None:
@@ -256,9 +256,9 @@ class Dispatcher:
         try:
             if counted:
                 await self._count_crash(conversation_id, waiting.seq)
-            async with self._patience(waiting.inbound):
-                turn, tracker = await self._turn(waiting, owned)
-                entries = await self._journal.commit(turn, owned.fence)
+            async with self._place(waiting.inbound) as place:
+                turn, tracker = await self._turn(waiting, owned, place)
+            entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
             line.settle(waiting.seq, waiting.seq)
             return
@@ -274,20 +274,27 @@ class Dispatcher:
         owned.tracker = tracker
         await self._settled(turn, owned, entries, line)
 
-    def _patience(self, inbound: Inbound) -> AbstractAsyncContextManager[None]:
-        """Messages that can wait leave room for the others."""
-        return self._patient_turns if inbound.channel in self._patient else nullcontext()
+    @asynccontextmanager
+    async def _place(self, inbound: Inbound) -> AsyncIterator[Callable[[], None]]:
+        """At the model, until the message is understood: those that can wait leave room for the others."""
+        if inbound.channel not in self._patient:
+            yield lambda: None
+            return
+        await self._patient_places.acquire()
+        with ExitStack() as held:
+            held.callback(self._patient_places.release)
+            yield held.close
 
     async def _count_crash(self, conversation_id: str, seq: int) -> None:
         """Another process accepted the message and did not answer it: it may have crashed on it."""
         if await self._journal.attempt(conversation_id, seq) >= _CRASHES:
             raise RuntimeError("the message crashed the service before")
 
-    async def _turn(self, waiting: Waiting, owned: Ownership) -> tuple[Turn, Tracker]:
+    async def _turn(self, waiting: Waiting, owned: Ownership, leave: Callable[[], None]) -> tuple[Turn, Tracker]:
         inbound = waiting.inbound
         with self._typing(inbound.conversation_id, owned.owner), self._during(inbound, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
-                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence)
+                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence, leave)
 
     @contextmanager
     def _typing(self, conversation_id: str, owner: Owner) -> Iterator[None]:
