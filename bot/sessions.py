@@ -77,11 +77,11 @@ class Held:
 class Lease:
     """The right to answer a conversation, renewed until it is released."""
 
-    __slots__ = ("_sessions", "conversation_id", "lost", "token")
+    __slots__ = ("_sessions", "key", "lost", "token")
 
-    def __init__(self, sessions: Sessions, conversation_id: str, token: str) -> None:
+    def __init__(self, sessions: Sessions, key: str, token: str) -> None:
         self._sessions = sessions
-        self.conversation_id, self.token = conversation_id, token
+        self.key, self.token = key, token
         self.lost = False
         """Somebody else took it. What is under way will not be committed, so it may stop."""
 
@@ -175,13 +175,13 @@ class Sessions:
 
         Held: somebody else has it. None: Redis is away, and the fence decides alone.
         """
-        token = uuid4().hex
-        taken = await self._redis.command("SET", self._key(conversation_id, "lease"), token, "NX", "PX", LEASE_MS)
+        token, key = uuid4().hex, self._key(conversation_id, "lease")
+        taken = await self._redis.command("SET", key, token, "NX", "PX", LEASE_MS)
         if taken is ABSENT:
             return None
         if not taken:
             return Held()
-        lease = self._leases[token] = Lease(self, conversation_id, token)
+        lease = self._leases[token] = Lease(self, key, token)
         return lease
 
     async def leased(self, conversations: Sequence[str]) -> set[str]:
@@ -196,15 +196,19 @@ class Sessions:
             self._put_release(lease)
 
     def _put_release(self, lease: Lease) -> None:
-        self._redis.script(RELEASE, self._key(lease.conversation_id, "lease"), lease.token)
+        self._redis.script(RELEASE, lease.key, lease.token)
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            await asyncio.gather(*(self._renew_one(lease) for lease in list(self._leases.values())))
+            leases = list(self._leases.values())
+            answers = await asyncio.gather(
+                *(self._redis.script(RENEW, lease.key, lease.token, LEASE_MS) for lease in leases)
+            )
+            for lease, answer in zip(leases, answers, strict=True):
+                self._renewed(lease, answer)
 
-    async def _renew_one(self, lease: Lease) -> None:
-        renewed = await self._redis.script(RENEW, self._key(lease.conversation_id, "lease"), lease.token, LEASE_MS)
+    def _renewed(self, lease: Lease, renewed: Any) -> None:
         if renewed == 0:
             lease.lost = True
             self._leases.pop(lease.token, None)
