@@ -98,6 +98,18 @@ async def test_a_damaged_model_is_refused_and_the_old_one_goes_on(
     assert len([line for line in caplog.messages if "goes on serving" in line]) == 2, "each is told once"
 
 
+async def test_a_model_that_nobody_signed_is_refused_and_the_old_one_goes_on(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry(settings.home)
+    async with served(settings) as language:
+        (registry.folder / "one" / "manifest.sig").unlink()
+        (registry.folder / "current").write_text("one\n")
+        await _until(lambda: "two goes on serving" in caplog.text)
+        assert "is not signed" in caplog.text
+        assert language.model == "two"
+
+
 async def test_a_running_service_serves_what_is_promoted(settings: Settings) -> None:
     listener, stop, ready = listen("127.0.0.1", 0), asyncio.Event(), asyncio.Event()
     directory = settings.home / "models" / "two"

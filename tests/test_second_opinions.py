@@ -12,11 +12,13 @@ import pytest_asyncio
 from rich.console import Console as Screen
 
 from bot.app import Service
+from bot.config import Settings
 from bot.console.sign_in import one_time_code
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed
 from bot.learning import review
 from bot.learning.deciding import reviews
+from bot.learning.labels import to_learn
 from bot.learning.opinions import (
     Agreement,
     Opinions,
@@ -32,7 +34,7 @@ from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, running
 from tests.test_cli_review import frontdesk  # noqa: F401  # a fixture
 from tests.test_cli_review import said as imported
-from tests.test_reviews import kept
+from tests.test_reviews import DATA, kept
 
 
 def words(*pairs: str, text: str = "where", number: int = 1) -> list[Reviewed]:
@@ -171,7 +173,12 @@ def test_the_command_counts_what_two_agree_on(
     assert "ada says" not in frontdesk("review", "status", "--by", "cem").out
     assert json.loads(frontdesk("review", "status", "--json").out)["agreement"]["disputed"] == 1
 
+    found = to_learn(Settings.read(), DATA)
+    assert (found.waiting, found.unsettled) == ({"gift": 1}, 1)
+    assert found.to_text().endswith("1 more waits for a second opinion: `frontdesk review status`.")
+
     frontdesk("review", "decide", 2, "--intent", "gift", "--by", "bob")
+    assert to_learn(Settings.read(), DATA).waiting == {"gift": 2}
     assert "wrap it nicely" in frontdesk("review", "export").out
 
 

@@ -18,6 +18,7 @@ from bot.dialogue.requests import HUMAN
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Reviewed, Utterance
 from bot.learning.opinions import opinions, settled
+from bot.printed import counted
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 from nlu.data.examples import OUT_OF_SCOPE, Example, TrainingData
@@ -65,7 +66,9 @@ class Found:
     def to_text(self) -> str:
         parts = [f"{self.decided} utterances that people decided on, {self.free} that customers labelled themselves."]
         parts += [f"{name} has {count} of {FEWEST_OF_NEW} examples yet." for name, count in self.waiting.items()]
-        parts += [f"{self.unsettled} more wait for a second opinion: `frontdesk review status`."] * bool(self.unsettled)
+        if self.unsettled:
+            count = counted(self.unsettled, "more waits", "more wait")
+            parts.append(f"{count} for a second opinion: `frontdesk review status`.")
         return " ".join(parts)
 
 
