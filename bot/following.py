@@ -64,7 +64,7 @@ async def _taken(
     """Whether the model could be taken up; else the old one goes on, also if the new one's files vanish meanwhile."""
     settings, language, service = here
     try:
-        directory = registry.directory(wanted)
+        directory = registry.under_its_name(wanted)
         model = await asyncio.get_running_loop().run_in_executor(loader, models.for_serving, directory, settings)
         page = models.page(directory)
     except (Mendable, OSError) as problem:

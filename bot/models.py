@@ -104,7 +104,7 @@ def _first_sound(registry: Registry, wanted: str, settings: Settings, screen: Sc
     others = [manifest.id for manifest in registry.list() if not registry.held(manifest.id)]
     for name in dict.fromkeys([wanted, *others]):
         try:
-            model = loaded(registry.directory(name), settings, screen)
+            model = loaded(registry.under_its_name(name), settings, screen)
         except ModelError as problem:
             screen.print(f"[yellow]A model is refused.[/yellow] {escape(str(problem))}", highlight=False)
             continue

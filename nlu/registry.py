@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,14 +102,22 @@ def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
 
 def read_manifest(directory: Path) -> Manifest:
     """Raises ModelError if this is no model directory of ours."""
+    return _manifest_in(_manifest_bytes(directory), directory)
+
+
+def _manifest_bytes(directory: Path) -> bytes:
     try:
-        values = json.loads((directory / MANIFEST).read_text("utf-8"))
-        manifest = Manifest.from_json(values)
+        return (directory / MANIFEST).read_bytes()
     except OSError:
         raise ModelError(
             f"{directory} is not a model directory: it has no readable {MANIFEST}. Train one with 'frontdesk train'."
         ) from None
-    except (ValueError, TypeError, KeyError, AttributeError):
+
+
+def _manifest_in(content: bytes, directory: Path) -> Manifest:
+    try:
+        manifest = Manifest.from_json(json.loads(content))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ModelError(f"{directory / MANIFEST} cannot be understood. Train the model again.") from None
     if manifest.format != FORMAT:
         raise ModelError(f"{directory} was written by another version of Frontdesk. Train the model again.")
@@ -119,8 +127,9 @@ def read_manifest(directory: Path) -> Manifest:
 def check_directory(directory: Path, trust: Trust = ANYBODY) -> Manifest:
     """The manifest, if every file is the one that training wrote, none could run code, and who signed it is trusted.
     Raises ModelError."""
-    manifest = read_manifest(directory)
-    if objection := trust.objection(directory, (directory / MANIFEST).read_bytes()):
+    content = _manifest_bytes(directory)  # once: what is signed has to be what is believed
+    manifest = _manifest_in(content, directory)
+    if objection := trust.objection(directory, content):
         raise ModelError(objection)
     found = set(_files(directory))
     for name in sorted(found - set(manifest.files)):
@@ -194,10 +203,10 @@ class Registry:
 
     def check(self, model: str) -> Manifest:
         """Raises ModelError for a model that must not be served, and KeyProblem."""
-        return check_directory(self.directory(model), self.trust)
+        return check_directory(self.under_its_name(model), self.trust)
 
     def list(self) -> list[Manifest]:
-        """Readable models, the newest first."""
+        """Readable models, each under its directory's name, the newest first."""
         return sorted(self._manifests(), key=lambda manifest: (manifest.created, manifest.id), reverse=True)
 
     def manifest(self, model: str) -> Manifest:
@@ -208,6 +217,13 @@ class Registry:
         if not _ID.fullmatch(model) or not (self.folder / model).is_dir():
             raise ModelError(f"There is no model '{model}' in {self.folder}. See 'frontdesk models list'.")
         return self.folder / model
+
+    def under_its_name(self, model: str) -> Path:
+        """The directory. Raises ModelError if it holds another model: a signature tells whose it is, not which."""
+        directory = self.directory(model)
+        if (really := read_manifest(directory).id) != model:
+            raise ModelError(f"{directory} is model {really} under another name. Name it so, or remove it.")
+        return directory
 
     def current_id(self) -> str | None:
         """The id that the pointer names; None if nothing was ever promoted."""
@@ -333,7 +349,11 @@ class Registry:
             shutil.rmtree(left, ignore_errors=True)
         _replace(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
         for path in (self.folder / _DECISIONS).glob("*.json"):
-            said = json.loads(path.read_text("utf-8"))
+            try:
+                said = json.loads(path.read_text("utf-8"))
+            except ValueError:
+                path.unlink()  # nobody can tell whether it quotes them, and what cannot be read decides nothing
+                continue
             if (silent := _without(said, texts)) != said:
                 _replace(path, json.dumps(silent, ensure_ascii=False) + "\n")
         self._remove_pages([str(escape(text)) for text in texts])
@@ -370,6 +390,6 @@ class Registry:
         for directory in self.folder.glob("*"):
             try:
                 if not directory.name.startswith(".") and directory.is_dir():
-                    yield read_manifest(directory)
+                    yield replace(read_manifest(directory), id=directory.name)
             except ModelError:
                 continue

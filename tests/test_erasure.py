@@ -276,12 +276,15 @@ def test_models_that_learnt_from_what_was_erased_are_known(tmp_path: Path) -> No
     ):
         added(registry, lineage(tmp_path / "made", name, *keys, created=created))
     registry.promote("newest")
+    damaged = registry.folder / ".decisions" / "gone.json"
     registry.decide("learnt", {"held": True, "replay": {"changes": [{"texts": [WORD, "others"]}]}})
     for name, shown in (("other", "theirs"), ("newest", "other words"), ("later", WORD)):
         registry.page(name).write_text(f"<td>{shown}</td>")
     assert registry.stained() == []
+    damaged.write_text(f'{{"texts": ["{WORD}')
 
     registry.forget([key], [WORD], now)
+    assert not damaged.exists()
 
     assert registry.stained() == ["newest", "learnt"]
     assert registry.decision("learnt")["replay"] == {"changes": [{"texts": ["<erased>", "others"]}]}

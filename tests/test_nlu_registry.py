@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +120,10 @@ def foreign_manifest(directory: Path) -> None:
     (directory / MANIFEST).write_text('{"model": "of another tool"}')
 
 
+def bottomless_manifest(directory: Path) -> None:
+    (directory / MANIFEST).write_text("[" * 100_000)
+
+
 def other_format(directory: Path) -> None:
     values = json.loads((directory / MANIFEST).read_text())
     (directory / MANIFEST).write_text(json.dumps({**values, "format": 99}))
@@ -136,6 +142,7 @@ def remove_manifest(directory: Path) -> None:
         (seal_pickle, "of a kind that is never loaded"),
         (break_manifest, "cannot be understood"),
         (foreign_manifest, "cannot be understood"),
+        (bottomless_manifest, "cannot be understood"),
         (other_format, "another version"),
         (remove_manifest, "not a model directory"),
     ],
@@ -153,6 +160,39 @@ def test_a_harmed_model_is_refused_with_a_sentence_and_the_last_good_one_serves(
     assert home.usable() == home.folder / "m2"
     with pytest.raises(ModelError):
         home.promote("m3")
+
+
+def test_a_model_under_another_name_is_listed_by_that_name_and_never_served(tmp_path: Path) -> None:
+    """Or one that is held would be served as one that is not, and a service would take it up again and again."""
+    home = registry(tmp_path, "m1", "m2", "m3")
+    (home.folder / "m1").rename(home.folder / "mine")
+    assert [manifest.id for manifest in home.list()] == ["m3", "m2", "mine"]
+    with pytest.raises(ModelError, match="mine is model m1 under another name"):
+        home.promote("mine")
+    assert home.current_id() == "m3"
+    assert home.prune(1) == ["mine"]
+
+
+def test_the_manifest_that_is_believed_is_the_one_that_was_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though somebody puts the signed one back between two looks at it."""
+    home = registry(tmp_path, "m1")
+    path, signed = home.folder / "m1" / MANIFEST, tmp_path / "signed"
+    shutil.copy(path, signed)
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
+    opened = Path.open
+
+    def put_back(self: Path, *how: Any, **more: Any) -> Any:
+        file = opened(self, *how, **more)
+        if self == path and signed.exists():
+            signed.replace(path)
+        return file
+
+    trust = home.trust
+    monkeypatch.setattr(Path, "open", put_back)
+    with pytest.raises(ModelError, match="not what was signed"):
+        check_directory(home.folder / "m1", trust)
 
 
 def test_adding_a_harmed_model_changes_nothing(tmp_path: Path) -> None:
