@@ -124,6 +124,27 @@ async def test_an_answer_to_a_form_says_what_was_asked(talk: Talk) -> None:
     ]
 
 
+async def test_a_form_that_was_gone_through_tells_so_of_the_message_that_began_it(talk: Talk) -> None:
+    await talk("cancel my order | cancel", "LW-1 | inform order=LW-1")
+    await collect(talk.journal)  # the note comes to an utterance that is kept already
+    await talk("a@x.org | inform email=a@x.org", "/affirm", "cancel another one | cancel", "never mind | stop")
+    await talk("i cancel again | cancel", "LW-2 | inform order=LW-2", "b@x.org | inform email=b@x.org", "/affirm")
+    await collect(talk.journal)
+
+    completed = {u.text: u.signals.get("completed") for u in await kept(talk.journal) if u.intent == "cancel"}
+    assert completed == {"cancel my order": True, "cancel another one": None, "i cancel again": True}
+
+
+async def test_a_form_that_waited_for_another_one_is_gone_through_in_its_turn(talk: Talk) -> None:
+    """Whoever told everything at once was asked nothing."""
+    await talk("cancel my order | cancel", "track lw-2 | track order=lw-2", "LW-1 | inform order=LW-1")
+    await talk("b@x.org | inform email=b@x.org", "/affirm")
+    await collect(talk.journal)
+
+    found = {u.text: u.signals.get("completed") for u in await kept(talk.journal)}
+    assert found == {"cancel my order": True, "track <order>": None, "<order>": None, "<email>": None}
+
+
 async def test_a_form_that_takes_anothers_place_asks_too(talk: Talk) -> None:
     await talk("cancel my order | cancel", "i swap it | swap", "nice day | chat")
     await collect(talk.journal)

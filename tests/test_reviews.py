@@ -15,7 +15,15 @@ from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.exporting import as_yaml
-from bot.learning.labels import LIKED_WEIGHT, MOST_OF_ONE, MOST_OF_PHRASE, PRESSED_WEIGHT, Found, labelled
+from bot.learning.labels import (
+    FINISHED_WEIGHT,
+    LIKED_WEIGHT,
+    MOST_OF_ONE,
+    MOST_OF_PHRASE,
+    PRESSED_WEIGHT,
+    Found,
+    labelled,
+)
 from bot.learning.queue import Queue, queue_of
 from bot.learning.terminal import Round
 from nlu.data.article import Article
@@ -153,6 +161,15 @@ def test_few_of_the_customers_labels_share_words_that_the_data_folder_does_not_h
     assert len(labelled([], many, DATA).learned.examples) == MOST_OF_PHRASE
     known = replace(DATA, examples=(*DATA.examples, Example("zorbax prime where is box", "track")))
     assert len(labelled([], many, known).learned.examples) == 20
+
+
+def test_a_form_gone_through_says_as_little_unless_a_thumb_says_otherwise() -> None:
+    done = [said("my box", n, signals={"completed": True}, intent="track", verdict="sure") for n in (1, 2, 3)]
+    assert examples_of(labelled([], done, DATA)) == {("my box", "track", FINISHED_WEIGHT)}
+    assert not examples_of(labelled([], [replace(one, verdict="ambiguous") for one in done], DATA))
+    assert not examples_of(
+        labelled([], [replace(one, signals={**one.signals, "rating": "down"}) for one in done], DATA)
+    )
 
 
 def test_a_thumb_up_says_little_and_only_of_a_sure_answer() -> None:

@@ -136,6 +136,7 @@ def ask(run: Run, form: Form, forced: Sequence[str | None] = ()) -> Steps[None]:
     if run.tracker.loop is None or run.tracker.loop.name != form.name:
         return
     if wanted is None:
+        run.record("form_completed", name=form.name)
         run.leave_loop()
         return
     if run.tracker.slots.get(REQUESTED) != wanted:

@@ -25,7 +25,15 @@ LISTEN = "action_listen"
 CLARIFY = "action_clarify"
 FALLBACK_INTENT = "nlu_fallback"
 OWN_EVENTS = frozenset(
-    {"not_understood", "slot_refused", "form_suspended", "form_resumed", "waiting_told", "request_waits"}
+    {
+        "not_understood",
+        "slot_refused",
+        "form_suspended",
+        "form_resumed",
+        "form_completed",
+        "waiting_told",
+        "request_waits",
+    }
 )
 """Events that Rasa does not know; action servers and Rasa's API do not see them."""
 

@@ -12,7 +12,7 @@ from bot.journal.tables import reviews, utterances
 from bot.journal.utterances import as_utterance
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 
-_TOLD = ("pressed", "rating")
+_TOLD = ("pressed", "rating", "completed")
 _later = reviews.alias("later")
 _LAST = ~exists().where(_later.c.utterance_id == reviews.c.utterance_id, _later.c.id > reviews.c.id)
 _OPEN = ~exists().where(reviews.c.utterance_id == utterances.c.id)

@@ -33,6 +33,8 @@ PRESSED_WEIGHT = 0.5
 """Of a button chosen after "did you mean"."""
 LIKED_WEIGHT = 0.3
 """Of a thumb up: it says that an answer was good, and little of the words."""
+FINISHED_WEIGHT = 0.3
+"""Of a form that was gone through to its end: nobody does that with one that they did not ask for."""
 KNOWN_AGREE, STRANGERS_AGREE = 2, 3
 """So many customers must have said the same of the same words: signed-in ones, or conversations of nobody known, which
 cost nothing to open."""
@@ -168,8 +170,13 @@ def _said(utterance: Utterance) -> _Label | None:
     pressed = utterance.signals.get("pressed")
     if isinstance(pressed, str) and pressed not in (HUMAN, *OUT_OF_SCOPE):
         return _Label(utterance, pressed, PRESSED_WEIGHT)
-    liked = utterance.signals.get("rating") == "up" and utterance.verdict == Verdict.SURE
-    return _Label(utterance, utterance.intent, LIKED_WEIGHT) if liked and utterance.intent else None
+    if utterance.intent is None or utterance.verdict != Verdict.SURE:
+        return None
+    rating = utterance.signals.get("rating")
+    if rating == "up":
+        return _Label(utterance, utterance.intent, LIKED_WEIGHT)
+    finished = utterance.signals.get("completed") is True and rating is None
+    return _Label(utterance, utterance.intent, FINISHED_WEIGHT) if finished else None
 
 
 def _agree(same: Sequence[_Label]) -> bool:

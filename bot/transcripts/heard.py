@@ -36,11 +36,15 @@ class Thread:
 
     requested: str | None = None
     """The slot that a form asked for last."""
+    loop: str | None = None
+    """The form that was begun or taken up last and is not over."""
     in_form: bool = False
     offered: UtteranceKey | None = None
     """The message whose likely meanings the customer has before them."""
     waiting: dict[str, UtteranceKey] = field(default_factory=dict)
     """Requests that the bot takes up later, by their texts."""
+    forms: dict[str, UtteranceKey] = field(default_factory=dict)
+    """The messages that began the forms which are not over."""
 
     @property
     def asked(self) -> str | None:
@@ -128,11 +132,28 @@ class Hearing:
         if event.name == "slot" and event.data.get("name") == REQUESTED:
             self._thread.requested = event.data.get("value")
         elif event.name == "active_loop":
+            self._loop(event.data.get("name"))
             self._thread.in_form = bool(event.data.get("name"))
+        elif event.name == "form_completed":
+            self._complete(self._thread.forms.pop(event.data["name"], None))
         elif event.name == "form_suspended":
             self._thread.in_form = False
         elif event.name in _OVER:
-            self._thread.requested, self._thread.in_form = None, False
+            self._thread.requested, self._thread.in_form, self._thread.forms = None, False, {}
+
+    def _complete(self, began: UtteranceKey | None) -> None:
+        """Whoever answered a question of the form meant it; a message that told all at once was asked nothing."""
+        if began and all(said.key != began for said in self.said):
+            self.notes.append(Note(began, {"completed": True}))
+
+    def _loop(self, name: str | None) -> None:
+        """A form that is left without being completed tells nothing of the message that began it."""
+        thread = self._thread
+        if name is None and thread.loop:
+            thread.forms.pop(thread.loop, None)
+        elif name and self._now:
+            thread.forms.setdefault(name, self._now)
+        thread.loop = name
 
 
 def key_of(conversation_id: str, seq: int, part: int = 0) -> UtteranceKey:
