@@ -146,6 +146,15 @@ def check_directory(directory: Path, trust: Trust = ANYBODY) -> Manifest:
     return manifest
 
 
+def holds_only_a_model(directory: Path) -> bool:
+    """Whether training wrote all that lies there, of whatever version and though it is damaged."""
+    try:
+        listed = set(json.loads(_manifest_bytes(directory))["files"])
+    except (ModelError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return listed.issuperset(_files(directory))
+
+
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Seals the directory: lists every file that lies in it. It is signed no longer."""
     (directory / SIGNATURE).unlink(missing_ok=True)

@@ -110,9 +110,12 @@ def test_a_terminal_shows_a_bar() -> None:
     assert "50%" in shown
 
 
-def test_a_model_never_takes_the_place_of_something_else(frontdesk: Frontdesk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("manifest", ["", '{"name": "web app"}', '{"files": {"model.safetensors": ""}}', "[1]"])
+def test_a_model_never_takes_the_place_of_something_else(frontdesk: Frontdesk, tmp_path: Path, manifest: str) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "letter.txt").write_text("dear")
+    if manifest:  # web pages have one, too
+        (tmp_path / "precious" / "manifest.json").write_text(manifest)
     ended = frontdesk("train", "--out", tmp_path / "precious")
     assert ended.code == 2
     assert "something other than a model is here already" in ended.err

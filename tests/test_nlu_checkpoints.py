@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from nlu.registry import UNFINISHED, Registry
+from nlu.training.checkpoints import Checkpoints
 from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
 from nlu.types import Tune
@@ -103,6 +104,18 @@ def test_another_training_does_not_go_on_there(data: Path, tmp_path: Path) -> No
     quick = replace(HOW, averaged=1, held_out_parts=1)
     stopped(data, tmp_path, 3, quick)
     assert not made(data, tmp_path, replace(quick, seed=1))[0].startswith("Going on")
+
+
+def test_one_byte_that_is_another_makes_no_checkpoint(tmp_path: Path) -> None:
+    """torch reads some of them, and raises any error for others."""
+    kept = Checkpoints(tmp_path / "kept")
+    kept.write("part", {"epoch": 3, "weights": torch.ones(8)})
+    assert (kept.read("part") or {})["epoch"] == 3
+    path = tmp_path / "kept" / "part.pt"
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        assert kept.read("part") is None
 
 
 @pytest.mark.parametrize("damage", [b"not a checkpoint", None])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import pickle
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ import torch
 from nlu.data.examples import TrainingData
 from nlu.registry import UNFINISHED
 from nlu.training.options import TrainingOptions
+
+_PACKAGES = ("frontdesk", "torch")
+_DIGEST = 32
+"""Bytes that begin a file, of the rest: a machine that loses power may write anything, and torch sees only some."""
 
 
 class Checkpoints:
@@ -29,7 +34,7 @@ class Checkpoints:
     def of(cls, models: Path, data: TrainingData, options: TrainingOptions) -> Checkpoints:
         """Of these examples and options, and of no others."""
         counted = [[example.weight, example.guessed, example.marked] for example in data.examples]
-        content = json.dumps([data.hash, counted, options.to_json(), torch.__version__], sort_keys=True)
+        content = json.dumps([data.hash, counted, options.to_json(), *map(version, _PACKAGES)], sort_keys=True)
         return cls(models / f"{UNFINISHED}{hashlib.sha256(content.encode()).hexdigest()[:16]}")
 
     def read(self, name: str) -> dict[str, Any] | None:
@@ -37,20 +42,32 @@ class Checkpoints:
         if self._folder is None:
             return None
         try:
-            found = torch.load(self._folder / f"{name}.pt", map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            content = (self._folder / f"{name}.pt").read_bytes()
+        except OSError:
             return None
-        return found if isinstance(found, dict) else None
+        digest, state = content[:_DIGEST], content[_DIGEST:]
+        if digest != _sum(state):
+            return None
+        found: dict[str, Any] = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+        return found
 
     def write(self, name: str, state: Mapping[str, Any]) -> None:
         if self._folder is None:
             return
-        with suppress(OSError, RuntimeError):
+        content, new = io.BytesIO(), self._folder / f"{name}.{os.getpid()}.new"
+        try:
+            torch.save(dict(state), content)
             self._folder.mkdir(exist_ok=True)
-            new = self._folder / f"{name}.{os.getpid()}.new"
-            torch.save(dict(state), new)
+            new.write_bytes(_sum(content.getbuffer()) + content.getbuffer())
             new.replace(self._folder / f"{name}.pt")
+        except OSError:
+            with suppress(OSError):  # the model needs the room
+                new.unlink()
 
     def remove(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _sum(content: bytes | memoryview) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -16,7 +16,7 @@ from nlu.engine.torch_engine import set_threads
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import read_lineage, write_lineage
-from nlu.registry import MANIFEST, Manifest, Registry, write_manifest
+from nlu.registry import Manifest, Registry, holds_only_a_model, write_manifest
 from nlu.source import DataError
 from nlu.training.checkpoints import Checkpoints
 from nlu.training.diary import Diary
@@ -126,7 +126,7 @@ def _log_folder(out: Path | Registry, name: str) -> Path:
 
 
 def _check_free(out: Path) -> None:
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not holds_only_a_model(out) and (not out.is_dir() or any(out.iterdir())):
         raise DataError(out, None, "something other than a model is here already.", "Choose another folder.")
 
 
