@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from bot import metrics
@@ -20,6 +20,7 @@ from bot.journal.values import Accepted, Waiting
 from bot.line import Line
 from bot.messages import Entry, Event, Inbound, Outbound, Owner, Turn
 from bot.ownership import Claim, Owners, Ownership
+from bot.places import Place
 from bot.sessions import Sessions
 from bot.sweeper import Sweeper
 from bot.turn import Turns
@@ -50,6 +51,9 @@ class Bounds:
 @dataclass(slots=True)
 class _Worker:
     line: Line
+    place: Place
+    """At the model: had before the conversation is claimed, because claims cost something, until the message is
+    understood."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -81,7 +85,7 @@ class Dispatcher:
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
-        sweeper = Sweeper(self._journal, self._sessions, self._fanout, self._look_at)
+        sweeper = Sweeper(self._journal, self._sessions, self._fanout, self._look_at, self._workers)
         for work in (sweeper.find_orphans(), sweeper.tell_untold(), self._count()):
             self._sweeping.append(asyncio.create_task(work, name="sweeper"))
         for conversation_id in self._workers:
@@ -159,11 +163,13 @@ class Dispatcher:
 
     def _worker(self, conversation_id: str) -> _Worker:
         if conversation_id not in self._workers:
-            patient = conversation_id.partition("-")[0] in self._patient
-            self._workers[conversation_id] = _Worker(
-                Line(self._admission.patient if patient else self._admission.tally)
-            )
+            self._workers[conversation_id] = self._new_worker(conversation_id.partition("-")[0])
         return self._workers[conversation_id]
+
+    def _new_worker(self, channel: str) -> _Worker:
+        if channel in self._patient:
+            return _Worker(Line(self._admission.patient), Place(self._patient_places))
+        return _Worker(Line(self._admission.tally), Place())
 
     def _wake(self, conversation_id: str) -> None:
         worker = self._worker(conversation_id)
@@ -186,7 +192,8 @@ class Dispatcher:
     async def _go_on(self, conversation_id: str, worker: _Worker) -> bool:
         """False when there is nothing to do any more, or another process does it."""
         try:
-            return await self._take_turns(conversation_id, worker)
+            async with worker.place:
+                return await self._take_turns(conversation_id, worker)
         except (StaleFence, OutOfOrder):  # an agent or another server came between: everything is read anew
             again = True
         except NotFound:  # it was erased
@@ -208,9 +215,20 @@ class Dispatcher:
             worker.line.begin(owned.settled)
             worker.news.set()
             while await self._news(worker.news, _LINGER_SECONDS):
-                while waiting := await self._next(conversation_id, worker.line):
-                    await self._answer(waiting, owned, worker.line)
+                if not await self._answer_all(conversation_id, worker, owned):
+                    worker.news.set()
+                    break
         return worker.news.is_set()
+
+    async def _answer_all(self, conversation_id: str, worker: _Worker, owned: Ownership) -> bool:
+        """False if there is more, and others are first: who writes on and on is no reason to wait."""
+        while waiting := await self._next(conversation_id, worker.line):
+            if worker.place.is_far:
+                return False
+            await worker.place.take()
+            await self._answer(waiting, owned, worker)
+        worker.place.leave()
+        return True
 
     async def _news(self, news: asyncio.Event, seconds: float) -> bool:
         try:
@@ -241,6 +259,7 @@ class Dispatcher:
             claim = await self._owners.claim(conversation_id)
             if claim:
                 return claim
+            worker.place.leave()
             if await self._read(conversation_id, worker.line) and not worker.line:
                 break
             if not told:
@@ -250,14 +269,13 @@ class Dispatcher:
             self._fanout.wake(conversation_id)
         return None
 
-    async def _answer(self, waiting: Waiting, owned: Ownership, line: Line) -> None:
-        conversation_id = waiting.inbound.conversation_id
+    async def _answer(self, waiting: Waiting, owned: Ownership, worker: _Worker) -> None:
+        conversation_id, line = waiting.inbound.conversation_id, worker.line
         counted = line.take_up(waiting.seq)
         try:
             if counted:
                 await self._count_crash(conversation_id, waiting.seq)
-            async with self._place(waiting.inbound) as place:
-                turn, tracker = await self._turn(waiting, owned, place)
+            turn, tracker = await self._turn(waiting, owned, worker.place)
             entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
             line.settle(waiting.seq, waiting.seq)
@@ -274,27 +292,16 @@ class Dispatcher:
         owned.tracker = tracker
         await self._settled(turn, owned, entries, line)
 
-    @asynccontextmanager
-    async def _place(self, inbound: Inbound) -> AsyncIterator[Callable[[], None]]:
-        """At the model, until the message is understood: those that can wait leave room for the others."""
-        if inbound.channel not in self._patient:
-            yield lambda: None
-            return
-        await self._patient_places.acquire()
-        with ExitStack() as held:
-            held.callback(self._patient_places.release)
-            yield held.close
-
     async def _count_crash(self, conversation_id: str, seq: int) -> None:
         """Another process accepted the message and did not answer it: it may have crashed on it."""
         if await self._journal.attempt(conversation_id, seq) >= _CRASHES:
             raise RuntimeError("the message crashed the service before")
 
-    async def _turn(self, waiting: Waiting, owned: Ownership, leave: Callable[[], None]) -> tuple[Turn, Tracker]:
+    async def _turn(self, waiting: Waiting, owned: Ownership, place: Place) -> tuple[Turn, Tracker]:
         inbound = waiting.inbound
         with self._typing(inbound.conversation_id, owned.owner), self._during(inbound, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
-                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence, leave)
+                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence, place.leave)
 
     @contextmanager
     def _typing(self, conversation_id: str, owner: Owner) -> Iterator[None]:

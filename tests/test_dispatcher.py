@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot import dispatcher as module
 from bot.actions import InProcess
 from bot.agents import Agents
 from bot.app import database_path
@@ -50,6 +51,19 @@ async def left_behind(home: Path, times: int, text: str = "ask") -> None:
             await journal.attempt("rest-u", accepted.seq)
 
 
+SIGNED = {"url": "http://127.0.0.1:9", "secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}
+
+
+async def flood(home: Path, *conversations: str) -> None:
+    """Messages of a messaging app, accepted by a server which is gone."""
+    path = database_path(Settings(home=home))
+    async with await Journal.open(path, clock=lambda: time.time() - 60) as journal:
+        for number, name in enumerate(conversations):
+            where = {"conversation": name}
+            inbound = Inbound(f"signed-{name}", f"m{number}", f"ask {name}", "signed", time.time(), address=where)
+            await journal.accept(inbound)
+
+
 async def answered(journal: Journal) -> list[str]:
     async with asyncio.timeout(20):
         while await journal.waiting("rest-u"):
@@ -72,6 +86,33 @@ async def test_a_message_that_three_servers_crashed_on_gets_an_apology_and_a_per
         assert conversation is not None
         assert (conversation.owner, conversation.reason) == (Owner.QUEUE, "crash")
         assert (await service.journal.counts()).dead == 1
+
+
+async def test_what_only_waits_for_its_turn_has_crashed_nobody(tmp_path: Path) -> None:
+    gate, names = Gate(), [f"c{number}" for number in range(40)]
+    await flood(tmp_path, *names)
+    async with running(tmp_path, KeywordUnderstander(before=gate), signed=SIGNED) as service:
+        for _ in range(module._PATIENT_PLACES):
+            await gate.asked.acquire()
+        await asyncio.sleep(0.2)  # time to count others
+        counted = [await service.journal.attempt(f"signed-{name}", 1) - 1 for name in names]
+        assert sum(counted) == module._PATIENT_PLACES
+        gate.open()
+
+
+async def test_who_writes_on_and_on_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENT_PLACES", 1)
+    order: list[str] = []
+
+    async def note(text: str) -> None:
+        if text.startswith("ask "):
+            order.append(text[4:])
+
+    await flood(tmp_path, *["talker"] * 30, "other")
+    async with running(tmp_path, KeywordUnderstander(before=note), signed=SIGNED), asyncio.timeout(20):
+        while len(order) < 31:
+            await asyncio.sleep(0.02)
+    assert order.index("other") <= 1
 
 
 async def test_turns_that_agents_overtake_are_no_crashes(tmp_path: Path) -> None:
