@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 EARLY = 0.2
 """The part of a token's life that is left when a new one is asked for."""
+SOONEST = 5.0
+"""Seconds until it is asked for again, whatever its life is."""
 
 
 class NoToken(Exception):
@@ -29,6 +31,9 @@ class NoToken(Exception):
 class _Held:
     token: Token | None = None
     renew_at: float = 0.0
+    failures: int = 0
+    refused: bool = False
+    """At the last failure."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -43,12 +48,25 @@ class Grants:
         if asked is None:
             return ""
         held = self._held.setdefault(connector.name, _Held())
+        failures = held.failures
         async with held.lock:
+            if held.failures > failures:  # who asks one after the other waits longer than a delivery may take
+                raise NoToken(held.refused)
             if held.token is None or self._clock() >= held.renew_at:
-                held.token = await self._fetch(connector, asked)
-                now = self._clock()
-                held.renew_at = now + (held.token.until - now) * (1 - EARLY)
+                await self._renew(held, connector, asked)
+            assert held.token is not None
             return held.token.value
+
+    async def _renew(self, held: _Held, connector: Connector, asked: Call) -> None:
+        """Raises NoToken if there is none that can still be used."""
+        try:
+            held.token = await self._fetch(connector, asked)
+        except NoToken as none:
+            if held.token is None or self._clock() >= held.token.until:
+                held.failures, held.refused = held.failures + 1, none.refused
+                raise
+        now = self._clock()
+        held.renew_at = now + max(SOONEST, (held.token.until - now) * (1 - EARLY))
 
     def expired(self, connector: Connector, token: str) -> None:
         """The provider did not take it; one that was fetched since stays."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ class Outbox:
             uuid4().hex, tuple(connectors), patience.seconds + MARGIN_SECONDS, max(patience.age, LONGEST_PAUSE * 2)
         )
         self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._busy = Counter[str]()
+        """Calls under way, by channel."""
         self._woken = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._closing = self._unsure = False
@@ -117,22 +120,34 @@ class Outbox:
                     await self._woken.wait()
 
     async def _take_up(self) -> None:
-        free = self._patience.at_once - len(self._under_way)
-        if free <= 0:
-            return
         if self._unsure:
             await self._journal.unclaim(self._claimant, tuple(self._under_way))
             self._unsure = False
-        claimant = replace(self._claimant, channels=self._pacing.open(self._connectors))
-        if not claimant.channels or not await self._journal.any_due(claimant):
-            return
-        until = self._clock() + self._claimant.seconds
+        while await self._take_some():
+            pass
+
+    async def _take_some(self) -> bool:
+        """Whether there may be more, and room for it."""
+        rooms = {channel: room for channel in self._pacing.open(self._connectors) if (room := self._room(channel)) > 0}
+        claimant = replace(self._claimant, channels=tuple(rooms))
+        if not rooms or not await self._journal.any_due(claimant):
+            return False
+        until, most = self._clock() + self._claimant.seconds, min(rooms.values())
         self._unsure = True  # until the answer is here: a claim whose answer is lost would wait for nothing
-        claimed = await self._journal.claim(claimant, free)
+        claimed = await self._journal.claim(claimant, most)
         self._unsure = False
         for delivery in claimed:
+            self._busy[delivery.channel] += 1
             task = asyncio.create_task(self._deliver(delivery, until), name=f"delivery {delivery.id}")
             self._under_way[delivery.id] = task
+        return len(claimed) == most
+
+    def _room(self, channel: str) -> int:
+        """For how many more calls of it. A channel has at most half of what the others leave: one whose provider does
+        not answer must not hold up all."""
+        others = len(self._under_way) - self._busy[channel]
+        left = self._patience.at_once - others
+        return (left if len(self._connectors) == 1 else (left + 1) // 2) - self._busy[channel]
 
     async def _count(self) -> None:
         if time.monotonic() - self._counted < COUNT_SECONDS:
@@ -150,6 +165,7 @@ class Outbox:
             log.exception("delivery %s is left to be taken over", delivery.id)
         finally:
             del self._under_way[delivery.id]
+            self._busy[delivery.channel] -= 1
             self.wake()
 
     async def _attempt(self, delivery: Delivery, until: float) -> None:

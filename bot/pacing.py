@@ -28,7 +28,9 @@ class Pacing:
             if wait > 0:
                 return wait
         if pace := capabilities.account:
-            return await self.allow(f"out:{channel}", pace.rate, pace.burst)
+            wait = await self.allow(f"out:{channel}", pace.rate, pace.burst)
+            self.hold(channel, wait)  # nobody else has to ask meanwhile
+            return wait
         return 0.0
 
     def hold(self, channel: str, seconds: float) -> None:

@@ -34,7 +34,8 @@ class Sender:
             verdict = connector.classify(call, outcome)
         except NoToken as none:
             fate = Fate.REFUSED if none.refused else Fate.RETRY
-            return Verdict(fate, f"The provider gave no token; `frontdesk channels check {connector.name}` says why.")
+            sentence = f"The provider gave no token; `frontdesk channels check {connector.name}` says why."
+            return Verdict(fate, sentence, account=True)
         except Exception:
             log.exception("channel %s failed", connector.name)
             return Verdict(Fate.AMBIGUOUS, "The channel failed while it was sent; the log says why.")

@@ -81,8 +81,10 @@ async def sending(
         await caller.close()
 
 
-async def answered(journal: Journal, conversation: str, *replies: str, message: str = "m1") -> None:
-    inbound = Inbound(conversation, message, "hello", "signed", 1.0, address={"conversation": conversation})
+async def answered(
+    journal: Journal, conversation: str, *replies: str, message: str = "m1", channel: str = "signed"
+) -> None:
+    inbound = Inbound(conversation, message, "hello", channel, 1.0, address={"conversation": conversation})
     accepted = await journal.accept(inbound)
     await journal.commit(Turn(inbound, accepted.seq, (), tuple(map(Outbound, replies)), Owner.BOT), 0)
 
@@ -463,6 +465,57 @@ async def test_a_channel_that_fails_holds_up_nobody(journal: Journal, caplog: py
         (DeliveryState.GIVEN_UP, "It cannot be put into the channel's form; the log says why."),
         (DeliveryState.UNKNOWN, "The channel failed while it was sent; the log says why."),
     ]
+
+
+@dataclass
+class Hanging:
+    """Calls of which those of one channel get no answer."""
+
+    under_way: int = 0
+
+    async def call(self, call: Call) -> Outcome:
+        if b"stuck" in call.body:
+            self.under_way += 1
+            await asyncio.Event().wait()
+        return Answer(200, {}, b"", time())
+
+
+@pytest.mark.parametrize("at_once", [2, 8])
+async def test_a_provider_that_does_not_answer_holds_up_no_other_channel(journal: Journal, at_once: int) -> None:
+    channels = {name: InParts([arrived("p")] * 9, name=name) for name in ("signed", "other")}
+    calls, patience = Hanging(), replace(PATIENCE, at_once=at_once)
+    for number in range(20):
+        await answered(journal, f"c{number}", "stuck")
+    outbox = Outbox(journal, Sender(calls), channels, patience, pacing=Pacing(allow))
+    outbox.start()
+    async with asyncio.timeout(20):
+        while not calls.under_way:
+            await asyncio.sleep(0.01)
+    await answered(journal, "other-1", "hello", channel="other")
+    await delivered(journal)
+    await outbox.close(0)
+
+    assert calls.under_way == at_once // 2
+
+
+async def test_who_waits_for_the_account_is_not_asked_about_in_turn(journal: Journal) -> None:
+    asked: list[str] = []
+
+    async def one_in_a_while(key: str, rate: float, burst: float) -> float:
+        asked.append(key)
+        return 0.0 if len(asked) == 1 else 0.5
+
+    channel = InParts([arrived("p")] * 9, replace(PLAIN, account=Pace(1, 1)))
+    for number in range(40):
+        await answered(journal, f"c{number}", "hello")
+    outbox = await run(journal, channel, Pacing(one_in_a_while))
+    async with asyncio.timeout(20):
+        while len(asked) < 2:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)  # several sweeps
+    await outbox.close(1)
+
+    assert len(asked) <= PATIENCE.at_once + 1, "the others of the account would hear the same"
 
 
 async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: Journal) -> None:
