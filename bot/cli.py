@@ -143,7 +143,7 @@ def train(
     how = models.options(settings)
     base_model = base_model or how.base_model
     how = replace(how, seed=seed, base_model=base_model, log_to=log_to, tune=tune or how.tune)
-    screen, last = Console(stderr=True, soft_wrap=True), registry.usable()
+    screen, last = Console(stderr=True, soft_wrap=True), registry.untainted()
     made = models.train(data or settings.data, out or registry, how, screen, last=last)
     if out and registry.keys.own():
         registry.sign(out)

@@ -259,6 +259,11 @@ class Registry:
                 return self.folder / model
         return None
 
+    def untainted(self) -> Path | None:
+        """The usable model, if nothing that it learnt from was erased since: another one may build upon it."""
+        found = self.usable()
+        return None if found is not None and found.name in self.stained() else found
+
     def add(self, directory: Path) -> str:
         """Copies a signed model directory in. The current model stays what it is. Returns its id."""
         check_directory(directory, self.trust)

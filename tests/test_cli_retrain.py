@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from bot import models
 from bot.config import Settings
 from bot.learning import retraining
 from nlu.data.reader import data_hash
+from nlu.evaluation.gate import Decision, gate
 from nlu.lineage import write_lineage
 from nlu.registry import Registry, read_manifest, write_manifest
 from nlu.source import DataError
@@ -141,7 +143,43 @@ def test_a_head_is_retrained_alone_and_never_on_layers_that_learnt_from_what_was
     frontdesk("retrain", "--tune", "head", "--force")
     monkeypatch.setattr(Registry, "stained", lambda _: [registry.current_id()])
     frontdesk("retrain", "--tune", "head")
-    assert asked == [registry.current(), None]
+    frontdesk("train", "--tune", "head")
+    assert asked == [registry.current(), None, None]
+
+
+def test_what_is_wrong_with_held_out_texts_is_told_before_the_training(
+    frontdesk: Frontdesk, project: Path, tmp_path: Path
+) -> None:
+    registry = Registry(Settings.read().home)
+    added(registry, model(tmp_path / "made", "m1"))
+    (project / "test" / "nlu.yml").write_text("nlu: 7")
+    ended = frontdesk("retrain")
+    assert (ended.code, [one.id for one in registry.list()]) == (2, ["m1"])
+    assert f"{project / 'test'}" in ended.err
+
+
+def test_a_person_who_decides_during_a_retraining_is_not_overruled(
+    frontdesk: Frontdesk, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new model is better than one that a person replaced: nobody compared it with that one's successor."""
+    registry = Registry(Settings.read().home)
+    frontdesk("retrain")
+    added_by_hand = model(tmp_path / "made", "other")
+    registry.sign(added_by_hand)
+    registry.add(added_by_hand)
+    _write(project / "nlu", {**EXAMPLES, "greet": [*EXAMPLES["greet"], "good day to you"]})
+
+    def decided(*asked: Any) -> Decision:
+        registry.promote("other")
+        return gate(*asked)
+
+    monkeypatch.setattr(retraining, "gate", decided)
+    ended = frontdesk("retrain", "--tune", "head")
+    made = registry.list()[0].id
+    assert (ended.code, registry.current_id()) == (0, "other")
+    assert "may be promoted" in ended.out
+    assert f"{made} is held: other was made current meanwhile" in ended.out
+    assert registry.held(made)
 
 
 def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(

@@ -332,6 +332,10 @@ def test_the_command_asks_says_what_goes_and_keeps_a_receipt(
     now = datetime.now(UTC)
     made = lineage(tmp_path / "made", "m1", lineage_key("journal", "web-1", "1"), created=now)
     added(registry, made)
+    logs = home / "logs"
+    logs.mkdir()
+    (logs / "retrain-20260101-0300.log").write_text(f"m1 against m0: held\n      hello {WORD}\n")
+    (logs / "retrain-20260102-0300.log").write_text("m1 against m0: held\n")
 
     unknown = frontdesk("erase", "--customer", "nobody", "--yes")
     assert (unknown.code, unknown.out) == (1, "")
@@ -350,6 +354,7 @@ def test_the_command_asks_says_what_goes_and_keeps_a_receipt(
     (kept,) = (home / "erasures").iterdir()
     assert json.loads(kept.read_text()) == receipt
     assert files_with(home, WORD, "customer-7", "web-1") == []
+    assert [path.name for path in logs.iterdir()] == ["retrain-20260102-0300.log"]
     if database_url.startswith("sqlite"):
         assert files_with(tmp_path, WORD, "customer-7", "web-1") == []
     listed = frontdesk("models", "list")

@@ -114,7 +114,7 @@ def test_all_is_trained_where_the_layers_would_not_do_and_that_is_said(
     steps: list[Step] = []
     if change == "nothing to keep":
         train(other, tmp_path / "made", options, steps.append)
-        why = "there is no model yet whose layers could stay"
+        why = "there is no model whose layers could stay"
     else:
         train(other, tmp_path / "made", options, steps.append, last=last)
     told = next(step.done for step in steps if step.done)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from bot.config import Settings
 from bot.learning import schedule
 from bot.learning.schedule import When, command, due
+from tests.command import ROOT
 
 THURSDAY = datetime(2026, 11, 26, 12, 0)
 AT = datetime(2026, 11, 27, 3, 0)
@@ -42,6 +45,14 @@ def test_a_time_that_is_none_is_refused_at_the_start(text: str) -> None:
 def test_a_person_may_keep_the_last_word() -> None:
     assert command(Settings())[-1] == "retrain"
     assert list(command(Settings(retrain_by_hand=True)))[-2:] == ["retrain", "--by-hand"]
+
+
+def test_a_folder_bot_where_the_service_was_started_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "bot").mkdir()
+    (tmp_path / "bot" / "__init__.py").write_text("raise SystemExit('somebody else')")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*command(Settings()), "--help"], cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def says(text: str, code: int = 0) -> list[str]:

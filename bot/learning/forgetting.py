@@ -7,18 +7,27 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.journal.values import APART, UtteranceKey
+from bot.learning.schedule import LOGS
 from nlu.lineage import lineage_key, read_lineage
 from nlu.registry import Registry
 
 
 def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[str], at: datetime) -> list[str]:
     """Marks the models that learnt from the utterances for retraining, takes the texts out of what the gate said of
-    models, and returns those models, the newest first."""
+    models, removes the logs that quote them, and returns those models, the newest first."""
     registry = Registry(home)
     keys = _keys(utterances)
     if keys:
         registry.forget(keys, texts, at)
+        _remove_logs(home / "logs", texts)
     return learnt_from(home, utterances)
+
+
+def _remove_logs(folder: Path, texts: Collection[str]) -> None:
+    for log in folder.glob(LOGS):
+        said = log.read_text("utf-8", "replace")
+        if any(text in said for text in texts):
+            log.unlink(missing_ok=True)
 
 
 def learnt_from(home: Path, utterances: Collection[UtteranceKey]) -> list[str]:

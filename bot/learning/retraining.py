@@ -70,8 +70,10 @@ class Retrained:
 def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     """Raises DataError, ModelError and NoRoom; the current model stays then."""
     registry = registry_of(settings)
-    current = registry.usable()
+    began, current = registry.current_id(), registry.usable()
     data = read_training_data(wish.data)
+    if current is not None:
+        _asked(wish.data)  # what is wrong with them is told first
     found = to_learn(settings, data)
     screen.print(found.to_text(), markup=False, highlight=False)
     stained = current is not None and current.name in registry.stained()
@@ -86,7 +88,7 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     if made is not None:
         screen.print("The last retraining ended before the gate: it goes on there.")
     else:
-        last = None if stained else current
+        last = registry.untainted()
         made = models.train(wish.data, registry, how, screen, learned=found.learned, last=last, promote=current is None)
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
@@ -95,7 +97,7 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
         made = better_with_guesses(settings, made, found, (wish, how), screen)
     pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
     decision = decided(settings, pair, wish.data, wish.turns, screen, learned=found.learned)
-    outcome = _settled(registry, made.id, decision, by_hand=wish.by_hand)
+    outcome = _settled(registry, made.id, decision, began, by_hand=wish.by_hand)
     return Retrained(made, decision, outcome, beside_decision(registry, pair, examples, decision, screen))
 
 
@@ -144,11 +146,19 @@ def _knows(model: Manifest, data: TrainingData, found: Found) -> bool:
     return (model.data_hash, model.learned) == (data.hash, found.learned.hash)
 
 
-def _settled(registry: Registry, model: str, decision: Decision, *, by_hand: bool) -> str:
-    registry.decide(model, {**decision.to_json(), "held": decision.held or by_hand})
+def _settled(registry: Registry, model: str, decision: Decision, began: str | None, *, by_hand: bool) -> str:
+    """`began`: what was current when the retraining began."""
+    now = registry.current_id()
+    overtaken = now not in (began, model)
+    registry.decide(model, {**decision.to_json(), "held": decision.held or by_hand or overtaken})
     promote = f"promote it with `frontdesk models promote {model}`"
     if decision.held:
         return f"{model} is held; {decision.before} stays. Where you know better, {promote}."
+    if overtaken:
+        return (
+            f"{model} is held: {now} was made current meanwhile, and nobody compared it with that. "
+            f"Do so with `frontdesk models gate {model}`, or {promote}."
+        )
     if by_hand:
         return f"Nothing speaks against {model}; {promote}."
     registry.promote(model)
@@ -161,10 +171,15 @@ def decided(
     """What the gate says of two models' directories, the old one's first; what the new one `learned` beside the data is
     searched for planted words. Raises DataError and ModelError."""
     taught = Taught(read_training_data(data).examples, learned.examples) if learned.examples else Taught()
-    evidence = Evidence(_texts(data / HELD_OUT), _texts(data / CANARIES), _last_turns(turns, screen), taught)
+    evidence = Evidence(*_asked(data), _last_turns(turns, screen), taught)
     with screen.status("Asking both models"):
         before, after = (models.for_texts(one, settings) for one in pair)
         return gate(before, after, evidence)
+
+
+def _asked(data: Path) -> tuple[Texts, Texts]:
+    """The held-out texts and the canaries. Raises DataError."""
+    return _texts(data / HELD_OUT), _texts(data / CANARIES)
 
 
 def _texts(folder: Path) -> Texts:

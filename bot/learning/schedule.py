@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WHEN = re.compile(rf"(?:(?P<day>{'|'.join(_DAYS)})\s+)?(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)", re.IGNORECASE)
 _CLAIMS = "scheduled-*"
+LOGS = "retrain-*.log"
+"""In the home folder's `logs`: what the retrainings printed, and with it what customers said."""
 HELD = 1
 """The command's exit code where the gate held the new model."""
 
@@ -84,7 +86,8 @@ def command(settings: Settings) -> Sequence[str]:
     """Turns are answered meanwhile: where the system can do that, the training takes what they leave."""
     polite = ["nice", "-n", "15"] if shutil.which("nice") else []
     by_hand = ["--by-hand"] if settings.retrain_by_hand else []
-    return [*polite, sys.executable, "-c", "from bot.cli import main; main()", "retrain", *by_hand]
+    # -P: a folder `bot` beside the person is not ours
+    return [*polite, sys.executable, "-P", "-m", "bot.cli", "retrain", *by_hand]
 
 
 async def due(home: Path, at: datetime, wanted: Command) -> bool:

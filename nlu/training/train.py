@@ -101,7 +101,7 @@ def _with_last(
     if options.tune is not Tune.HEAD:
         return options, None, ""
     model = load_model(last, device="cpu", threads=options.threads) if last else None
-    why = why_not(model, data, options) if model else "there is no model yet whose layers could stay"
+    why = why_not(model, data, options) if model else "there is no model whose layers could stay"
     return (replace(options, tune=Tune.ALL), None, why) if why else (options, model, "")
 
 
