@@ -93,6 +93,13 @@ def test_an_edit_is_a_message_of_its_own() -> None:
     assert (one.id, one.metadata["edits"]) == ("5:edit:950", "5")
 
 
+def test_a_place_that_is_shared_live_is_answered_once() -> None:
+    where = {"location": {"latitude": 52.5, "longitude": 13.4, "live_period": 900}}
+    assert len(parsed({"message": message(**where)}).messages) == 1
+    moved = parsed({"edited_message": message(edit_date=950, **where)})
+    assert (moved.messages, moved.ignored) == ((), ("moved",))
+
+
 def test_a_press() -> None:
     rows = [[{"text": "Yes", "callback_data": "5f0c86d1-2-0"}]]
     under = message(text="Sure?", reply_markup={"inline_keyboard": rows})

@@ -155,6 +155,19 @@ async def test_one_strange_mail_is_left_and_the_next_one_is_answered(
         assert "stranger" not in caplog.text
 
 
+async def test_a_mail_that_the_server_does_not_give_out_keeps_no_other_from_being_answered(tmp_path: Path) -> None:
+    before = ignored("withheld")
+    async with talking(tmp_path, "email") as (provider, _):
+        mails = servers(provider)
+        broken = stored(mails, mails.said("eve", "ask"))
+        broken.withheld = True
+        await mails.say(CUSTOMER, "ask")
+        await mails.until(lambda: len(mails.sent) == 1)
+        assert mails.mailbox.logins == 1
+        await broken.marked.wait()
+        assert (broken.flags, broken.fetched, ignored("withheld")) == ({LEFT}, 3, before + 1)
+
+
 async def test_a_mail_on_which_reading_fails_is_left_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,6 +31,10 @@ class MailboxError(Exception):
     """The mailbox cannot be read; the sentence says why and what to do."""
 
 
+class Withheld(MailboxError):
+    """The server does not give out this one mail; the folder can be used further."""
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """Open from `open` to `close`. Every method raises MailboxError, and then the folder is of no use any more."""
@@ -64,10 +68,12 @@ class Folder:
         return f"{self.path}/;UID={uid}"
 
     def fetch(self, uid: str) -> bytes | None:
-        """The mail, or the beginning of a large one; it stays unread. None: it is gone."""
+        """The mail, or the beginning of a large one; it stays unread. None: it is gone. Raises Withheld, too."""
         with _told():
-            parts = _ok(self.imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)"))
-            return next((part[1] for part in parts if isinstance(part, tuple) and b"BODY[" in part[0]), None)
+            answer, parts = self.imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)")
+        if answer != "OK":
+            raise Withheld("The mail server does not give out a mail.")
+        return next((part[1] for part in parts if isinstance(part, tuple) and b"BODY[" in part[0]), None)
 
     def part(self, name: str, most: int) -> bytes | None:
         """A part of a mail, by its name: with the headers that tell how it is written, and so many bytes. None: it is

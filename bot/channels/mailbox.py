@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +22,7 @@ from typing import Self, TypeVar
 from bot import metrics
 from bot.admission import Busy
 from bot.channels.connector import Connector, Mailbox
-from bot.channels.imap import LEFT, READ, Folder, MailboxError
+from bot.channels.imap import LEFT, READ, Folder, MailboxError, Withheld
 from bot.channels.intake import Intake
 from bot.channels.received import Received, Request
 from bot.journal.errors import StaleFence, Unavailable
@@ -34,6 +35,8 @@ ANSWER_SECONDS = 10.0
 """For each answer of the mail server."""
 AT_ONCE = 100
 """Mails of one look; the next one follows at once."""
+LOOKS = 3
+"""In which the server did not give out a mail, and then it is left: some have one that they never do."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 """Between tries to reach a server that does not answer."""
 
@@ -62,6 +65,7 @@ class MailReader:
         self._pause, self._told = 0.0, ""
         self._granted = ""
         """The mail that may be taken though it took its token before: it could not be stored."""
+        self._withheld = Counter[str]()
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -121,10 +125,23 @@ class MailReader:
         return len(uids) > AT_ONCE
 
     async def _one(self, folder: Folder, uid: str) -> None:
-        raw = await self._blocking(partial(folder.fetch, uid))
+        try:
+            raw = await self._blocking(partial(folder.fetch, uid))
+        except Withheld:
+            await self._left_out(folder, uid)
+            return
         if raw is not None:
             flag = READ if await self._taken(raw, folder.name(uid)) else LEFT
             await self._blocking(partial(folder.mark, uid, flag))
+
+    async def _left_out(self, folder: Folder, uid: str) -> None:
+        """One that is withheld must not keep those behind it from being read."""
+        name = folder.name(uid)
+        self._withheld[name] += 1
+        if self._withheld[name] >= LOOKS:
+            metrics.IGNORED.labels(self._connector.name, "withheld").inc()
+            await self._blocking(partial(folder.mark, uid, LEFT))
+            del self._withheld[name]
 
     async def _ours(self) -> bool:
         if self._lease is None or self._lease.lost:

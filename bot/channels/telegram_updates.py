@@ -48,6 +48,8 @@ class Updates:
             return Received(ignored=("service_message",))
         name, edits = str(_number(message, "message_id")), {}
         if edited:
+            if "location" in message:  # one that is shared live moves every few seconds
+                return Received(ignored=("moved",))
             edits = {"edits": name}
             name = f"{name}:edit:{_number(message, 'edit_date')}"
         started = not edited and re.fullmatch(r"/start(@\w+)?(\s.*)?", text, re.DOTALL) is not None

@@ -14,12 +14,7 @@ READ, LEFT = r"\Seen", r"\Flagged"
 _COMMAND = re.compile(rb"([A-Z0-9]{1,20}) (?:UID )?([A-Z]+)(?: (.*))?\r\n")
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\([^)]*\)|[^\s"]+)')
 _FETCH = re.compile(r"\(BODY\.PEEK\[\]<0\.(\d+)>\)")
-
-
 _PART = re.compile(r"\(BODY\.PEEK\[HEADER\] BODY\.PEEK\[([\d.]+)\.MIME\] BODY\.PEEK\[\1\]<0\.(\d+)>\)")
-_SAID = {"CAPABILITY": "* CAPABILITY IMAP4rev1", "NOOP": "* OK still here", "LOGOUT": "* BYE"}
-
-
 _SAID = {"CAPABILITY": "* CAPABILITY IMAP4rev1", "NOOP": "* OK still here", "LOGOUT": "* BYE"}
 
 
@@ -32,6 +27,8 @@ class StoredMail:
     marked: asyncio.Event = field(default_factory=asyncio.Event)
     """What becomes of it is decided."""
     fetched: int = 0
+    withheld: bool = False
+    """The server has it and does not give it out."""
 
 
 @dataclass
@@ -145,6 +142,8 @@ class ImapSession:
             raise WrongCommand(f"IMAP: FETCH {what}")
         for mail in self._named(uid):
             mail.fetched += 1
+            if mail.withheld:
+                return "NO Server Unavailable. 15"
             raw = mail.raw[: int(found[1])]
             self._say(f"* {mail.uid} FETCH (UID {uid} BODY[]<0> {{{len(raw)}}}", raw)
         return "OK fetched"
