@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -99,6 +100,8 @@ class Figures:
     """Answers that no customer saw, and of which the service knows that they may not have arrived."""
     twice: int = 0
     disordered: int = 0
+    seconds: float = 0.0
+    """Of the processor, by the service."""
 
 
 def sample(name: str, url: str) -> dict[str, Any]:
@@ -183,6 +186,8 @@ async def measure(rate: float, seconds: float, kills: int, seed: int) -> Figures
             judge(customers, figures)
             process.terminate()
             process.wait(30)
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            figures.seconds = used.ru_utime + used.ru_stime
     return figures
 
 
@@ -230,6 +235,7 @@ def main() -> None:
     print(f"| answers seen twice | {figures.twice} |")
     print(f"| answers not seen | {figures.lost} |")
     print(f"| conversations out of order | {figures.disordered} |")
+    print(f"| the processor's time for an event, service and model | {1000 * figures.seconds / len(times):.1f} ms |")
 
 
 if __name__ == "__main__":

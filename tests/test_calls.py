@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from bot.channels import calls as calls_module
 from bot.channels.calls import LARGEST_ANSWER, Caller
 from bot.channels.verdict import Answer, Call, Fate, Outcome, Silence, Verdict, retry_after, usual_verdict
 
@@ -120,19 +121,56 @@ async def test_redirects_are_not_followed_and_answers_not_read_for_ever() -> Non
     assert asked == ["/here"]
 
 
-async def test_no_connection_is_kept() -> None:
-    ports: set[int] = set()
+@asynccontextmanager
+async def counting(answers: int) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server that answers so many calls of each connection and hangs up on the next; and the calls of each."""
+    calls: list[int] = []
 
-    async def note(request: web.Request) -> web.Response:
-        ports.add(request.transport.get_extra_info("peername")[1])  # type: ignore[union-attr]
-        return web.Response()
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(calls)
+        calls.append(0)
+        while await _request(reader):
+            calls[number] += 1
+            if calls[number] > answers:
+                break
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
 
-    caller = Caller(5)
-    async with serving(note) as url:
-        for _ in range(3):
-            await caller.call(Call(url))
-        await caller.close()
-    assert len(ports) == 3
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", calls
+
+
+async def _request(reader: asyncio.StreamReader) -> bool:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        if not (line := await reader.readline()):
+            return False
+        head += line
+    await reader.readexactly(2)
+    return True
+
+
+async def test_a_connection_is_used_again_and_one_that_breaks_then_may_have_brought_the_call() -> None:
+    caller = Caller(5.0)
+    async with counting(answers=2) as (url, calls):
+        outcomes = [await caller.call(Call(url, b"{}", {})) for _ in range(3)]
+        assert [isinstance(outcome, Answer) for outcome in outcomes] == [True, True, False]
+        assert outcomes[2] == Silence(True, "The connection broke before an answer came.")
+        assert calls == [3], "it was not sent again over another one"
+        assert isinstance(await caller.call(Call(url, b"{}", {})), Answer)
+    await caller.close()
+
+
+async def test_a_connection_is_not_kept_until_its_server_might_close_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls_module, "KEPT_SECONDS", 0.05)
+    caller = Caller(5.0)
+    async with counting(answers=9) as (url, calls):
+        await caller.call(Call(url, b"{}", {}))
+        await asyncio.sleep(0.2)
+        await caller.call(Call(url, b"{}", {}))
+        assert calls == [1, 1]
+    await caller.close()
 
 
 async def test_a_url_that_is_none_is_an_outcome() -> None:

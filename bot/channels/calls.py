@@ -14,6 +14,9 @@ from bot.channels.verdict import Answer, Call, Outcome, Silence
 
 LARGEST_ANSWER = 1 << 18
 """Bytes; what comes after them is not read. Lists of published keys, with their certificates, are the longest."""
+KEPT_SECONDS = 2.0
+"""A connection is used again so long after its last call. Servers close idle ones after five seconds and more; one that
+closes in the very moment of a call would leave open whether it arrived."""
 
 
 @dataclass(slots=True)
@@ -61,9 +64,9 @@ class Caller:
         if self._session is None:
             trace = aiohttp.TraceConfig()
             trace.on_connection_create_end.append(_connected)
+            trace.on_connection_reuseconn.append(_connected)
             self._session = aiohttp.ClientSession(
-                # A connection is not kept: that its server closes it at the same moment would leave open what arrived.
-                connector=aiohttp.TCPConnector(force_close=True, limit=0),
+                connector=aiohttp.TCPConnector(keepalive_timeout=KEPT_SECONDS, limit=0),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "Frontdesk", "Accept-Encoding": "identity"},
