@@ -20,6 +20,7 @@ from markupsafe import escape
 
 from nlu import erased
 from nlu.erased import Erased
+from nlu.lineage import read_lineage
 from nlu.signing import ANYBODY, SIGNATURE, Keys, Trust
 from nlu.source import Mendable
 
@@ -27,6 +28,7 @@ MANIFEST = "manifest.json"
 FORMAT = 7
 UNFINISHED = ".unfinished-"
 """Begins the name of a folder with the checkpoints of a training."""
+_SCRATCH = ".new-"
 _CURRENT = "current"
 _HISTORY = ".history"
 """A line for each promotion: when, and which model."""
@@ -268,7 +270,7 @@ class Registry:
         """Copies a signed model directory in. The current model stays what it is. Returns its id."""
         check_directory(directory, self.trust)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self.folder) as scratch:
             copy = Path(scratch) / "model"
             shutil.copytree(directory, copy)
             return self.shelve(copy)
@@ -317,7 +319,7 @@ class Registry:
 
     def tidy(self) -> None:
         """Removes what trainings that were killed left behind."""
-        for left in (*self.folder.glob(".new-*"), *self.folder.glob(f"{UNFINISHED}*")):
+        for left in (*self.folder.glob(f"{_SCRATCH}*"), *self.folder.glob(f"{UNFINISHED}*")):
             with suppress(OSError):  # another process may tidy, too
                 if time.time() - left.stat().st_mtime > LONGEST_TRAINING:
                     shutil.rmtree(left)
@@ -354,12 +356,12 @@ class Registry:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def forget(self, keys: Iterable[str], texts: Collection[str], at: datetime) -> None:
+    def forget(self, keys: Collection[str], texts: Collection[str], at: datetime) -> None:
         """Notes the lineage keys of erased utterances, takes their texts out of what the gate said, and removes the
         pages that may show them and the trainings that were not finished."""
         if not self.folder.is_dir():
             return
-        for left in self.folder.glob(f"{UNFINISHED}*"):
+        for left in (*self.folder.glob(f"{UNFINISHED}*"), *self._unfinished_of(set(keys))):
             shutil.rmtree(left, ignore_errors=True)
         _replace(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
         for path in (self.folder / _DECISIONS).glob("*.json"):
@@ -371,6 +373,10 @@ class Registry:
             if (silent := _without(said, texts)) != said:
                 _replace(path, json.dumps(silent, ensure_ascii=False) + "\n")
         self._remove_pages([str(escape(text)) for text in texts])
+
+    def _unfinished_of(self, keys: Collection[str]) -> Iterable[Path]:
+        """Models that learnt from them, and that a training which was killed, or still runs, has begun to write."""
+        return [made for made in self.folder.glob(f"{_SCRATCH}*/*") if not read_lineage(made).isdisjoint(keys)]
 
     def _remove_pages(self, texts: Collection[str]) -> None:
         """Those of models that learnt from what was erased, perhaps in other words, and those that quote a text."""

@@ -282,9 +282,13 @@ def test_models_that_learnt_from_what_was_erased_are_known(tmp_path: Path) -> No
         registry.page(name).write_text(f"<td>{shown}</td>")
     assert registry.stained() == []
     damaged.write_text(f'{{"texts": ["{WORD}')
+    killed = [
+        lineage(registry.folder / f".new-{name}", name, of, created=now) for name, of in (("a", key), ("b", other))
+    ]
 
     registry.forget([key], [WORD], now)
     assert not damaged.exists()
+    assert [directory.exists() for directory in killed] == [False, True]
 
     assert registry.stained() == ["newest", "learnt"]
     assert registry.decision("learnt")["replay"] == {"changes": [{"texts": ["<erased>", "others"]}]}
