@@ -735,6 +735,16 @@ async def test_a_token_that_is_not_taken_is_renewed_and_nothing_is_lost(tmp_path
         assert (provider.calls, provider.grants) == (["401", "ok"], 2)
 
 
+async def test_whoever_asks_for_a_token_too_ends_no_other(tmp_path: Path) -> None:
+    async with talking(tmp_path) as (provider, _):
+        await provider.say(CUSTOMER, "ask")
+        await provider.until(lambda: len(provider.seen[CUSTOMER]) == 1)
+        provider.grants += 1  # `channels check`, beside the service
+        await provider.say(CUSTOMER, "ask")
+        await provider.until(lambda: len(provider.seen[CUSTOMER]) == 2)
+        assert provider.grants == 2
+
+
 async def test_a_429_is_waited_out(tmp_path: Path) -> None:
     async with talking(tmp_path, "429", "412") as (provider, _):
         provider.retry_after = 0.5

@@ -76,6 +76,19 @@ async def test_a_customer_played_in_the_terminal_is_answered(tmp_path: Path) -> 
     assert "< answer" in ended.out
 
 
+async def test_calls_that_the_played_provider_refuses_are_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sample = simulator("telegram").sample(f"http://127.0.0.1:{port}")
+    other = sample | {"token": "99:another-bots-token-is-not-taken-here"}
+    async with running(tmp_path / "service", telegram=other) as service:
+        env = environment(tmp_path, **{f"FRONTDESK_TELEGRAM__{name.upper()}": value for name, value in sample.items()})
+        words = ("channels", "simulate", "telegram", "--port", port, "--url", service.url, "--customer", "77")
+        ended = await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n")
+    assert ended.code == 0, ended.err
+    assert "! telegram refused a call of the service: " in ended.out
+
+
 async def test_a_customer_played_in_the_terminal_sends_a_file(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -82,8 +82,7 @@ class SimulatedTeams(Provider):
                 others = [self.jwk(kid=f"other-{number}", x5c=["M" * CERTIFICATE]) for number in range(OTHERS)]
                 return Taken(web.json_response({"keys": [*others, self.jwk()]}))
             case ("GET", path) if view := _VIEW.fullmatch(path):
-                known = request.headers.get("Authorization") == f"Bearer lent-{self.grants}"
-                need(known, self.refused(401), "a token that was not lent, or an old one")
+                self._need_token(request)
                 return served(self.file(view[1], self.refused(404)))
         return self._activity(request, body)
 
@@ -101,11 +100,15 @@ class SimulatedTeams(Provider):
         token = {"token_type": "Bearer", "expires_in": TOKEN_SECONDS, "access_token": f"lent-{self.grants}"}
         return Taken(web.json_response(token))
 
+    def _need_token(self, request: web.Request) -> None:
+        """A new one leaves those before it as they are."""
+        lent = [f"Bearer lent-{number}" for number in range(1, self.grants + 1)]
+        need(request.headers.get("Authorization") in lent, self.refused(401), "a token that was not lent")
+
     def _activity(self, request: web.Request, body: bytes) -> Taken:
         path = _PATH.fullmatch(request.path)
         need(path is not None and request.method == "POST", self.refused(404), f"{request.method} {request.path}")
-        known = request.headers.get("Authorization") == f"Bearer lent-{self.grants}"
-        need(known, self.refused(401), "a token that was not lent, or an old one")
+        self._need_token(request)
         need(request.content_type == "application/json", self.refused(400), request.content_type)
         need(len(body) <= MESSAGE_BYTES, self.refused(413), f"{len(body)} bytes")
         assert path is not None

@@ -66,6 +66,9 @@ async def _talk(provider: Simulator, port: int, customer: str) -> None:
             if line.strip():
                 await _send(provider, customer, line.strip(), offered)
         await _idle(provider)
+        for fault in provider.faults:
+            typer.echo(f"! {provider.name} refused a call of the service: {fault}")
+        provider.faults.clear()
 
 
 async def _send(provider: Simulator, customer: str, line: str, offered: list[tuple[Choice, Shown]]) -> None:
