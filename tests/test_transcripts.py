@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import mails
+from bot.config import Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
 from bot.transcripts import columns, formats, importing, json_values, mail, progress, times, writers
 from bot.transcripts.chat_lines import said
-from bot.transcripts.keeper import REPEATED
+from bot.transcripts.keeper import REPEATED, Keeper
 from bot.transcripts.message import COMMAND, NO_TEXT, NOT_UTF8, STAFF, Item, Message, Way, Writer
 from nlu.source import DataError
 from tests.command import ROOT, Ended, Frontdesk
@@ -594,6 +595,11 @@ def test_transcripts_are_kept_once_redacted_and_by_nobodys_name(frontdesk: Run, 
     raw = b"".join(file.read_bytes() for file in (tmp_path / "home").iterdir())
     for word in (b"Berg", b"10234", b"ada@x", b"ADA@x", b"5551234"):
         assert word not in raw
+
+
+def test_what_would_steer_a_reviewers_terminal_is_not_kept(tmp_path: Path) -> None:
+    kept = Keeper.of(Settings(home=tmp_path)).words("where is\x1b]0;owned\x07\x1b[2J my parcel,\nplease\0")
+    assert kept.text == "where is]0;owned[2J my parcel,\nplease\ufffd"
 
 
 def test_a_conversation_named_by_a_phone_number_is_renamed(frontdesk: Run, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bot.customers import CUSTOMER
 from bot.journal.values import UtteranceKey
 from bot.text import storable
 from bot.tokens import Signer, load_key
+from bot.wire import clean_text
 from nlu.languages import language_of
 from nlu.learning.redaction import Redactor
 from nlu.source import is_blank
@@ -54,7 +55,8 @@ class Keeper:
         return LONG if len(text) > MOST_CHARACTERS else None
 
     def words(self, text: str) -> Words:
-        redacted = self.redactor.redact(storable(text).strip()).text
+        # A file is not asked at the service's door: what steers a terminal would steer the reviewer's.
+        redacted = self.redactor.redact(clean_text(storable(text))).text
         return Words(redacted, language_of(_PLACEHOLDER.sub(" ", redacted)) or None)
 
     def customer(self, name: str) -> str:
