@@ -101,6 +101,13 @@ def test_every_event_is_read() -> None:
     assert third.payload == JOINED
 
 
+def test_one_event_that_cannot_be_read_keeps_no_other_from_being_taken() -> None:
+    broken = text("broken") | {"webhookEventId": 7}
+    received = parsed(broken, text("hello"))
+    assert [one.text for one in received.messages] == ["hello"]
+    assert received.ignored == ("malformed",)
+
+
 @pytest.mark.parametrize("typed", ["/restart", "5f0c86d1-2-0"])
 def test_what_is_typed_presses_nothing(typed: str) -> None:
     (one,) = parsed(text(typed)).messages

@@ -80,6 +80,12 @@ def test_every_event_is_read() -> None:
     assert (messages[0].address, messages[0].at) == (CUSTOMER, 900.0)
 
 
+def test_one_event_that_cannot_be_read_keeps_no_other_from_being_taken() -> None:
+    received = parsed({"message": {"text": "without an id"}}, {"message": {"mid": "m1", "text": "hello"}})
+    assert [one.text for one in received.messages] == ["hello"]
+    assert received.ignored == ("malformed",)
+
+
 def test_presses() -> None:
     postback = {"postback": {"mid": "m1", "title": "Yes", "payload": "5f0c86d1-2-0"}}
     quick = {"message": {"mid": "m2", "text": "No", "quick_reply": {"payload": "5f0c86d1-2-1"}}}

@@ -124,6 +124,13 @@ def test_every_message_of_every_list_is_read() -> None:
     assert [one.id for one in messages] == [f"m{n}-{k}" for n in range(3) for k in range(4)] + ["m9"]
 
 
+def test_one_message_that_cannot_be_read_keeps_no_other_from_being_taken() -> None:
+    lost = {"from": "4915112345678", "id": "m1", "timestamp": "900", "type": "image", "image": {"caption": "no id"}}
+    received = parsed({"messages": [lost, text("m2")], "statuses": [{"status": "read"}]})
+    assert [one.id for one in received.messages] == ["m2"]
+    assert received.ignored == ("malformed", "malformed")
+
+
 def test_a_message() -> None:
     contacts = [{"profile": {"name": "Ada"}, "wa_id": "4915112345678"}]
     (one,) = parsed({"messages": [text("m1")], "contacts": contacts}).messages

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.channels.received import JOINED, Attachment, Message, Received, conversation, place
 from bot.messages import Json
-from bot.wire import inner, needed_text, objects, text_in
+from bot.wire import Malformed, inner, needed_text, objects, text_in
 
 CHANNEL = "line"
 _MEDIA = {"image": "image", "audio": "audio", "video": "video", "file": "file"}
@@ -23,7 +23,10 @@ class Events:
 
     def read(self, event: Json) -> Received:
         for one in objects(event, "events"):
-            self._one(one)
+            try:
+                self._one(one)
+            except Malformed:  # it must not keep the others of its request from being taken
+                self.ignored.append("malformed")
         return Received(tuple(self.messages), ignored=tuple(self.ignored))
 
     def _one(self, event: Json) -> None:

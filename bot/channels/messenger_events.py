@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bot.channels.received import JOINED, Arrival, Attachment, Message, Reaction, Receipt, Received, conversation, place
 from bot.messages import Json
-from bot.wire import ID_CHARS, inner, needed_text, objects, text_in
+from bot.wire import ID_CHARS, Malformed, inner, needed_text, objects, text_in
 
 STARTED = "GET_STARTED"
 """The payload of the button that opens a conversation."""
@@ -36,7 +36,10 @@ class Events:
                 self.ignored.append("other")
                 continue
             for happened in objects(entry, "messaging"):
-                self._one(happened)
+                try:
+                    self._one(happened)
+                except Malformed:  # it must not keep the others of its request from being taken
+                    self.ignored.append("malformed")
             self.ignored += ["standby"] * len(objects(entry, "standby"))  # another app has the thread
         return Received(tuple(self.messages), tuple(self.receipts), tuple(self.reactions), ignored=tuple(self.ignored))
 

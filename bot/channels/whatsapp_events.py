@@ -5,7 +5,7 @@ https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bot.channels.received import Arrival, Attachment, Message, Reaction, Receipt, Received, conversation, place
@@ -41,10 +41,16 @@ class Events:
             contacts = objects(value, "contacts")
             names = {text_in(contact, key): contact for contact in contacts for key in ("wa_id", "user_id")}
             for message in objects(value, "messages"):
-                self._message(message, names)
+                self._one(self._message, message, names)
             for status in objects(value, "statuses"):
-                self._status(status)
+                self._one(self._status, status)
         return Received(tuple(self.messages), tuple(self.receipts), tuple(self.reactions), ignored=tuple(self.ignored))
+
+    def _one(self, read: Callable[..., None], *told: Json) -> None:
+        try:
+            read(*told)
+        except Malformed:  # it must not keep the others of its request from being taken
+            self.ignored.append("malformed")
 
     def _message(self, message: Json, contacts: dict[str, Json]) -> None:
         kind = message.get("type")
