@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, Self, get_args, get_origin
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -330,9 +331,19 @@ def _shown(name: str) -> str:
     return environment_name(field) if field in Settings.model_fields else name
 
 
+def _not_json(channel: str) -> str:
+    """Which of a channel's settings it is: the library names the channel alone."""
+    fields = channels()[channel].model_fields
+    lists = [name for name, info in fields.items() if get_origin(info.annotation) in (tuple, dict)]
+    given = [f"{environment_name(channel)}__{name.upper()}" for name in lists]
+    return " or ".join(name for name in given if name in os.environ) or environment_name(channel)
+
+
 def _unreadable(error: Exception) -> str:
     """A list that is not JSON, or a file that is not TOML."""
     field = re.search(r'field "(\w+)" from source "Env', str(error))
+    if field and field[1] in channels():
+        return f"{_not_json(field[1])}: must be JSON, a list of one such as [\"...\"]; in a shell within '...'."
     if field:
         return f'{environment_name(field[1])}: must be a JSON list such as ["https://shop.example"].'
     return f"{SETTINGS_FILE}: cannot be read as TOML ({error}). Write lines such as: port = 8080"

@@ -83,6 +83,13 @@ def test_a_wrong_value_is_named_in_one_sentence(variable: str, value: str, monke
     assert "\n" not in str(problem.value)
 
 
+@pytest.mark.parametrize("name", ["FRONTDESK_SLACK__SIGNING_SECRETS", "FRONTDESK_SIGNED__SECRETS"])
+def test_a_list_of_a_channel_that_is_no_json_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "8f742231b10e8888abcd99yyyzzz85a5")
+    with pytest.raises(SettingsError, match=f"^{name}: must be JSON"):
+        Settings.read()
+
+
 ADDRESSES = [
     (name, field)
     for name, kind in channels().items()
