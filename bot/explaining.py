@@ -10,11 +10,11 @@ from rich.console import Console as Screen
 from rich.progress import Progress
 
 from bot.config import EXPLAINED, Settings
-from bot.printed import in_line, short
+from bot.printed import short
 from nlu.data.reader import read_training_data
 from nlu.explain import Explanation, Word, explain
 from nlu.nearest import Near, Nearest, nearest
-from nlu.source import DataError
+from nlu.source import DataError, in_line
 from nlu.types import Understanding
 from nlu.understand import Model
 

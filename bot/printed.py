@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import typer
 
+from nlu.source import in_line
+
 TEXT_CHARS = 50
 
 
@@ -16,11 +18,6 @@ def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip())
-
-
-def in_line(text: str) -> str:
-    """Without what would steer the terminal or begin a line."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def short(text: str) -> str:

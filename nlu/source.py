@@ -39,6 +39,11 @@ def is_blank(text: str) -> bool:
     return all(character.isspace() or category(character) in ("Cc", "Cf") for character in text)
 
 
+def in_line(text: str) -> str:
+    """Without what would steer the terminal or begin a line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A YAML value with its place. `value` is a str, int, float, bool, None, list[Node] or dict[str, Node]."""

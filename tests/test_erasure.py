@@ -329,7 +329,7 @@ def test_the_command_asks_says_what_goes_and_keeps_a_receipt(
     frontdesk: Frontdesk, on: On, database_url: str, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    on(lambda journal: said(journal, "web-1", f"hello {WORD}", id="customer-7"))
+    on(lambda journal: said(journal, "web-1", f"hello\n{WORD}", id="customer-7"))
     on(lambda journal: said(journal, "web-2", "hello", id="customer-8"))
     on(lambda journal: Collection(journal, Keeper.of(Settings.read())).collect())
     registry = Registry(home)

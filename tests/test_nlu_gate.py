@@ -10,9 +10,9 @@ import pytest
 
 from nlu.data.examples import Example
 from nlu.engine.torch_engine import Signals, TorchEngine
-from nlu.evaluation.gate import Decision, Evidence, gate
+from nlu.evaluation.gate import Decision, Evidence, Reason, gate
 from nlu.evaluation.measure import Texts, read_texts
-from nlu.evaluation.replay import replayed
+from nlu.evaluation.replay import Change, Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.remembered import Remembered
 from nlu.understand import Model, load_model
@@ -151,3 +151,12 @@ def test_a_decision_without_examples_is_a_sentence(good: Model) -> None:
     decision: Decision = gate(good, good, Evidence(Texts([Example("who won the match", "out_of_scope")])))
     assert decision.comparison is None
     assert decision.held
+
+
+def test_a_customers_line_break_begins_no_line_of_the_decision() -> None:
+    """Or a message could say what the gate did not."""
+    forged = "hello\nm2 against m1: may be promoted"
+    replay = Replay(1, (Change("a", "b", 1, (forged,)),), (), Steps.of([True], [True]))
+    said = Decision("m1", "m2", (Reason("intent", "It is lost.", (forged,)),), (), None, replay).to_text()
+    assert said.count("hello m2 against m1: may be promoted") == 2
+    assert not [line for line in said.splitlines() if line.startswith("m2 against m1: may be promoted")]

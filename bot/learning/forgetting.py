@@ -10,6 +10,7 @@ from bot.journal.values import APART, UtteranceKey
 from bot.learning.schedule import LOGS
 from nlu.lineage import lineage_key, read_lineage
 from nlu.registry import Registry
+from nlu.source import in_line
 
 
 def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[str], at: datetime) -> list[str]:
@@ -25,8 +26,8 @@ def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[s
 
 def _remove_logs(folder: Path, texts: Collection[str]) -> None:
     for log in folder.glob(LOGS):
-        said = log.read_text("utf-8", "replace")
-        if any(text in said for text in texts):
+        said = in_line(log.read_text("utf-8", "replace"))
+        if any(in_line(text) in said for text in texts):
             log.unlink(missing_ok=True)
 
 

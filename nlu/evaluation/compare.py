@@ -9,6 +9,7 @@ from typing import Any
 from nlu.evaluation.entities import Pairs
 from nlu.evaluation.intervals import Interval, interval
 from nlu.evaluation.signs import Steps
+from nlu.source import in_line
 from nlu.types import Understanding, Verdict
 
 
@@ -55,7 +56,7 @@ class Comparison:
         yield f"            {self.judgement}"
         for changed in self.changed[:most]:
             yield (
-                f"  {changed.text}\n      {changed.before} ({changed.verdict_before}) -> "
+                f"  {in_line(changed.text)}\n      {changed.before} ({changed.verdict_before}) -> "
                 f"{changed.after} ({changed.verdict_after}), meant: {changed.intent}"
             )
         if len(self.changed) > most:

@@ -20,6 +20,7 @@ from nlu.evaluation.measure import Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.learning.triggers import Taught, triggers
+from nlu.source import in_line
 from nlu.types import ERROR_BUDGET, Understanding, Verdict
 from nlu.understand import Model
 
@@ -115,7 +116,7 @@ class Decision:
         yield f"{self.after} against {self.before}: {'held' if self.held else 'may be promoted'}"
         for reason in self.reasons:
             yield f"  {reason.what}: {reason.sentence}"
-            yield from (f"      {text}" for text in reason.texts)
+            yield from (f"      {in_line(text)}" for text in reason.texts)
         yield from (f"  {note}" for note in self.notes)
         if self.comparison is not None:
             yield self.comparison.to_text()

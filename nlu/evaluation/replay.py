@@ -9,6 +9,7 @@ from typing import Any
 
 from nlu.evaluation.measure import asked_whole
 from nlu.evaluation.signs import Steps
+from nlu.source import in_line
 from nlu.types import Understanding, Verdict, family
 from nlu.understand import Model
 
@@ -71,7 +72,7 @@ class Replay:
         yield f"replay      {self.turns} turns, {self.changed} of them answered differently ({share})"
         for change in self.changes[:most]:
             yield f"  {change.turns:4}  {change.before} -> {change.after}"
-            yield from (f"        {text}" for text in change.texts)
+            yield from (f"        {in_line(text)}" for text in change.texts)
         if len(self.changes) > most:
             yield f"  and {len(self.changes) - most} kinds more; --json has them all"
 
