@@ -38,7 +38,7 @@ class SimulatedChatwoot(Provider):
     _customers: list[str] = field(default_factory=list)
     """In the order of their conversations' numbers, from 1."""
     _keys: dict[str, str] = field(default_factory=dict)
-    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1000))
 
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class SimulatedChatwoot(Provider):
         need(bool(items) == (said["content_type"] == "input_select"), refused, "At least one item is required.")
         need(all(set(item) == {"title", "value"} for item in items), refused, "contains invalid keys for items")
         need(bool(attributes.get(KEY)), refused, "a reply without its key")
-        number = next(self._ids)
+        number = next(self._numbers)
         self._keys[str(number)] = attributes[KEY]
         shown = Shown(said["content"], tuple(Choice(item["title"], item["value"]) for item in items), id=str(number))
         answer = {"id": number, "content": said["content"], "inbox_id": INBOX, "message_type": 1, "private": False}
@@ -124,7 +124,7 @@ class SimulatedChatwoot(Provider):
         return self.event("message_created", self.message(customer, content=text))
 
     def sent_file(self, customer: str, file: File) -> Event:
-        name = f"{next(self._ids)}-{file.name}"
+        name = f"{next(self._numbers)}-{file.name}"
         self.files[name] = file
         kind = file.type.partition("/")[0]
         url = f"{self.url}/rails/active_storage/blobs/redirect/{quote(name)}"
@@ -186,7 +186,7 @@ class SimulatedChatwoot(Provider):
             "content_type": "text",
             "conversation": self._conversation(customer),
             "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "id": next(self._ids),
+            "id": next(self._numbers),
             "inbox": {"id": INBOX, "name": "Website"},
             "message_type": "incoming",
             "private": False,

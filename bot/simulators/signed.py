@@ -24,7 +24,7 @@ class SignedProgram(Provider):
     retries: ClassVar[tuple[float, ...]] = (5, 300, 1800)
 
     settings: SignedSettings = field(kw_only=True)
-    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class SignedProgram(Provider):
         return self.resigned(Event(), orjson.dumps({"type": "message", "data": data}))
 
     def resigned(self, event: Event, body: bytes) -> Event:
-        message_id, at = f"msg_{next(self._ids)}", str(int(time.time()))
+        message_id, at = f"msg_{next(self._numbers)}", str(int(time.time()))
         (key, *_) = read_secrets(secret.get_secret_value() for secret in self.settings.secrets)
         headers = {"webhook-id": message_id, "webhook-timestamp": at}
         return Event(body, {**headers, "webhook-signature": signature(key, message_id, at, body)})

@@ -6,6 +6,7 @@ A subclass knows its provider's protocol.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -101,6 +102,10 @@ class Simulator(ABC):
     on_shown: Show = lambda _, __: None
     url: str = ""
     _came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def count_from(self, number: int) -> None:
+        """What is named from now on has no name of an earlier try: a service remembers those."""
+        self._numbers = itertools.count(number)
 
     @classmethod
     @abstractmethod

@@ -58,7 +58,7 @@ class SlackWebApi(Provider):
         asked = orjson.loads(body)
         need(bool(asked["text"]), _error("no_text"), "no text")
         need(len(asked["text"]) <= 40000, _error("msg_too_long"), "a long text")
-        shown, at = _shown(asked), f"{int(time.time())}.{next(self._numbers):06}"
+        shown, at = _shown(asked), f"{int(time.time())}.{next(self._numbers) % 1_000_000:06}"
         where = asked["channel"]
         answer = web.json_response({"ok": True, "channel": where, "ts": at, "message": {}})
         one = Shown(shown.text, shown.choices, shown.image, at)
@@ -109,7 +109,7 @@ class SlackWebApi(Provider):
         return self.signed(body, event.headers["Content-Type"])
 
     def ts(self) -> str:
-        return f"{int(time.time())}.{next(self._numbers):06}"
+        return f"{int(time.time())}.{next(self._numbers) % 1_000_000:06}"
 
     def message(self, customer: str, **content: Any) -> Json:
         where = {"channel": f"D{customer}", "channel_type": "im"}

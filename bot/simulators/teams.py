@@ -57,7 +57,7 @@ class SimulatedTeams(Provider):
     """How often the keys were asked for."""
     typing: list[str] = field(default_factory=list)
     """To whom it was shown that the bot writes."""
-    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1_700_000_000_000))
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1_700_000_000_000))
 
     @classmethod
     def sample(cls, url: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class SimulatedTeams(Provider):
             self.typing.append(customer)
             return Taken(web.json_response({"id": ""}, status=201))
         need(said["type"] == "message" and said["textFormat"] == "markdown", self.refused(400), "another activity")
-        shown = self._shown(said, str(next(self._ids)))
+        shown = self._shown(said, str(next(self._numbers)))
         return Taken(web.json_response({"id": shown.id}, status=201), customer, (shown,))
 
     def _shown(self, said: Json, name: str) -> Shown:
@@ -169,7 +169,7 @@ class SimulatedTeams(Provider):
         return self.event(self.activity(customer, text=text, textFormat="plain"))
 
     def sent_file(self, customer: str, file: File) -> Event:
-        name = f"0-{next(self._ids):x}"
+        name = f"0-{next(self._numbers):x}"
         self.files[name] = file
         url = f"{self.url}/emea/v3/attachments/{name}/views/original"
         told = [{"contentType": file.type, "contentUrl": url, "name": file.name}]
@@ -194,7 +194,7 @@ class SimulatedTeams(Provider):
         """One of the customer's, in their chat with the bot."""
         return {
             "type": "message",
-            "id": str(next(self._ids)),
+            "id": str(next(self._numbers)),
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "serviceUrl": f"{self.url}/emea/",
             "channelId": "msteams",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def simulate(name: str, port: int, url: str, customer: str) -> None:
     assert configured is not None
     provider = simulator(name).of(configured)
     provider.webhook = f"{url or address(settings.host, settings.port)}/webhooks/{name}"
+    provider.count_from(int(time.time() * 10))  # faster than anybody types
     asyncio.run(_talk(provider, port, customer))
 
 
