@@ -52,8 +52,7 @@ class Bounds:
 class _Worker:
     line: Line
     place: Place
-    """At the model: had before the conversation is claimed, because claims cost something, until the message is
-    understood."""
+    """Had before the conversation is claimed, because claims cost something, until the message is answered."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -226,7 +225,8 @@ class Dispatcher:
             if worker.place.is_far:
                 return False
             await worker.place.take()
-            await self._answer(waiting, owned, worker)
+            await self._answer(waiting, owned, worker.line)
+            worker.place.leave()
         worker.place.leave()
         return True
 
@@ -269,13 +269,13 @@ class Dispatcher:
             self._fanout.wake(conversation_id)
         return None
 
-    async def _answer(self, waiting: Waiting, owned: Ownership, worker: _Worker) -> None:
-        conversation_id, line = waiting.inbound.conversation_id, worker.line
+    async def _answer(self, waiting: Waiting, owned: Ownership, line: Line) -> None:
+        conversation_id = waiting.inbound.conversation_id
         counted = line.take_up(waiting.seq)
         try:
             if counted:
                 await self._count_crash(conversation_id, waiting.seq)
-            turn, tracker = await self._turn(waiting, owned, worker.place)
+            turn, tracker = await self._turn(waiting, owned)
             entries = await self._journal.commit(turn, owned.fence)
         except AlreadyProcessed:
             line.settle(waiting.seq, waiting.seq)
@@ -297,11 +297,11 @@ class Dispatcher:
         if await self._journal.attempt(conversation_id, seq) >= _CRASHES:
             raise RuntimeError("the message crashed the service before")
 
-    async def _turn(self, waiting: Waiting, owned: Ownership, place: Place) -> tuple[Turn, Tracker]:
+    async def _turn(self, waiting: Waiting, owned: Ownership) -> tuple[Turn, Tracker]:
         inbound = waiting.inbound
         with self._typing(inbound.conversation_id, owned.owner), self._during(inbound, owned.owner):
             async with asyncio.timeout(self._bounds.turn_seconds):
-                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence, place.leave)
+                return await self._turns.take(waiting.seq, inbound, owned.tracker, owned.fence)
 
     @contextmanager
     def _typing(self, conversation_id: str, owner: Owner) -> Iterator[None]:

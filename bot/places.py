@@ -1,4 +1,5 @@
-"""Places at the model: so many for what can wait, so that a flood of it leaves room for the others."""
+"""Places for turns: so many for what can wait, so that a flood of it leaves room for the others, and waits for its
+actions instead of having them fail."""
 
 from __future__ import annotations
 

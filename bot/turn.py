@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -50,15 +49,12 @@ class Turns:
     """How long a turn may take."""
     turnstile: Turnstile = field(default_factory=Turnstile)
 
-    async def take(
-        self, seq: int, inbound: Inbound, tracker: Tracker, fence: int, is_understood: Callable[[], None]
-    ) -> tuple[Turn, Tracker]:
+    async def take(self, seq: int, inbound: Inbound, tracker: Tracker, fence: int) -> tuple[Turn, Tracker]:
         """The turn, and the tracker after it. Raises StaleFence before an action that is not ours to start any more."""
         started = time.monotonic()
         deadline = asyncio.get_running_loop().time() + self.seconds
         meant = as_press(inbound, tracker)
         heard = await self._understand(meant, tracker)
-        is_understood()
         understood = time.monotonic()
         await self.turnstile.enter()
         outcome = await self._converse(Taken(seq, meant, tracker, fence, deadline), heard)

@@ -331,7 +331,7 @@ async def test_a_flood_waits_and_keeps_nobody_else_out(tmp_path: Path) -> None:
         asked = [await program.say("ask a flood", f"m{number}", conversation=f"c{number}") for number in range(61)]
         assert [status for status, *_ in asked] == [200] * 60 + [503]
         assert (await widget.ask("ask"))[0]["text"] == "answer"
-        assert under_way["ask a flood"] == 16, "only some are with the model at a time"
+        assert under_way["ask a flood"] == 16, "only some are answered at a time"
         claimed = await service.sessions.leased([f"signed-c{number}" for number in range(60)])
         assert len(claimed) == 16, "nobody keeps up claims for what only waits"
         gate.set()
