@@ -220,7 +220,14 @@ def _patience(settings: Settings) -> Patience:
 
 
 def _bounds(settings: Settings, assistant: Assistant) -> Bounds:
-    return Bounds(settings.queue_size, settings.backlog, settings.turn_timeout, _apology(assistant))
+    return Bounds(
+        settings.queue_size,
+        settings.backlog,
+        settings.conversation_backlog,
+        settings.turn_timeout,
+        _apology(assistant),
+        _said(assistant, "utter_crowded"),
+    )
 
 
 def _front(settings: Settings, assistant: Assistant, actions: ActionRunner, signer: Signer) -> Demo | FrontPage:
@@ -230,8 +237,12 @@ def _front(settings: Settings, assistant: Assistant, actions: ActionRunner, sign
 
 
 def _apology(assistant: Assistant) -> Outbound:
-    variations = assistant.domain.responses.get("utter_apology") or RESPONSES["utter_apology"]
-    return with_button(render(variations[0].content, {}, "utter_apology"), Button(HUMAN["title"], HUMAN["payload"]))
+    return with_button(_said(assistant, "utter_apology"), Button(HUMAN["title"], HUMAN["payload"]))
+
+
+def _said(assistant: Assistant, name: str) -> Outbound:
+    variations = assistant.domain.responses.get(name) or RESPONSES[name]
+    return render(variations[0].content, {}, name)
 
 
 def _policy(settings: Settings) -> DoorPolicy:

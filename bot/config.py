@@ -174,6 +174,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Messages of messaging apps that may wait for an answer; nobody looks at a screen meanwhile.",
     )
+    conversation_backlog: int = Field(
+        50,
+        ge=1,
+        description="Messages of one conversation in a messaging app that may wait; of more the last are answered.",
+    )
     public_url: str = Field(
         "",
         description="Where the service is for the world, `https://chat.example.com`; some channels sign that address.",

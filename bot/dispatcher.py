@@ -16,7 +16,7 @@ from bot.fanout import LEFT, Fanout
 from bot.hub import Follower, Signal
 from bot.journal.errors import AlreadyProcessed, JournalError, NotFound, OutOfOrder, StaleFence, Unavailable
 from bot.journal.journal import Journal
-from bot.journal.values import Accepted, Waiting
+from bot.journal.values import Accepted, Backlog, Passing, Waiting
 from bot.line import Line
 from bot.messages import Entry, Event, Inbound, Outbound, Owner, Turn
 from bot.ownership import Claim, Owners, Ownership
@@ -43,9 +43,13 @@ class Bounds:
     queue_size: int
     backlog: int
     """The same of messages that can wait."""
+    conversation_backlog: int
+    """The same of one conversation's."""
     turn_seconds: float
     apology: Outbound
     """Said when a turn took too long or failed for the last time; the conversation then waits for a person."""
+    crowded: Outbound
+    """Said once when a conversation's last messages alone get an answer, because they are too many."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class _Worker:
     place: Place
     """Had before the conversation is claimed, because claims cost something, until the message is answered."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    told: bool = False
+    """The customer knows that they write more than is answered."""
     task: asyncio.Task[None] | None = None
 
 
@@ -167,7 +173,9 @@ class Dispatcher:
 
     def _new_worker(self, channel: str) -> _Worker:
         if channel in self._patient:
-            return _Worker(Line(self._admission.patient), Place(self._patient_places))
+            return _Worker(
+                Line(self._admission.patient, self._bounds.conversation_backlog), Place(self._patient_places)
+            )
         return _Worker(Line(self._admission.tally), Place())
 
     def _wake(self, conversation_id: str) -> None:
@@ -221,13 +229,14 @@ class Dispatcher:
 
     async def _answer_all(self, conversation_id: str, worker: _Worker, owned: Ownership) -> bool:
         """False if there is more, and others are first: who writes on and on is no reason to wait."""
-        while waiting := await self._next(conversation_id, worker.line):
+        while waiting := await self._next(conversation_id, worker, owned):
             if worker.place.is_far:
                 return False
             await worker.place.take()
             await self._answer(waiting, owned, worker.line)
             worker.place.leave()
         worker.place.leave()
+        worker.told = False
         return True
 
     async def _news(self, news: asyncio.Event, seconds: float) -> bool:
@@ -239,18 +248,31 @@ class Dispatcher:
         news.clear()
         return True
 
-    async def _next(self, conversation_id: str, line: Line) -> Waiting | None:
-        waiting = line.next()
-        if waiting is None and await self._read(conversation_id, line):
-            waiting = line.next()
+    async def _next(self, conversation_id: str, worker: _Worker, owned: Ownership) -> Waiting | None:
+        waiting = worker.line.next()
+        if waiting is None and (backlog := await self._read(conversation_id, worker.line)):
+            if backlog.over:
+                await self._pass_over(conversation_id, backlog.over, worker, owned)
+            waiting = worker.line.next()
         return waiting
 
-    async def _read(self, conversation_id: str, line: Line) -> bool:
-        """Whether the journal had to be asked."""
-        asked = line.unsure
-        if asked:
-            line.read(await self._journal.backlog(conversation_id))
-        return asked
+    async def _pass_over(self, conversation_id: str, upto: int, worker: _Worker, owned: Ownership) -> None:
+        """One customer's flood: the last messages are answered, and those before them stay in the log alone."""
+        notice = self._bounds.crowded if owned.owner is Owner.BOT and not worker.told else None
+        passed = await self._journal.pass_over(Passing(conversation_id, upto, owned.fence, notice))
+        metrics.PASSED_OVER.labels(conversation_id.partition("-")[0]).inc(passed.count)
+        for entry in passed.written.entries:
+            worker.told = True
+            worker.line.settle(entry.seq, entry.seq)
+        self._fanout.grew(conversation_id, passed.written.entries, upto)
+
+    async def _read(self, conversation_id: str, line: Line) -> Backlog | None:
+        """None if the journal had not to be asked."""
+        if not line.unsure:
+            return None
+        backlog = await self._journal.backlog(conversation_id, line.most)
+        line.read(backlog)
+        return backlog
 
     async def _claim(self, conversation_id: str, worker: _Worker) -> Claim | None:
         """None if another process answers, or has: it was told, and the sweeper looks after it."""
@@ -260,7 +282,7 @@ class Dispatcher:
             if claim:
                 return claim
             worker.place.leave()
-            if await self._read(conversation_id, worker.line) and not worker.line:
+            if await self._read(conversation_id, worker.line) is not None and not worker.line:
                 break
             if not told:
                 self._fanout.wake(conversation_id)  # whoever has it hears of the message

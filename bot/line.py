@@ -25,6 +25,8 @@ class Line:
     """
 
     tally: Tally = field(default_factory=Tally)
+    most: int | None = None
+    """So many are kept in hand: of those before them the journal knows."""
     unsure: bool = False
     """Somebody else may have written: the journal has to be read."""
     _waiting: dict[int, Waiting] = field(default_factory=dict)
@@ -42,6 +44,9 @@ class Line:
         self.tally.waiting += waiting.seq not in self._waiting
         self._waiting[waiting.seq] = waiting
         self._taken_up.add(waiting.seq)
+        if self.most is not None and len(self._waiting) > self.most:
+            del self._waiting[min(self._waiting)]
+            self.tally.waiting -= 1
 
     def begin(self, settled: int) -> None:
         """The conversation is ours from now on; all up to `settled` is settled."""

@@ -41,6 +41,9 @@ IGNORED = Counter("frontdesk_events_ignored", "What providers told that matters 
 MAILBOX_FAILURES = Counter("frontdesk_mailbox_failures", "Tries to read a mailbox that failed", ["channel"])
 RECEIPTS = Counter("frontdesk_receipts", "What providers told of messages that they took", ["channel", "arrival"])
 TURNS = Counter("frontdesk_turns", "Turns committed", ["channel"])
+PASSED_OVER = Counter(
+    "frontdesk_messages_passed_over", "Messages without an answer: their customer wrote more", ["channel"]
+)
 FAILED_TURNS = Counter("frontdesk_turns_failed", "Turns that raised or took too long", ["kind"])
 HAND_OVERS = Counter("frontdesk_hand_overs", "Conversations handed to a person", ["reason"])
 ACTIONS = Counter("frontdesk_actions", "Custom actions run", ["action", "outcome"])

@@ -207,7 +207,9 @@ async def dispatching(journal: Journal, redis: str, folder: Path, understander: 
     async with Sessions(redis, journal.name) as sessions:
         turns = Turns(echo_assistant(folder), understander, InProcess("actions", 1.0), journal, 20.0)
         fanout = Fanout(Hub(), sessions, journal)
-        dispatcher = Dispatcher(journal, sessions, turns, fanout, Bounds(100, 100, 20.0, Outbound("Sorry.")))
+        dispatcher = Dispatcher(
+            journal, sessions, turns, fanout, Bounds(100, 100, 50, 20.0, Outbound("Sorry."), Outbound("Slowly."))
+        )
         await dispatcher.start()
         yield dispatcher
         await dispatcher.close(grace=0.1)

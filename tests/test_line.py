@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.journal.values import Backlog, Waiting
-from bot.line import Line
+from bot.line import Line, Tally
 from bot.messages import Inbound
 
 
@@ -95,6 +95,18 @@ def test_what_was_accepted_after_the_journal_was_read_is_kept() -> None:
     line.read(Backlog(1, [waiting(1)]))
     line.settle(1, 1)
     assert line.next() == waiting(2)
+
+
+def test_no_more_are_kept_in_hand_than_may_wait_and_the_journal_tells_of_the_others() -> None:
+    tally = Tally()
+    line = Line(tally, most=2)
+    for seq in range(1, 6):
+        line.accepted(waiting(seq))
+    assert (len(line), tally.waiting) == (2, 2)
+    assert line.next() is None
+    assert line.unsure
+    line.read(Backlog(5, [waiting(4), waiting(5)], over=3))
+    assert (line.next(), tally.waiting) == (waiting(4), 2)
 
 
 def test_a_message_of_another_process_is_taken_up_once() -> None:

@@ -31,6 +31,7 @@ from bot.channels.settings import Limits
 from bot.channels.signed import Signed, signature
 from bot.channels.verdict import Answer, Call, Fate
 from bot.config import Settings, SettingsError
+from bot.dialogue.defaults import RESPONSES
 from bot.fanout import Fanout
 from bot.hub import Hub
 from bot.messages import Author, Button, Entry, Outbound
@@ -336,6 +337,33 @@ async def test_a_flood_waits_and_keeps_nobody_else_out(tmp_path: Path) -> None:
         assert len(claimed) == 16, "nobody keeps up claims for what only waits"
         gate.set()
         await receiver.until(lambda: sum(map(len, receiver.seen.values())) == 60)
+
+
+async def test_a_customer_who_floods_leaves_room_and_has_the_last_messages_answered(tmp_path: Path) -> None:
+    gate, texts = asyncio.Event(), list[str]()
+
+    async def hold(text: str) -> None:
+        texts.append(text)
+        if "flood" in text:
+            await gate.wait()
+
+    bounds = {"understander": KeywordUnderstander(before=hold), "backlog": 10, "conversation_backlog": 4}
+    async with Receiver.open() as receiver, talking(tmp_path, receiver, **bounds) as (program, service):
+        for number in range(20):
+            status, _, _ = await program.say(f"ask flood {number}", f"m{number}", conversation="flood")
+            assert status == 200, "whoever is over the bound is acknowledged: the provider would hold up everybody"
+        assert (await program.say("ask", "other", conversation="other"))[0] == 200
+        await receiver.until(lambda: receiver.seen["other"] == ["answer"])
+        gate.set()
+        await receiver.until(lambda: len(receiver.seen["flood"]) == 6)
+        said = await service.journal.entries("signed-flood")
+        assert [entry.message.text for entry in said if entry.author is Author.USER] == [
+            f"ask flood {number}" for number in range(20)
+        ], "the log has them all"
+        assert not await service.journal.waiting("signed-flood")
+    notice = RESPONSES["utter_crowded"][0].content["text"]
+    assert receiver.seen["flood"] == ["answer", notice, *["answer"] * 4]
+    assert [text for text in texts if "flood" in text] == [f"ask flood {number}" for number in (0, 16, 17, 18, 19)]
 
 
 async def test_what_an_agent_says_is_delivered(tmp_path: Path) -> None:

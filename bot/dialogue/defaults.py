@@ -23,6 +23,7 @@ _TEXTS = {
     "utter_action_interrupted": "I was interrupted and cannot tell whether that was done. Please do not try again.",
     "utter_knowledge_unsure": "I am not certain that this is what you are looking for. This comes closest:",
     "utter_apology": "Sorry, something went wrong on our side.",
+    "utter_crowded": "You are writing faster than I can answer. I go on with your last messages.",
     "utter_restarted": "All right, from the beginning. How can I help?",
     "utter_stopped": "All right, let us leave that. What else can I do for you?",
     "utter_noted": "Thank you. What would you like to do with that?",

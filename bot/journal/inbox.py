@@ -47,6 +47,7 @@ WAITING = (
     .where(entries.c.conversation_id == _this, entries.c.pending_since.is_not(None))
     .order_by(entries.c.seq)
 )
+NEWEST_WAITING = WAITING.order_by(None).order_by(entries.c.seq.desc())
 ORPHANS = (
     select(entries.c.conversation_id)
     .distinct()
@@ -146,10 +147,15 @@ def waiting(connection: Connection, conversation_id: str) -> list[Waiting]:
     return [rows.waiting(row) for row in found]
 
 
-def backlog(connection: Connection, conversation_id: str) -> Backlog:
+def backlog(connection: Connection, conversation_id: str, most: int | None) -> Backlog:
+    """With the last `most` of those that wait."""
     # In this order: a message accepted between the two statements is then among those that wait.
-    last = connection.execute(LAST, {"conversation": conversation_id}).scalar()
-    return Backlog(last or 0, waiting(connection, conversation_id))
+    last = connection.execute(LAST, {"conversation": conversation_id}).scalar() or 0
+    if most is None:
+        return Backlog(last, waiting(connection, conversation_id))
+    newest = connection.execute(NEWEST_WAITING.limit(most + 1), {"conversation": conversation_id}).mappings()
+    found = [rows.waiting(row) for row in newest][::-1]
+    return Backlog(last, found[-most:], over=found[0].seq if len(found) > most else 0)
 
 
 def orphans(connection: Connection, before: float, now: float) -> list[str]:

@@ -31,6 +31,7 @@ from bot.journal.deliveries import Claimant
 from bot.journal.erasure import SignedIn
 from bot.journal.errors import CannotOpen, Unavailable
 from bot.journal.outcome import Answer, Written
+from bot.journal.passing import Passed, pass_over
 from bot.journal.postgres import PostgresStore
 from bot.journal.schema import prepare
 from bot.journal.sqlite import SqliteStore
@@ -51,6 +52,7 @@ from bot.journal.values import (
     Mark,
     Note,
     Notice,
+    Passing,
     PastTurn,
     Rating,
     Receipt,
@@ -140,8 +142,9 @@ class Journal:
         """Messages without their turn, in order."""
         return await self._read(inbox.waiting, conversation_id)
 
-    async def backlog(self, conversation_id: str) -> Backlog:
-        return await self._read(inbox.backlog, conversation_id)
+    async def backlog(self, conversation_id: str, most: int | None = None) -> Backlog:
+        """With the last `most` of those that wait."""
+        return await self._read(inbox.backlog, conversation_id, most)
 
     async def orphans(self, before: float) -> list[str]:
         """Conversations with messages that were accepted before that time and have no answer."""
@@ -200,6 +203,12 @@ class Journal:
             conversation_id, seq, fence, (reply,), Owner.QUEUE, reason, failure=reason, state=state, events=events
         )
         return self._told(await self._write(outcome.answer, given, self._clock()))
+
+    async def pass_over(self, passing: Passing) -> Passed:
+        """Some messages get no turn of their own. Raises StaleFence and NotFound: then nothing was written."""
+        passed = await self._write(pass_over, passing, self._clock())
+        self._told(passed.written)
+        return passed
 
     async def append(
         self,

@@ -11,7 +11,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
 from bot.journal.tables import conversations, deliveries, entries, turns
-from bot.journal.values import Hold, Notice
+from bot.journal.values import Hold, Notice, Passing
 from bot.messages import Entry, Event, Json, Outbound, Owner, State, Turn
 
 _this: BindParameter[str] = bindparam("conversation")
@@ -46,6 +46,7 @@ _unfenced = update(conversations).where(conversations.c.id == _this).returning(*
 _fenced = _unfenced.where(conversations.c.fence <= _mine)
 
 COMMIT = _fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP)
+SAY = _fenced.values(**GROW, **HOLD)
 BURY = _fenced.values(**GROW, **OWN, **HOLD, **COVER)
 _first_waiting = (
     select(func.min(_earlier.c.seq))
@@ -222,6 +223,21 @@ def _delivery(entry: Entry, channel: str, now: float) -> Json:
         "due_at": now,
         "offered_at": now,
     }
+
+
+def said(connection: Connection, given: Passing, now: float) -> Written:
+    """Adds the notice, if there is one, whatever waits. Raises StaleFence and NotFound."""
+    messages = () if given.notice is None else (given.notice,)
+    values = {"conversation": given.conversation_id, "count": len(messages), "now": now, "mine": given.fence}
+    row = connection.execute(SAY, values).first()
+    if row is None:
+        _fenced_out(connection, given.conversation_id)
+    written = tuple(
+        Entry(given.conversation_id, row.last_seq, one.author, now, one, reply_to=given.upto) for one in messages
+    )
+    if written:
+        connection.execute(NEW_ENTRIES, [rows.from_outbound(entry) for entry in written])
+    return _written(connection, row, written, now)
 
 
 def notice(connection: Connection, conversation_id: str, given: Notice, now: float) -> Written:

@@ -91,6 +91,20 @@ class Backlog:
 
     last_seq: int
     waiting: list[Waiting]
+    over: int = 0
+    """The last of those that wait, too, and are left out because they are too many and older; 0 if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Messages that get no turn of their own."""
+
+    conversation_id: str
+    upto: int
+    """The last of them."""
+    fence: int
+    notice: Outbound | None
+    """What the customer is told about it."""
 
 
 @dataclass(frozen=True, slots=True)
