@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Self, get_args, get_origin
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,14 +29,13 @@ from bot.channels.teams import TeamsSettings
 from bot.channels.telegram import TelegramSettings
 from bot.channels.twilio import TwilioSettings
 from bot.channels.whatsapp import WhatsappSettings
-from nlu.source import Mendable
+from nlu.source import Mendable, did_you_mean
 from nlu.types import ERROR_BUDGET, Tune
 
 SETTINGS_FILE = Path("frontdesk.toml")
 
 
 _WORDS = {
-    "extra_forbidden": f"there is no such setting, correct the name in {SETTINGS_FILE}",
     "missing": "is missing: set it, or nothing of its channel",
 }
 
@@ -293,9 +293,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise SettingsError(
-                "; ".join(_sentence(one["loc"], _WORDS.get(one["type"], one["msg"])) for one in error.errors())
-            ) from None
+            raise SettingsError("; ".join(map(_sentence, error.errors()))) from None
         except ValueError as error:
             raise SettingsError(_unreadable(error)) from None
         except OSError as error:
@@ -320,14 +318,31 @@ def environment_name(field: str) -> str:
     return str(alias.choices[-1]) if isinstance(alias, AliasChoices) else f"FRONTDESK_{field.upper()}"
 
 
-def _sentence(place: tuple[int | str, ...], message: str) -> str:
-    name = "__".join([_shown(str(place[0])), *map(_nested, place[1:])]) if place else "the settings"
-    message = message.removeprefix("Value error, ")
+def _sentence(error: ErrorDetails) -> str:
+    place = tuple(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return _unknown(place)
+    name = _variable(place) if place else "the settings"
+    message = _WORDS.get(error["type"], error["msg"]).removeprefix("Value error, ")
     return f"{name}: {message[0].lower()}{message[1:]}"
 
 
-def _nested(part: int | str) -> str:
-    return str(part).upper()
+def _unknown(place: tuple[str, ...]) -> str:
+    """Where the name stands: in the environment, alone or within the JSON of its channel, or else in the file."""
+    names = {name.upper(): name for name in os.environ}
+    variable, whole = _variable(place), _shown(place[0])
+    given = names.get(variable.upper()) if len(place) > 1 else None
+    if given:
+        known = [_variable((place[0], field)) for field in channels()[place[0]].model_fields]
+        guess = did_you_mean(variable, known) or "correct or unset the environment variable"
+        return f"{given}: there is no such setting. {guess}"
+    if len(place) > 1 and whole in names:
+        return f"{whole}: there is no setting {place[-1]} in it, correct the environment variable"
+    return f"{'.'.join(place)}: there is no such setting, correct the name in {SETTINGS_FILE}"
+
+
+def _variable(place: tuple[str, ...]) -> str:
+    return "__".join([_shown(place[0]), *(part.upper() for part in place[1:])])
 
 
 def _shown(name: str) -> str:

@@ -43,6 +43,16 @@ async def test_what_is_wrong_with_the_address_is_a_sentence(public_url: str, sen
     assert sentence in str(found.wrong)
 
 
+@pytest.mark.parametrize(("server", "warned"), [("", 1), ("mx.shop.example", 0)])
+async def test_mail_for_whose_senders_nobody_vouches_is_warned_of(server: str, warned: int) -> None:
+    read = Settings(email={**simulator("email").sample("http://127.0.0.1:9"), "trusted_server": server})
+    warnings = [one for one in await findings(set_up(read)["email"], read) if one.warning]
+    assert len(warnings) == warned
+    for one in warnings:
+        assert one.line.startswith("warning  The senders: FRONTDESK_EMAIL__TRUSTED_SERVER is not set")
+        assert one.wrong is None, "it is a way to run it"
+
+
 def test_an_unknown_channel_and_one_that_is_not_set_up_are_sentences(frontdesk: Frontdesk) -> None:
     ended = frontdesk("channels", "check", "sined")
     assert (ended.code, "Did you mean 'signed'?" in ended.err) == (2, True)

@@ -125,6 +125,33 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path, monkeypatch: pyt
         Settings.read()
 
 
+@pytest.mark.parametrize("spelling", ["FRONTDESK_EMAIL__TRUSTED_SERVERS", "frontdesk_email__trusted_servers"])
+def test_an_unknown_name_in_the_environment_is_named_as_it_stands_there(
+    spelling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(spelling, "mx.example.com")
+    with pytest.raises(SettingsError) as problem:
+        Settings.read()
+    sentence = f"{spelling}: there is no such setting. Did you mean 'FRONTDESK_EMAIL__TRUSTED_SERVER'?"
+    assert sentence in str(problem.value)
+    assert "frontdesk.toml" not in str(problem.value)
+
+
+def test_an_unknown_name_within_a_variable_is_named_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTDESK_EMAIL", '{"colour": "red"}')
+    with pytest.raises(SettingsError, match="FRONTDESK_EMAIL: there is no setting colour in it"):
+        Settings.read()
+
+
+def test_an_unknown_name_of_a_channel_in_the_file_is_named_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frontdesk.toml").write_text('[email]\ncolour = "red"\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=r"email\.colour: there is no such setting, correct the name in frontdesk"):
+        Settings.read()
+
+
 def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRONTDESK_SECRET", "hunter2hunter2")
     assert "hunter2" not in repr(Settings.read())

@@ -26,6 +26,14 @@ class Finding:
     what: str
     wrong: str | None
     """None if all is well."""
+    warning: str | None = None
+    """What is not wrong and yet dangerous."""
+
+    @property
+    def line(self) -> str:
+        state = "wrong  " if self.wrong else "warning" if self.warning else "good   "
+        sentence = self.wrong or self.warning
+        return f"{state}  {self.what}{': ' + sentence if sentence else ''}"
 
 
 def show(as_json: bool) -> None:
@@ -42,10 +50,10 @@ def check(name: str, as_json: bool) -> bool:
     settings = Settings.read()
     found = asyncio.run(findings(chosen(settings, name), settings))
     if as_json:
-        print_json([{"what": one.what, "wrong": one.wrong} for one in found])
+        print_json([{"what": one.what, "wrong": one.wrong, "warning": one.warning} for one in found])
     else:
         for one in found:
-            typer.echo(f"{'wrong' if one.wrong else 'good '}  {one.what}{': ' + one.wrong if one.wrong else ''}")
+            typer.echo(one.line)
     return not any(one.wrong for one in found)
 
 
@@ -69,6 +77,7 @@ async def findings(connector: Connector, settings: Settings) -> list[Finding]:
         found = [await _ask(caller, check) for check in _credentials(connector)]
         if not any(one.wrong for one in found):  # nothing else can be right then
             found += [await _ask(caller, check) for check in connector.checks(settings.public_url)]
+        found += [Finding(risk.what, None, risk.warning) for risk in connector.risks]
         if connector.mailbox() is None:
             found.append(await _reached(caller, connector, settings.public_url))
         return found

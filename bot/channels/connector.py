@@ -51,6 +51,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    what: str
+    """For a person, as of a Check."""
+    warning: str
+    """A sentence that says what can happen and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mailbox:
     """Where messages lie until we fetch them, for want of a provider that brings them."""
 
@@ -137,6 +145,11 @@ class Connector(ABC):
 
     def checks(self, public_url: str) -> tuple[Check, ...]:
         """What `frontdesk channels check` asks the provider. `public_url`: where the service is for the world."""
+        return ()
+
+    @property
+    def risks(self) -> tuple[Risk, ...]:
+        """What the settings allow and whoever made them may not want."""
         return ()
 
 

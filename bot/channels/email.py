@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from bot.channels import smtp
 from bot.channels.capabilities import Capabilities, Markup
-from bot.channels.connector import Check, Connector, Mailbox, Signing, with_headers
+from bot.channels.connector import Check, Connector, Mailbox, Risk, Signing, with_headers
 from bot.channels.email_mails import ADDRESS, ADDRESS_CHARS, MESSAGE_ID, Mail
 from bot.channels.email_reports import is_report, read_report
 from bot.channels.mail_parts import PART
@@ -34,6 +34,11 @@ from bot.wire import Malformed, clean_text
 CAPABILITIES = Capabilities(longest=sys.maxsize)
 CAPABILITIES_OF_HTML = replace(CAPABILITIES, markup=Markup.HTML)
 NO_SUBJECT = "Your message"
+FORGED = Risk(
+    "The senders",
+    "FRONTDESK_EMAIL__TRUSTED_SERVER is not set, so mail is answered whoever wrote it in a customer's name; "
+    "docs/channels/email.md says where its name stands.",
+)
 GOING = 421
 """SMTP's code of a server that closes the connection, whatever was asked."""
 
@@ -204,6 +209,10 @@ class Email(Connector):
             Check("The mailbox", Call(ours.imap, headers=login, method=smtp.CHECK), self._wrong),
             Check("Sending", sending, self._wrong),
         )
+
+    @property
+    def risks(self) -> tuple[Risk, ...]:
+        return () if self.settings.trusted_server else (FORGED,)
 
     def _wrong(self, outcome: Outcome) -> str | None:
         return self.classify(Call(self.settings.smtp), outcome).error
