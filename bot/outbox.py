@@ -243,19 +243,22 @@ class Outbox:
         now, end = self._clock(), delivery.offered_at + self._patience.age
         if again and now < end:
             pause = self._patience.pause(delivery.attempts, verdict.after)
-            self._hold(delivery.channel, verdict, pause)
+            self._hold(delivery, verdict, pause)
             left = _left(delivery, DeliveryState.WAITING, verdict.error)
             return replace(left, due_at=min(end, now + pause), doubt=doubt)
         state = DeliveryState.UNKNOWN if doubt else DeliveryState.GIVEN_UP
         return replace(_left(delivery, state, verdict.error), key=delivery.key)
 
-    def _hold(self, channel: str, verdict: Verdict, pause: float) -> None:
-        """What one call met, the account's others would meet too."""
+    def _hold(self, delivery: Delivery, verdict: Verdict, pause: float) -> None:
+        """What one call met, the account's others would meet too. The conversation's wait for this one anyhow."""
+        channel = delivery.channel
         if verdict.fate in (Fate.REFUSED, Fate.EXPIRED):
             log.error("channel %s: its provider refuses the account: %s", channel, verdict.error)
             self._pacing.hold(channel, REFUSED_SECONDS)
         elif verdict.account:
             self._pacing.hold(channel, pause)
+        elif verdict.account is None:
+            self._pacing.asked(channel, delivery.entry.conversation_id, pause)
 
     async def _settle(self, delivery: Delivery, until: float, settled: Settled) -> bool:
         """Stores what came of it, however often the database has to be asked while the claim lasts."""

@@ -18,6 +18,8 @@ class Pacing:
     allow: Allow
     clock: Callable[[], float] = time.monotonic
     _until: dict[str, float] = field(default_factory=dict)
+    _asked: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Of each channel the conversations that its provider asked to wait, and until when they do."""
 
     async def wait(self, channel: str, capabilities: Capabilities, conversation_id: str) -> float:
         """0.0 if the conversation may be written to now; else the seconds to wait."""
@@ -36,6 +38,16 @@ class Pacing:
     def hold(self, channel: str, seconds: float) -> None:
         """Nothing is sent over the channel for so long."""
         self._until[channel] = max(self._until.get(channel, 0.0), self.clock() + seconds)
+
+    def asked(self, channel: str, conversation_id: str, seconds: float) -> None:
+        """The provider asked one conversation to wait and did not say whose limit it is. If another one waits by then,
+        it is the account's."""
+        now, waiting = self.clock(), self._asked.setdefault(channel, {})
+        for name in [name for name, until in waiting.items() if until <= now]:
+            del waiting[name]
+        waiting[_digest(conversation_id)] = now + seconds
+        if len(waiting) > 1:
+            self.hold(channel, seconds)
 
     def open(self, channels: Iterable[str]) -> tuple[str, ...]:
         """Those that are not held."""

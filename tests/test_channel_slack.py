@@ -294,6 +294,7 @@ def test_what_came_of_it(outcome: Any, fate: Fate) -> None:
     verdict = channel().classify(Call(""), outcome)
     assert verdict.fate is fate
     assert verdict.provider_id == ("D1:9.1" if fate is Fate.ARRIVED else None)
+    assert verdict.account is (None if fate is Fate.RETRY else False), "a channel's limit, or the workspace's"
     assert verdict.after == (7.0 if isinstance(outcome, Answer) and outcome.status == 429 else verdict.after)
 
 

@@ -623,6 +623,8 @@ def test_what_comes_of_a_call(outcome: Answer | Silence, fate: Fate, words: str 
     assert verdict.fate is fate
     assert words is None if verdict.error is None else words and words in verdict.error
     assert verdict.provider_id == ("a:1:17" if isinstance(outcome, Answer) and b"17" in outcome.body else None)
+    limited = isinstance(outcome, Answer) and outcome.status == 429
+    assert verdict.account is (None if limited else False), "the conversation's limit, or the bot's"
     assert verdict.after == (9.0 if isinstance(outcome, Answer) and outcome.status == 429 else None)
 
 

@@ -518,6 +518,42 @@ async def test_who_waits_for_the_account_is_not_asked_about_in_turn(journal: Jou
     assert len(asked) <= PATIENCE.at_once + 1, "the others of the account would hear the same"
 
 
+SLOWER = Verdict(Fate.RETRY, "Slower.", 600.0, account=None)
+"""Slack, Telegram and Teams limit conversations and accounts, and do not say which limit it was."""
+
+
+async def test_a_pause_asked_of_one_conversation_keeps_no_other_waiting(journal: Journal) -> None:
+    channel = InParts([SLOWER, *[arrived("p")] * 3])
+    outbox = await run(journal, channel)
+    await answered(journal, "c0", "hello")
+    await tried(channel, 1)
+    await answered(journal, "c1", "hello")
+    (done,) = await delivered(journal)
+    await outbox.close(1)
+    assert done.entry.conversation_id == "c1"
+
+
+async def test_a_pause_asked_of_two_conversations_is_the_accounts(journal: Journal) -> None:
+    channel, pacing = InParts([SLOWER, SLOWER, *[arrived("p")] * 3]), Pacing(allow)
+    outbox = await run(journal, channel, pacing)
+    for number in range(2):
+        await answered(journal, f"c{number}", "hello")
+        await tried(channel, number + 1)
+    async with asyncio.timeout(20):
+        while pacing.open(["signed"]):
+            await asyncio.sleep(0.01)
+    await answered(journal, "c2", "hello")
+    await asyncio.sleep(0.2)  # several sweeps
+    await outbox.close(1)
+    assert len(channel.calls or []) == 2, "the third one need not find out for itself"
+
+
+async def tried(channel: InParts, calls: int) -> None:
+    async with asyncio.timeout(20):
+        while len(channel.calls or []) < calls:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: Journal) -> None:
     channel = InParts([arrived("p")] * 3)
     times = iter([1000.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -35,6 +35,8 @@ CAPABILITIES = Capabilities(
     conversation=Pace(1, 5),
 )
 SCOPES = ("chat:write", "im:history", "app_mentions:read")
+# Slack limits each channel and the workspace, and does not say which limit it was:
+# https://docs.slack.dev/apis/web-api/rate-limits
 _LATER = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 _REFUSED = {
@@ -155,13 +157,15 @@ class Slack(Connector):
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
         """Slack answers 200 to what went wrong, too."""
         if isinstance(outcome, Silence) or outcome.status != 200:
-            return usual_verdict(outcome)
+            verdict = usual_verdict(outcome)
+            limited = isinstance(outcome, Answer) and outcome.status == 429
+            return replace(verdict, account=None) if limited else verdict
         answer = object_or_empty(outcome.body)
         if answer.get("ok") is True:
             return Verdict(Fate.ARRIVED, provider_id=_provider_id(answer))
         error = str(answer.get("error"))
         if error in _LATER:
-            return Verdict(Fate.RETRY, "Slack asks for a pause.", 30.0)
+            return Verdict(Fate.RETRY, "Slack asks for a pause.", 30.0, account=None)
         if error in _REFUSED:
             return Verdict(Fate.REFUSED, _REFUSED[error])
         if error in _UNCLEAR or not answer:

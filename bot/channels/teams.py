@@ -156,14 +156,16 @@ class Teams(Connector):
         return with_headers(call, Authorization=f"Bearer {signing.token}")
 
     def classify(self, call: Call, outcome: Outcome) -> Verdict:
-        """The Connector knows no key: whatever may have arrived is not sent again, though it asks for that."""
+        """The Connector knows no key: whatever may have arrived is not sent again, though it asks for that.
+        It limits conversations and bots, and does not say which limit it was."""
         verdict = usual_verdict(outcome)
         if isinstance(outcome, Silence):
             return verdict
         if verdict.fate is Fate.ARRIVED:
             return replace(verdict, provider_id=_provider_id(call, outcome))
         fate, more = _MEANT.get(outcome.status, (verdict.fate, ""))
-        return replace(verdict, fate=fate, error=f"{verdict.error} {more}".strip())
+        limited = None if outcome.status == HTTPStatus.TOO_MANY_REQUESTS else verdict.account
+        return replace(verdict, fate=fate, error=f"{verdict.error} {more}".strip(), account=limited)
 
     def grant(self, now: float) -> Call | None:
         asked = {

@@ -194,9 +194,10 @@ def _set_up(outcome: Outcome, webhook: str) -> str | None:
 
 
 def _slower(outcome: Answer, answer: Json) -> Verdict:
+    """The chat's limit or the bot's: Telegram does not say which."""
     seconds = inner(answer, "parameters").get("retry_after")
     after = float(seconds) if isinstance(seconds, int) and 0 <= seconds < 86400 else None
-    return Verdict(Fate.RETRY, in_words(outcome.status), after)
+    return Verdict(Fate.RETRY, in_words(outcome.status), after, account=None)
 
 
 def _not_taken(call: Call, status: int, answer: Json) -> Verdict:

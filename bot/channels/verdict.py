@@ -72,8 +72,8 @@ class Verdict:
     """Seconds that the provider asks us to wait."""
     provider_id: str | None = None
     """The provider's name for the message that it took."""
-    account: bool = False
-    """The wait is for everything of the account, not for this conversation alone."""
+    account: bool | None = False
+    """The wait is for everything of the account, not for this conversation alone. None: the provider does not say."""
 
 
 def usual_verdict(outcome: Outcome) -> Verdict:
