@@ -285,6 +285,7 @@ def answer(status: int, **body: Any) -> Answer:
         (answer(200, ok=False, error="ratelimited"), Fate.RETRY),
         (answer(200, ok=False, error="internal_error"), Fate.AMBIGUOUS),
         (Answer(200, {}, b"<html>", 1.0), Fate.AMBIGUOUS),
+        (Answer(200, {}, b"{}", 1.0), Fate.AMBIGUOUS),
         (answer(429), Fate.RETRY),
         (answer(500), Fate.AMBIGUOUS),
         (Silence(True, "no answer"), Fate.AMBIGUOUS),

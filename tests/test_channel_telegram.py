@@ -245,6 +245,10 @@ def answer(status: int, **body: Any) -> Answer:
     [
         (answer(200, result={"message_id": 9, "chat": {"id": 77}}), Fate.ARRIVED),
         (answer(200, ok=False), Fate.GIVE_UP),
+        (Answer(200, {}, b'{"ok":true,"resu', 1.0), Fate.AMBIGUOUS),
+        (Answer(200, {}, b"", 1.0), Fate.AMBIGUOUS),
+        (Answer(200, {}, b"[]", 1.0), Fate.AMBIGUOUS),
+        (Answer(200, {}, b"{}", 1.0), Fate.AMBIGUOUS),
         (answer(400, description="Bad Request: chat not found"), Fate.GIVE_UP),
         (answer(401), Fate.REFUSED),
         (answer(403, description="Forbidden: bot was blocked by the user"), Fate.GIVE_UP),

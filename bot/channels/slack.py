@@ -168,8 +168,8 @@ class Slack(Connector):
             return Verdict(Fate.RETRY, "Slack asks for a pause.", 30.0, account=None)
         if error in _REFUSED:
             return Verdict(Fate.REFUSED, _REFUSED[error])
-        if error in _UNCLEAR or not answer:
-            return Verdict(Fate.AMBIGUOUS, "Slack had a fault of its own while it took the message.")
+        if error in _UNCLEAR or answer.get("ok") is not False:
+            return Verdict(Fate.AMBIGUOUS, "Slack's answer does not tell whether it took the message.")
         return Verdict(Fate.GIVE_UP, _GIVE_UP.get(error, "Slack does not take the message."))
 
     # -- the rest

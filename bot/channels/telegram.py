@@ -201,6 +201,8 @@ def _slower(outcome: Answer, answer: Json) -> Verdict:
 
 
 def _not_taken(call: Call, status: int, answer: Json) -> Verdict:
+    if status == 200 and answer.get("ok") is not False:
+        return Verdict(Fate.AMBIGUOUS, "Telegram answered something that cannot be read.")
     if "can't parse entities" in text_in(answer, "description", 1000) and b'"parse_mode"' in call.body:
         return Verdict(Fate.RETRY, _UNREADABLE, 0.0)
     return Verdict(Fate.GIVE_UP, _in_words(status, answer))
