@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,7 +100,7 @@ async def test_an_answer_that_is_there_at_once_needs_no_signal() -> None:
 
 
 async def test_what_nothing_depends_on_is_sent_in_the_background_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(module, "SEEN_AT_ONCE", 2)
     channel = Chatty()
     signals = Signals({"test": channel}, Sender(channel))
     for number in range(5):
@@ -109,3 +110,17 @@ async def test_what_nothing_depends_on_is_sent_in_the_background_and_bounded(mon
         await asyncio.wait_for(channel.came.wait(), 20)
     await signals.close()
     assert channel.signals == ["seen/0", "seen/1"]
+
+
+async def test_a_press_is_acknowledged_however_many_are_shown_that_an_answer_is_written() -> None:
+    channel = Chatty()
+    signals = Signals({"test": channel}, Sender(channel))
+    with ExitStack() as turns:
+        for _ in range(module.AT_ONCE + 1):
+            turns.enter_context(signals.during(FROM, Owner.BOT))
+        signals.once(channel, Call("seen"), "k")
+        async with asyncio.timeout(20):
+            while "seen" not in channel.signals:
+                channel.came.clear()
+                await channel.came.wait()
+    await signals.close()
