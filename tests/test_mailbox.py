@@ -24,7 +24,7 @@ from bot.channels import mail_servers
 from bot.channels.checking import findings
 from bot.channels.connector import Mailbox
 from bot.channels.guard import Refused
-from bot.channels.mail_parts import attached
+from bot.channels.mail_parts import attached, fetched
 from bot.channels.set_up import set_up
 from bot.config import Settings
 from bot.journal.errors import Unavailable
@@ -302,6 +302,18 @@ async def test_a_file_that_is_too_large_is_not_fetched_in_whole() -> None:
         for most in (2_900_000, 1_000_000):
             with pytest.raises(Refused, match=f"larger than {most // 1_000_000} MB"):
                 await asyncio.to_thread(attached, mailbox_of(mails), name, most, 5.0)
+
+
+@pytest.mark.parametrize("step", ["LOGIN", "SELECT", "FETCH"])
+async def test_for_a_file_that_nobody_waits_for_any_more_no_thread_does(step: str) -> None:
+    async with simulated().open() as mails, asyncio.timeout(20):
+        mails.mailbox.put(mails.sent_file(CUSTOMER, PICTURE).body)
+        mails.mailbox.hold_at = step
+        name = "/INBOX;UIDVALIDITY=7/;UID=1/;SECTION=2"
+        fetching = asyncio.create_task(fetched(mailbox_of(mails), name, 1_000_000, 600.0))
+        await mails.mailbox.held.wait()
+        fetching.cancel()
+        await mails.mailbox.left.wait()
 
 
 @pytest.mark.parametrize(

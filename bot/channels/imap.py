@@ -35,6 +35,24 @@ class Withheld(MailboxError):
     """The server does not give out this one mail; the folder can be used further."""
 
 
+@dataclass(slots=True)
+class Line:
+    """A connection that another thread may cut, also before there is one."""
+
+    _imap: IMAP4 | None = None
+    _cut: bool = False
+
+    def made(self, imap: IMAP4) -> None:
+        self._imap = imap
+        if self._cut:
+            _interrupt(imap)
+
+    def cut(self) -> None:
+        self._cut = True
+        if self._imap is not None:
+            _interrupt(self._imap)
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """Open from `open` to `close`. Every method raises MailboxError, and then the folder is of no use any more."""
@@ -44,9 +62,9 @@ class Folder:
     """With UIDVALIDITY: while it is the same, a UID names the same mail."""
 
     @classmethod
-    def open(cls, mailbox: Mailbox, seconds: float) -> Self:
-        """`seconds`: for each answer of the server."""
-        imap = _connected(MailServer.of(mailbox.url), seconds)
+    def open(cls, mailbox: Mailbox, seconds: float, line: Line | None = None) -> Self:
+        """`seconds`: for each answer of the server. By `line` another thread can end it."""
+        imap = _connected(MailServer.of(mailbox.url), seconds, line or Line())
         try:
             _log_in(imap, mailbox)
             _select(imap, mailbox.folder)
@@ -96,21 +114,26 @@ class Folder:
 
     def interrupt(self) -> None:
         """From another thread: whoever waits for an answer waits no longer."""
-        with suppress(OSError):
-            self.imap.sock.shutdown(socket.SHUT_RDWR)
+        _interrupt(self.imap)
 
     def close(self) -> None:
         _shut(self.imap)
 
 
-def _connected(server: MailServer, seconds: float) -> IMAP4:
+def _connected(server: MailServer, seconds: float, line: Line) -> IMAP4:
+    imap = _greeted(server, seconds)
+    line.made(imap)
+    if not server.tls and not server.here:
+        _secure(imap)
+        line.made(imap)  # over another socket by now
+    return imap
+
+
+def _greeted(server: MailServer, seconds: float) -> IMAP4:
     with _told():
         if server.tls:
             return IMAP4_SSL(server.host, server.port, ssl_context=ssl.create_default_context(), timeout=seconds)
-        imap = IMAP4(server.host, server.port, timeout=seconds)
-    if not server.here:
-        _secure(imap)
-    return imap
+        return IMAP4(server.host, server.port, timeout=seconds)
 
 
 def _secure(imap: IMAP4) -> None:
@@ -166,6 +189,11 @@ def _ok(answer: tuple[str, list[Any]]) -> list[Any]:
 def _text(answer: list[Any]) -> str:
     """The first line that is one."""
     return next((line.decode("ascii", "replace") for line in answer or [] if isinstance(line, bytes)), "")
+
+
+def _interrupt(imap: IMAP4) -> None:
+    with suppress(OSError):
+        imap.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _shut(imap: IMAP4) -> None:

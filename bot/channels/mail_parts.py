@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from bot.channels.connector import Mailbox
 from bot.channels.guard import Refused, Why
-from bot.channels.imap import Folder, MailboxError
+from bot.channels.imap import Folder, Line, MailboxError
 from bot.channels.verdict import Answer
 from bot.mails import parsed
 
@@ -16,11 +17,21 @@ GROWN = 1.4
 """Base64, with its line ends, makes so much of a file."""
 
 
-def attached(mailbox: Mailbox, name: str, most: int, seconds: float) -> Answer:
-    """Its bytes, and its type as the sender says. Blocks; raises Refused."""
+async def fetched(mailbox: Mailbox, name: str, most: int, seconds: float) -> Answer:
+    """As `attached`, in a thread that goes no further when nobody waits for it any more."""
+    line = Line()
+    try:
+        return await asyncio.to_thread(attached, mailbox, name, most, seconds, line)
+    except asyncio.CancelledError:
+        line.cut()
+        raise
+
+
+def attached(mailbox: Mailbox, name: str, most: int, seconds: float, line: Line | None = None) -> Answer:
+    """Its bytes, and its type as the sender says. Blocks; raises Refused. `seconds`: for each answer of the server."""
     longest = int(most * GROWN)
     try:
-        folder = Folder.open(mailbox, seconds)
+        folder = Folder.open(mailbox, seconds, line)
         try:
             raw = folder.part(name, longest)
         finally:

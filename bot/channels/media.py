@@ -20,7 +20,7 @@ from bot import metrics
 from bot.channels.calls import in_words_of, lower
 from bot.channels.connector import Connector
 from bot.channels.guard import Refused, Resolve, Target, Why, judged, origin_of, resolved
-from bot.channels.mail_parts import PART, attached
+from bot.channels.mail_parts import PART, fetched
 from bot.channels.media_types import TYPES, Kind, kind_of
 from bot.channels.received import Attachment
 from bot.channels.verdict import Answer, Call, in_words
@@ -104,7 +104,7 @@ class Media:
         """Once it has been followed to where it is. Secrets go where the connector sent them, and no further."""
         mailbox = connector.mailbox()
         if mailbox is not None and call.url == mailbox.url:
-            return await asyncio.to_thread(attached, mailbox, call.headers[PART], self._most, self._limits.seconds)
+            return await fetched(mailbox, call.headers[PART], self._most, self._limits.seconds)
         call = await self._sign(connector, call)
         trusted = {origin for url in (*connector.bases, *self._limits.origins) if (origin := origin_of(url))}
         for _ in range(REDIRECTS + 1):

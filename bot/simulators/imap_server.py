@@ -45,6 +45,8 @@ class Mailbox:
     hold_at: str = ""
     """A command that gets no answer, once."""
     held: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whoever got no answer has gone."""
 
     def put(self, raw: bytes, *flags: str) -> StoredMail:
         mail = StoredMail(len(self.mails) + 1, raw, flags=set(flags))
@@ -80,6 +82,7 @@ class ImapSession:
                 self.mailbox.hold_at = ""
                 self.mailbox.held.set()
                 await self.reader.read()
+                self.mailbox.left.set()
                 return
             if command in self.mailbox.cut_at:
                 self.mailbox.cut_at.remove(command)
