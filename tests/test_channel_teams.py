@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from bot.channels.received import JOINED, Attachment, Message, Reaction, Request
 from bot.channels.set_up import set_up
 from bot.channels.settings import Limits
 from bot.channels.teams import Teams, TeamsSettings
-from bot.channels.teams_tokens import LIFE, PAUSE, Keys
+from bot.channels.teams_tokens import BURST, LIFE, PAUSE, SPACING, Keys
 from bot.channels.verdict import Answer, Call, Fate, Silence
 from bot.config import Settings, SettingsError
 from bot.journal.values import DeliveryState
@@ -45,7 +46,7 @@ KEYS = "https://login.botframework.com/v1/.well-known/keys"
 
 
 def played(**more: Any) -> SimulatedTeams:
-    provider = SimulatedTeams.of(TeamsSettings(**{**NAMES, **more}))
+    provider = replace(SimulatedTeams.of(TeamsSettings(**{**NAMES, **more})), kid="key-1")
     provider.url = SERVICE.removesuffix("/emea/")
     return provider
 
@@ -260,14 +261,20 @@ def test_keys_are_asked_for_once_a_day_and_the_old_ones_stay_until_there_are_new
 
 
 def test_strangers_cannot_make_us_ask_often() -> None:
-    connector = channel(knowing(played().jwk(), now=NOW - PAUSE))
+    connector = channel(knowing(played().jwk(), now=NOW - LIFE / 2))
     unknown = ATTACKS["a key that is not published"]
-    assert connector.lacks(unknown)
-    connector.learn(answer({"jwks_uri": KEYS}), NOW)
-    connector.learn(answer({"keys": [played().jwk()]}), NOW)
-    for seconds in (0, 1, PAUSE - 1):
-        assert connector.lacks(replace(unknown, now=NOW + seconds)) is None
-    assert connector.lacks(replace(unknown, now=NOW + PAUSE))
+    asked = [NOW + second for second in range(7200) if _asks(connector, replace(unknown, now=NOW + second))]
+    assert asked[:BURST] == [NOW, NOW + SPACING, NOW + 2 * SPACING], "a new key is learnt soon"
+    assert all(after - before == PAUSE for before, after in pairwise(asked[BURST:])), "and then it is seldom"
+    assert len(asked) == BURST - 1 + 7200 // PAUSE
+
+
+def _asks(connector: Teams, unknown: Request) -> bool:
+    if connector.lacks(unknown) is None:
+        return False
+    connector.learn(answer({"jwks_uri": KEYS}), unknown.now)
+    connector.learn(answer({"keys": [played().jwk()]}), unknown.now)
+    return True
 
 
 @pytest.mark.parametrize(
@@ -724,7 +731,7 @@ async def test_new_keys_are_learnt_and_strangers_cannot_have_them_asked_for(
         await provider.say(CUSTOMER, "ask")
         provider.kid = "key-2"
         assert await provider.post(provider.said(CUSTOMER, "ask")) == 401, "asked a moment ago"
-        monkeypatch.setattr("bot.channels.teams_tokens.PAUSE", 0.0)
+        monkeypatch.setattr("bot.channels.teams_tokens.SPACING", 0.0)
         assert await provider.post(provider.said(CUSTOMER, "ask")) == 200
         assert provider.published == 2
         await provider.until(lambda: len(provider.seen[CUSTOMER]) == 2)

@@ -86,6 +86,19 @@ async def test_a_customer_played_in_the_terminal_is_answered(tmp_path: Path) -> 
     assert ["< answer" in ended.out for ended in tries] == [True, True], "a second try is no repetition"
 
 
+async def test_a_played_teams_that_is_started_anew_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.channels.teams_tokens.SPACING", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sample = simulator("teams").sample(f"http://127.0.0.1:{port}")
+    async with running(tmp_path / "service", teams=sample) as service:
+        given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in sample.items()}
+        env = environment(tmp_path, **{f"FRONTDESK_TEAMS__{name.upper()}": value for name, value in given.items()})
+        words = ("channels", "simulate", "teams", "--port", port, "--url", service.url)
+        tries = [await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n") for _ in range(2)]
+    assert ["< answer" in ended.out for ended in tries] == [True, True], tries[1]
+
+
 async def test_calls_that_the_played_provider_refuses_are_told(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

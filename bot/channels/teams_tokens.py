@@ -23,8 +23,9 @@ LEEWAY = 300
 """Seconds that a token's times may be off ours."""
 LIFE = 86_400.0
 """Seconds for which keys are good."""
-PAUSE = 300.0
-"""Seconds between two questions for keys, whoever seems to need them."""
+PAUSE, BURST, SPACING = 300.0, 3, 10.0
+"""Seconds between two questions for keys, whoever seems to need them; a few may come sooner, but not closer than that:
+what is signed with a new key should not have to wait."""
 LONGEST = 8192
 ALGORITHM = "RS256"
 
@@ -45,6 +46,8 @@ class Keys:
     _known: dict[str, Key] = field(default_factory=dict)
     _learnt_at: float = -LIFE
     _asked_at: float = -LIFE
+    _spent_until: float = -LIFE
+    """When all questions that may come sooner are there again."""
     _next: str | None = None
 
     def named(self, name: str) -> Key | None:
@@ -55,7 +58,7 @@ class Keys:
         if self._next is not None:
             return Call(self._next, headers={}, method="GET")
         known = name in self._known and now - self._learnt_at < LIFE
-        if known or now - self._asked_at < PAUSE:
+        if known or now - self._asked_at < SPACING or self._spent_until - now > (BURST - 1) * PAUSE:
             return None
         return Call(self.metadata, headers={}, method="GET")
 
@@ -64,6 +67,7 @@ class Keys:
         asked, self._next, self._asked_at = self._next, None, now
         told = object_or_empty(outcome.body) if isinstance(outcome, Answer) and outcome.status == 200 else {}
         if asked is None:
+            self._spent_until = max(self._spent_until, now) + PAUSE
             self._next = self._beside(told.get("jwks_uri"))
         elif found := dict(_keys(told)):
             self._known, self._learnt_at = found, now

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from secrets import token_hex
 from typing import Any, ClassVar, Self, cast
 from urllib.parse import parse_qs, unquote
 
@@ -43,6 +44,12 @@ def private_key(name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@cache
+def _new_kid() -> str:
+    """Each process has a key of its own, and so another name for it: by that a service knows that it is new."""
+    return f"key-{token_hex(4)}"
+
+
 @dataclass
 class SimulatedTeams(Provider):
     name: ClassVar[str] = "teams"
@@ -66,7 +73,7 @@ class SimulatedTeams(Provider):
 
     @classmethod
     def of(cls, settings: ChannelSettings) -> Self:
-        return cls(settings=cast("TeamsSettings", settings))
+        return cls(settings=cast("TeamsSettings", settings), kid=_new_kid())
 
     # -- what it answers
 
