@@ -87,21 +87,20 @@ def chosen(settings: Settings) -> str | None:
     wanted = data_hash(settings.data)
     current = registry.current_id()
     known = {manifest.id: manifest for manifest in registry.list()}
-    fitting = next((manifest for manifest in known.values() if manifest.data_hash == wanted), None)
+    fitting = [manifest for manifest in known.values() if manifest.data_hash == wanted]
     if current is None or (current not in known and not (registry.folder / current).is_dir()):
-        return fitting.id if fitting and not registry.held(fitting.id) else None
+        return next((manifest.id for manifest in fitting if registry.passed(manifest.id)), None)
     if current not in known or known[current].data_hash == wanted:
         return current
-    if fitting is None:
+    if not fitting:
         return None
-    if registry.held(fitting.id):
-        return current
+    newest = fitting[0]
     # Training promotes the newest. If an older one is current, a person put it there; if not, the data went back.
-    return current if known[current].created < fitting.created else fitting.id
+    return newest.id if registry.passed(newest.id) and newest.created <= known[current].created else current
 
 
 def _first_sound(registry: Registry, wanted: str, settings: Settings, screen: Screen) -> tuple[Path, Model] | None:
-    others = [manifest.id for manifest in registry.list() if not registry.held(manifest.id)]
+    others = [manifest.id for manifest in registry.list() if registry.passed(manifest.id)]
     for name in dict.fromkeys([wanted, *others]):
         try:
             model = loaded(registry.under_its_name(name), settings, screen)

@@ -253,8 +253,8 @@ class Registry:
         return self.folder / model
 
     def usable(self) -> Path | None:
-        """The current model if it is sound, else the newest one that is, and not held."""
-        newest = [manifest.id for manifest in self.list() if not self.held(manifest.id)]
+        """The current model if it is sound, else the newest one that is, and has passed."""
+        newest = [manifest.id for manifest in self.list() if self.passed(manifest.id)]
         current = self.current_id()
         for model in [current, *newest] if current else newest:
             if self.is_sound(model):
@@ -397,6 +397,12 @@ class Registry:
 
     def held(self, model: str) -> bool:
         return bool(self.decision(model).get("held"))
+
+    def passed(self, model: str) -> bool:
+        """Whether it may be served though nobody asks for it: it was current before or the gate let it pass, and it is
+        not held. On a model whose training ended before the gate nobody decided yet."""
+        decision = self.decision(model)
+        return not decision.get("held") and (bool(decision) or model in self.promoted())
 
     def promoted(self) -> Sequence[str]:
         """Every model that was ever current, the last one last."""

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from bot import models
 from bot.config import Settings
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.registry import ModelError, Registry, read_manifest, write_manifest
 from nlu.training.options import Step
 from tests.command import EXAMPLES, Ended, Frontdesk, environment, ran, write_project
 from tests.registered import registered
@@ -378,6 +378,32 @@ def test_a_pointer_to_nothing_is_no_reason_to_train(registry: Registry) -> None:
 def test_a_pointer_that_is_no_text_is_no_reason_to_train(registry: Registry) -> None:
     (registry.folder / "current").write_bytes(b"\xff\xfe")
     assert _choose() == (NEWER, "")
+
+
+def _forget_promotion_of(name: str, registry: Registry) -> None:
+    """As if its training had ended before the gate."""
+    history = registry.folder / ".history"
+    history.write_text("".join(line for line in history.open() if name not in line))
+
+
+def test_a_model_on_which_nobody_decided_is_served_for_no_other(frontdesk: Frontdesk, registry: Registry) -> None:
+    """Neither where the pointer is lost, nor where the current model is refused or of other data."""
+    _forget_promotion_of(NEWER, registry)
+    (registry.folder / "current").unlink()
+    assert models.chosen(Settings.read()) == OLDER
+
+    assert [line[:2] for line in frontdesk("models", "list").out.splitlines()] == ["? ", "  "]
+    _forget_promotion_of(OLDER, registry)
+    assert models.chosen(Settings.read()) is None
+    assert "each is held, not judged yet or refused. Promote one" in frontdesk("parse", "hello").err
+
+    write_manifest(registry.directory(NEWER), replace(registry.manifest(NEWER), data_hash="of other data"))
+    registry.sign(registry.directory(NEWER))
+    registry.promote(NEWER)
+    assert models.chosen(Settings.read()) == NEWER
+    (registry.directory(NEWER) / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="can be served; make one with"):
+        models.sound(NEWER, Settings.read(), Console(file=io.StringIO()))
 
 
 def test_a_gpu_that_is_not_there_is_told(

@@ -224,11 +224,28 @@ def test_a_model_that_is_held_is_served_only_if_a_person_promotes_it(tmp_path: P
     assert home.decision("m2")["reasons"] == ["worse"], "why it was held stays known"
 
 
+def shelved(home: Registry, name: str, created: str) -> str:
+    """As a model whose training was stopped before the gate."""
+    made = model(home.folder / ".made", name, created)
+    home.sign(made)
+    return home.shelve(made)
+
+
+def test_a_model_on_which_nobody_decided_is_not_served_in_place_of_one_that_is_refused(tmp_path: Path) -> None:
+    home = registry(tmp_path, "m1", "m2")
+    shelved(home, "m3", "2026-01-03T00:00:00+00:00")
+    spoil_weights(home.folder / "m2")
+    assert home.usable() == home.folder / "m1", "it was current before"
+
+    home.decide("m3", {"held": False})
+    assert home.usable() == home.folder / "m3"
+    home.decide("m3", {"held": True})
+    assert home.usable() == home.folder / "m1"
+
+
 def test_a_model_can_be_put_on_the_shelf_without_being_served(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1")
-    made = model(home.folder / ".made", "m2")
-    home.sign(made)
-    assert home.shelve(made) == "m2"
+    assert shelved(home, "m2", "2026-01-02T00:00:00+00:00") == "m2"
     assert home.current_id() == "m1"
     assert {manifest.id for manifest in home.list()} == {"m1", "m2"}
 

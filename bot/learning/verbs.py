@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="A name in the regist
 
 @models_cli.command("list")
 def models_list(as_json: AsJson = False) -> None:
-    """The registry's models, the newest first; `*` marks the current one, `-` one that is held."""
+    """The registry's models, the newest first: `*` is the current one, `-` one that is held, `?` one not judged yet."""
     registry = registry_of(Settings.read())
     rows = registry.list()
     if as_json:
@@ -49,9 +49,15 @@ def _print_models(registry: Registry, rows: list[Manifest]) -> None:
         score = manifest.scores.get("test_accuracy")
         shown = "not scored" if score is None else f"{score:.1%}"
         made = manifest.created[:16].replace("T", " ")
-        mark = "*" if manifest.id == current else "-" if registry.held(manifest.id) else " "
+        mark = "*" if manifest.id == current else _mark(registry, manifest.id)
         learnt = "  learnt from what was erased: retrain" if manifest.id in stained else ""
         print(f"{mark} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
+
+
+def _mark(registry: Registry, model: str) -> str:
+    if registry.held(model):
+        return "-"
+    return " " if registry.passed(model) else "?"
 
 
 def _tell_if_refused(registry: Registry, current: str) -> None:
@@ -196,7 +202,16 @@ def directory_of(settings: Settings, model: str | None) -> Path:
         return Path(model) if Path(model).exists() or Path(model).name != model else registry.directory(model)
     found, current = registry.usable(), registry.current_id()
     if found is None:
-        raise ModelError(f"There is no model in {settings.home}; train one with `frontdesk train`.")
+        raise ModelError(_none_to_serve(registry))
     if current not in (None, found.name):
         print(f"The current model, {current}, is refused; this is the last good one, {found.name}.", file=sys.stderr)
     return found
+
+
+def _none_to_serve(registry: Registry) -> str:
+    if not registry.list():
+        return f"There is no model in {registry.folder.parent}; train one with `frontdesk train`."
+    return (
+        f"No model in {registry.folder} may be served by itself: each is held, not judged yet or refused. "
+        "Promote one with `frontdesk models promote MODEL`, or train one with `frontdesk train`."
+    )
