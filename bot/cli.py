@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -143,8 +143,9 @@ def train(
     how = models.options(settings)
     base_model = base_model or how.base_model
     how = replace(how, seed=seed, base_model=base_model, log_to=log_to, tune=tune or how.tune)
-    screen, last = Console(stderr=True, soft_wrap=True), registry.untainted()
-    made = models.train(data or settings.data, out or registry, how, screen, last=last)
+    screen = Console(stderr=True, soft_wrap=True)
+    with nullcontext() if out else registry.training():
+        made = models.train(data or settings.data, out or registry, how, screen, last=registry.untainted())
     if out and registry.keys.own():
         registry.sign(out)
     print(models.summary(made, out or registry.directory(made.id)))
@@ -177,7 +178,8 @@ def retrain(
 
     settings = Settings.read()
     wish = retraining.Wish(data or settings.data, seed, turns, tune or settings.tune, by_hand=by_hand, force=force)
-    done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
+    with registry_of(settings).training():
+        done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
     if as_json:
         print_json(done.to_json())
     else:

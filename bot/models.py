@@ -51,13 +51,30 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
 
     Raises DataError, and ModelError if even the new one cannot be loaded.
     """
-    registry = registry_of(settings)
     name = chosen(settings)
-    if name is not None and (found := _first_sound(registry, name, settings, screen)) is not None:
-        if found[0].name == name != registry.current_id():
-            registry.promote(name)
+    if (found := _served(name, settings, screen)) is not None:
         return found
-    why = "There is no good one left" if name else NONE_YET
+    with registry_of(settings).training(waiting(screen)):
+        again = chosen(settings)  # another process may just have made one
+        found = _served(again, settings, screen) if again != name else None
+        return found or _trained("There is no good one left" if again else NONE_YET, settings, screen)
+
+
+def waiting(screen: Screen) -> Callable[[str], None]:
+    return lambda holder: screen.print(f"A model is being trained by {holder}; waiting for it.", highlight=False)
+
+
+def _served(name: str | None, settings: Settings, screen: Screen) -> tuple[Path, Model] | None:
+    """The model of that name, which is current then, else the last good one."""
+    registry = registry_of(settings)
+    found = _first_sound(registry, name, settings, screen) if name is not None else None
+    if name is not None and found is not None and found[0].name == name != registry.current_id():
+        registry.promote(name)
+    return found
+
+
+def _trained(why: str, settings: Settings, screen: Screen) -> tuple[Path, Model]:
+    registry = registry_of(settings)
     made = train(
         settings.data, registry, options(settings), screen, f"{why}; training one.", learned=_learned(settings)
     )

@@ -128,11 +128,20 @@ async def _model(settings: Settings, screen: Screen) -> str:
     """The model to serve; one is trained if there is none for the data. Raises NotTrained."""
     if (found := models.chosen(settings)) is not None:
         return found
+    await asyncio.to_thread(_wait_for_training, settings, screen)
+    if (found := models.chosen(settings)) is not None:
+        return found
     screen.print(f"{models.NONE_YET}; training one.")
     await _train()
     if (made := models.chosen(settings)) is None:
         raise NotTrained(f"The training data in {settings.data} changed while it was read; start again.")
     return made
+
+
+def _wait_for_training(settings: Settings, screen: Screen) -> None:
+    """Of another process, if there is one."""
+    with registry_of(settings).training(models.waiting(screen)):
+        pass
 
 
 async def _train() -> None:

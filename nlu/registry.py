@@ -9,8 +9,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from markupsafe import escape
 from nlu import erased
 from nlu.erased import Erased
 from nlu.lineage import read_lineage
+from nlu.lock import locked
 from nlu.signing import ANYBODY, SIGNATURE, Keys, Trust
 from nlu.source import Mendable
 
@@ -33,6 +34,8 @@ _CURRENT = "current"
 _HISTORY = ".history"
 """A line for each promotion: when, and which model."""
 _DECISIONS = ".decisions"
+_TRAINING = ".training"
+"""The lock of whoever trains."""
 LONGEST_TRAINING = 2 * 24 * 3600.0
 """Seconds after which an unfinished model is taken for one that nobody works on."""
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
@@ -206,6 +209,16 @@ class Registry:
     def trust(self) -> Trust:
         """Raises KeyProblem."""
         return Trust(self.keys.known(), self._unsigned)
+
+    def training(self, busy: Callable[[str], None] | None = None) -> AbstractContextManager[None]:
+        """While it is open nobody else trains for this registry. Raises ModelError if somebody does; but `busy` is told
+        who that is, and then waited."""
+        return locked(self.folder / _TRAINING, busy or self._refuse)
+
+    def _refuse(self, holder: str) -> None:
+        raise ModelError(
+            f"A model is being trained for {self.folder} already, by {holder}. Wait until that has ended, or stop it."
+        )
 
     def sign(self, directory: Path) -> None:
         """Vouches for a sound directory, whoever made it. Raises ModelError, and KeyProblem."""

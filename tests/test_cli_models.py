@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from rich.console import Console
@@ -378,6 +380,30 @@ def test_a_pointer_to_nothing_is_no_reason_to_train(registry: Registry) -> None:
 def test_a_pointer_that_is_no_text_is_no_reason_to_train(registry: Registry) -> None:
     (registry.folder / "current").write_bytes(b"\xff\xfe")
     assert _choose() == (NEWER, "")
+
+
+def test_a_service_that_starts_while_a_model_is_trained_serves_that_one(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Event()
+
+    class Heard(io.StringIO):
+        def write(self, text: str) -> int:
+            if "waiting for it" in text:
+                told.set()
+            return super().write(text)
+
+    monkeypatch.setattr(models, "train", lambda *_, **__: pytest.fail("a second training began"))
+    for name in (OLDER, NEWER):
+        _forget_promotion_of(name, registry)
+    (registry.folder / "current").unlink()
+    screen = Console(width=500, file=Heard())
+    with ThreadPoolExecutor(1) as another:
+        with registry.training():
+            found = another.submit(models.ready, Settings.read(), screen)
+            assert told.wait(60)
+            registry.promote(OLDER)
+        assert found.result()[0].name == OLDER
 
 
 def _forget_promotion_of(name: str, registry: Registry) -> None:

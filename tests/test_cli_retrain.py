@@ -147,6 +147,26 @@ def test_a_head_is_retrained_alone_and_never_on_layers_that_learnt_from_what_was
     assert asked == [registry.current(), None, None]
 
 
+def test_a_second_training_says_who_trains_and_ends(
+    frontdesk: Frontdesk, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def trained(*given: object, **_: object) -> None:
+        asked.append(given)
+        raise DataError(project, None, "It would train.", "")
+
+    monkeypatch.setattr(models, "train", trained)
+    with Registry(Settings.read().home).training():
+        for verb in ("train", "retrain"):
+            ended = frontdesk(verb)
+            assert ended.code == 2
+            assert f"is being trained for {Registry(Settings.read().home).folder} already, by process " in ended.err
+    assert asked == []
+    frontdesk("train")
+    assert len(asked) == 1
+
+
 def test_what_is_wrong_with_held_out_texts_is_told_before_the_training(
     frontdesk: Frontdesk, project: Path, tmp_path: Path
 ) -> None:
@@ -163,7 +183,8 @@ def test_a_person_who_decides_during_a_retraining_is_not_overruled(
 ) -> None:
     """The new model is better than one that a person replaced: nobody compared it with that one's successor."""
     registry = Registry(Settings.read().home)
-    frontdesk("retrain")
+    first = frontdesk("retrain")
+    assert first.code == 0, first.err
     added_by_hand = model(tmp_path / "made", "other")
     registry.sign(added_by_hand)
     registry.add(added_by_hand)
