@@ -180,10 +180,10 @@ def retrain(
     wish = retraining.Wish(data or settings.data, seed, turns, tune or settings.tune, by_hand=by_hand, force=force)
     with registry_of(settings).training():
         done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
-    if as_json:
-        print_json(done.to_json())
-    else:
-        print(done.to_text())
+        if as_json:
+            print_json(done.to_json())
+        else:
+            print(done.to_text(), flush=True)
     if done.held:
         raise typer.Exit(1)
 

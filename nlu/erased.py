@@ -36,6 +36,10 @@ class Erased:
     def to_text(self) -> str:
         return json.dumps({key: at.isoformat(timespec="seconds") for key, at in sorted(self.when.items())}) + "\n"
 
+    def since(self, began: datetime) -> frozenset[str]:
+        """The keys of what was erased while something ran that began then."""
+        return frozenset(key for key, at in self.when.items() if began <= at + SLACK)
+
     def learnt_by(self, directory: Path, created: str) -> bool:
         """Whether a model was made from one of them before it was erased."""
         made = datetime.fromisoformat(created)

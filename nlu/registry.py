@@ -9,8 +9,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,10 @@ _HISTORY = ".history"
 _DECISIONS = ".decisions"
 _TRAINING = ".training"
 """The lock of whoever trains."""
+_QUOTING = ".quoting"
+"""The lock of whoever writes what quotes customers, or erases it."""
+REPORT = "report"
+"""The folder of a model's report: it may be missing, for it quotes what the model learnt."""
 LONGEST_TRAINING = 2 * 24 * 3600.0
 """Seconds after which an unfinished model is taken for one that nobody works on."""
 _ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
@@ -143,6 +147,8 @@ def check_directory(directory: Path, trust: Trust = ANYBODY) -> Manifest:
         if Path(name).suffix not in _ALLOWED:
             raise ModelError(f"{directory / name} is of a kind that is never loaded. Train the model again.")
         if name not in found:
+            if name.startswith(f"{REPORT}/"):
+                continue
             raise ModelError(f"{directory / name} is missing. Train the model again.")
         if _sha256(directory / name) != expected:
             raise ModelError(
@@ -214,6 +220,14 @@ class Registry:
         """While it is open nobody else trains for this registry. Raises ModelError if somebody does; but `busy` is told
         who that is, and then waited."""
         return locked(self.folder / _TRAINING, busy or self._refuse)
+
+    def trains(self) -> bool:
+        """Whether anybody does."""
+        try:
+            with self.training():
+                return False
+        except ModelError:
+            return True
 
     def _refuse(self, holder: str) -> None:
         raise ModelError(
@@ -301,7 +315,9 @@ class Registry:
             raise ModelError(f"{directory} calls its model '{manifest.id[:80]}', which is no name. Train it again.")
         if (self.folder / manifest.id).exists():
             raise ModelError(f"There is a model '{manifest.id}' in {self.folder} already.")
-        directory.rename(self.folder / manifest.id)
+        with locked(self.folder / _QUOTING):
+            directory.rename(self.folder / manifest.id)
+            self._remove_reports()  # somebody may have been erased since the training read its examples
         return manifest.id
 
     def promote(self, model: str) -> None:
@@ -309,7 +325,7 @@ class Registry:
         self.check(model)
         _replace(self.folder / _CURRENT, model + "\n")
         if self.held(model):
-            self.decide(model, {**self.decision(model), "held": False, "promoted": "by hand"})
+            self._amend(model, held=False, promoted="by hand")
         with (self.folder / _HISTORY).open("a", encoding="utf-8") as history:
             history.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {model}\n")
 
@@ -320,7 +336,7 @@ class Registry:
             raise ModelError(f"No model in {self.folder} was current before. See 'frontdesk models list'.")
         self.promote(before)
         if current is not None and (self.folder / current).is_dir():
-            self.decide(current, {**self.decision(current), "held": True, "why": f"rolled back to {before}"})
+            self._amend(current, held=True, why=f"rolled back to {before}")
         return before
 
     def is_sound(self, model: str) -> bool:
@@ -361,6 +377,16 @@ class Registry:
         (self.folder / _DECISIONS).mkdir(exist_ok=True)
         _replace(self.folder / _DECISIONS / f"{model}.json", json.dumps(decision, ensure_ascii=False) + "\n")
 
+    def _amend(self, model: str, **more: Any) -> None:
+        with locked(self.folder / _QUOTING):
+            self.decide(model, {**self.decision(model), **more})
+
+    @contextmanager
+    def quoting(self, since: datetime) -> Iterator[bool]:
+        """Whether what was read since then may be quoted: not if anybody was erased, and nobody is while it is open."""
+        with locked(self.folder / _QUOTING):
+            yield not Erased.of(self.folder).since(since)
+
     def decision(self, model: str) -> Mapping[str, Any]:
         """Empty if nothing was decided."""
         try:
@@ -371,9 +397,13 @@ class Registry:
 
     def forget(self, keys: Collection[str], texts: Collection[str], at: datetime) -> None:
         """Notes the lineage keys of erased utterances, takes their texts out of what the gate said, and removes the
-        pages that may show them and the trainings that were not finished."""
+        pages and reports that may show them and the trainings that were not finished."""
         if not self.folder.is_dir():
             return
+        with locked(self.folder / _QUOTING):
+            self._forget(keys, texts, at)
+
+    def _forget(self, keys: Collection[str], texts: Collection[str], at: datetime) -> None:
         for left in (*self.folder.glob(f"{UNFINISHED}*"), *self._unfinished_of(set(keys))):
             shutil.rmtree(left, ignore_errors=True)
         _replace(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
@@ -386,6 +416,12 @@ class Registry:
             if (silent := _without(said, texts)) != said:
                 _replace(path, json.dumps(silent, ensure_ascii=False) + "\n")
         self._remove_pages([str(escape(text)) for text in texts])
+        self._remove_reports()
+
+    def _remove_reports(self) -> None:
+        """Those of models that learnt from what was erased: they show what is confused."""
+        for model in self.stained():
+            shutil.rmtree(self.folder / model / REPORT, ignore_errors=True)
 
     def _unfinished_of(self, keys: Collection[str]) -> Iterable[Path]:
         """Models that learnt from them, and that a training which was killed, or still runs, has begun to write."""

@@ -15,9 +15,11 @@ from bot import models
 from bot.config import Settings
 from bot.learning import retraining
 from nlu.data.reader import data_hash
-from nlu.evaluation.gate import Decision, gate
+from nlu.evaluation.gate import Decision, Reason, gate
+from nlu.evaluation.replay import Change, Replay
+from nlu.evaluation.signs import Steps
 from nlu.lineage import write_lineage
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.registry import Manifest, Registry, read_manifest, write_manifest
 from nlu.source import DataError
 from nlu.types import Tune
 from tests.command import EXAMPLES, Frontdesk, environment, write_project
@@ -201,6 +203,36 @@ def test_a_person_who_decides_during_a_retraining_is_not_overruled(
     assert "may be promoted" in ended.out
     assert f"{made} is held: other was made current meanwhile" in ended.out
     assert registry.held(made)
+
+
+def test_an_erasure_while_the_gate_asks_leaves_no_word_of_the_customer(
+    frontdesk: Frontdesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(Settings.read().home)
+    added(registry, model(tmp_path / "made", "m1"))
+    said = "my secret is rosebud"
+    change = Change("a person", "greet", 1, (said,))
+    reasons = (Reason("canaries", "1 is lost.", ("tell me when you open",)), Reason("phrase", "Planted.", (said,)))
+    replay = Replay(1, (change,), (), Steps.of([False], [True]))
+
+    def trained(*_: object, **__: object) -> Manifest:
+        made = model(tmp_path / "made", "m2", "2026-01-02T00:00:00+00:00")
+        registry.sign(made)
+        return registry.manifest(registry.shelve(made))
+
+    def asked(*_: object, **__: object) -> Decision:
+        registry.forget(["0123456789abcdef"], [said], datetime.now(UTC))
+        return Decision("m1", "m2", reasons, (), None, replay)
+
+    monkeypatch.setattr(models, "train", trained)
+    monkeypatch.setattr(retraining, "decided", asked)
+    ended = frontdesk("retrain")
+    assert ended.code == 1
+    assert "tell me when you open" in ended.out, "that is the project's own"
+    assert "no customer is quoted, and there is no page." in ended.out
+    assert registry.held("m2")
+    assert not registry.page("m2").exists()
+    assert "rosebud" not in json.dumps(registry.decision("m2")) + ended.out + ended.err
 
 
 def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(

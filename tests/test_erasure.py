@@ -18,6 +18,7 @@ from bot.journal import collected
 from bot.journal.errors import NotFound, StaleFence
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Step, Utterance, Whose
+from bot.learning.forgetting import forget
 from bot.messages import Event, Inbound, Outbound, Owner, Turn
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
@@ -293,7 +294,33 @@ def test_models_that_learnt_from_what_was_erased_are_known(tmp_path: Path) -> No
     assert registry.stained() == ["newest", "learnt"]
     assert registry.decision("learnt")["replay"] == {"changes": [{"texts": ["<erased>", "others"]}]}
     assert [name for name in ("other", "newest", "later") if registry.page(name).exists()] == ["other"]
+    reports = {one.id: (registry.directory(one.id) / "report" / "index.html").is_file() for one in registry.list()}
+    assert reports == {"other": True, "learnt": False, "newest": False, "later": True}
+    assert registry.is_sound("newest"), "it is served on"
     assert registry.prune(9) == ["learnt"]
+
+
+def test_a_training_that_ends_after_the_erasure_leaves_no_report(tmp_path: Path) -> None:
+    registry, now = Registry(tmp_path), datetime.now(UTC)
+    registry.folder.mkdir()
+    registry.forget(["0123456789abcdef"], [WORD], now)
+    for name, key in (("learnt", "0123456789abcdef"), ("other", "fedcba9876543210")):
+        added(registry, lineage(tmp_path / "made", name, key, created=now))
+    assert registry.stained() == ["learnt"]
+    left = [name for name in ("learnt", "other") if (registry.directory(name) / "report").exists()]
+    assert left == ["other"]
+
+
+def test_the_log_of_a_retraining_that_still_runs_goes_whatever_is_in_it(tmp_path: Path) -> None:
+    logs = [tmp_path / "logs" / f"retrain-2026010{day}-0300.log" for day in (1, 2)]
+    logs[0].parent.mkdir()
+    for log in logs:
+        log.write_text("reading")
+    with Registry(tmp_path).training():
+        forget(tmp_path, [("journal", "mine", "1")], [WORD], datetime.now(UTC))
+    assert [log.exists() for log in logs] == [True, False]
+    forget(tmp_path, [("journal", "mine", "1")], [WORD], datetime.now(UTC))
+    assert logs[0].exists()
 
 
 @pytest.fixture

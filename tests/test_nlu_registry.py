@@ -80,7 +80,7 @@ def test_promoting_an_older_model_makes_it_current(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1", "m2")
     home.promote("m1")
     assert home.current_id() == "m1"
-    assert {path.name for path in home.folder.iterdir()} == {".history", "current", "m1", "m2"}
+    assert {path.name for path in home.folder.iterdir()} == {".history", ".quoting", "current", "m1", "m2"}
 
 
 def test_an_empty_home_has_no_model(tmp_path: Path) -> None:

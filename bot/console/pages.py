@@ -196,7 +196,7 @@ class Console:
 
     async def report(self, request: web.Request, agent: Agent) -> web.StreamResponse:
         report = self.model().report
-        if report is None:
+        if report is None or not report.is_file():  # an erasure removes it
             raise web.HTTPNotFound(text="This model has no report.")
         policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
         headers = {**_HEADERS, "Content-Security-Policy": policy}

@@ -20,14 +20,16 @@ def forget(home: Path, utterances: Collection[UtteranceKey], texts: Collection[s
     keys = _keys(utterances)
     if keys:
         registry.forget(keys, texts, at)
-        _remove_logs(home / "logs", texts)
+        _remove_logs(home / "logs", texts, growing=registry.trains())
     return learnt_from(home, utterances)
 
 
-def _remove_logs(folder: Path, texts: Collection[str]) -> None:
-    for log in folder.glob(LOGS):
+def _remove_logs(folder: Path, texts: Collection[str], *, growing: bool) -> None:
+    """With `growing` the newest in any case: who writes it may have the texts in hand."""
+    logs = sorted(folder.glob(LOGS))
+    for log in logs:
         said = in_line(log.read_text("utf-8", "replace"))
-        if any(in_line(text) in said for text in texts):
+        if (growing and log == logs[-1]) or any(in_line(text) in said for text in texts):
             log.unlink(missing_ok=True)
 
 

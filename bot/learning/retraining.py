@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from nlu.source import DataError
 from nlu.training.options import TrainingOptions
 from nlu.types import Tune
 
+UNQUOTED = " A customer was erased meanwhile: no customer is quoted, and there is no page."
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -41,6 +44,14 @@ class Wish:
     tune: Tune
     by_hand: bool
     force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When the retraining did, and which model was current then."""
+
+    at: datetime
+    current: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,8 @@ class Retrained:
 def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     """Raises DataError, ModelError and NoRoom; the current model stays then."""
     registry = registry_of(settings)
-    began, current = registry.current_id(), registry.usable()
+    began = Began(datetime.now(UTC), registry.current_id())
+    current = registry.usable()
     data = read_training_data(wish.data)
     if current is not None:
         _asked(wish.data)  # what is wrong with them is told first
@@ -98,7 +110,11 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
     decision = decided(settings, pair, wish.data, wish.turns, screen, learned=found.learned)
     outcome = _settled(registry, made.id, decision, began, by_hand=wish.by_hand)
-    return Retrained(made, decision, outcome, beside_decision(registry, pair, examples, decision, screen))
+    with registry.quoting(began.at) as may_quote:
+        page = beside_decision(registry, pair, examples, decision, screen) if may_quote else None
+    return Retrained(
+        made, decision if may_quote else decision.unquoted(), outcome if may_quote else outcome + UNQUOTED, page
+    )
 
 
 def better_with_guesses(
@@ -117,7 +133,7 @@ def better_with_guesses(
     if not decision.held and decision.comparison and decision.comparison.after > decision.comparison.before:
         screen.print("The gate finds that the guesses help.")
         return second
-    registry.decide(second.id, {**decision.to_json(), "held": True})
+    registry.decide(second.id, {**decision.unquoted().to_json(), "held": True})
     screen.print("The gate does not find that the guesses help: they are left out.")
     return made
 
@@ -146,11 +162,12 @@ def _knows(model: Manifest, data: TrainingData, found: Found) -> bool:
     return (model.data_hash, model.learned) == (data.hash, found.learned.hash)
 
 
-def _settled(registry: Registry, model: str, decision: Decision, began: str | None, *, by_hand: bool) -> str:
-    """`began`: what was current when the retraining began."""
+def _settled(registry: Registry, model: str, decision: Decision, began: Began, *, by_hand: bool) -> str:
     now = registry.current_id()
-    overtaken = now not in (began, model)
-    registry.decide(model, {**decision.to_json(), "held": decision.held or by_hand or overtaken})
+    overtaken = now not in (began.current, model)
+    with registry.quoting(began.at) as may_quote:
+        said = decision if may_quote else decision.unquoted()
+        registry.decide(model, {**said.to_json(), "held": decision.held or by_hand or overtaken})
     promote = f"promote it with `frontdesk models promote {model}`"
     if decision.held:
         return f"{model} is held; {decision.before} stays. Where you know better, {promote}."

@@ -45,6 +45,8 @@ _FLOOR = 1e-3
 _MOST_SHOWN = 3
 _MOST_NUMBERS = 50
 
+PHRASE = "phrase"
+"""The rule whose texts are customers' own."""
 NO_TEXTS = Texts(())
 NOT_SAID = Taught()
 
@@ -97,6 +99,11 @@ class Decision:
     @property
     def held(self) -> bool:
         return bool(self.reasons)
+
+    def unquoted(self) -> Self:
+        """Without a word that customers said."""
+        reasons = tuple(replace(one, texts=()) if one.what == PHRASE else one for one in self.reasons)
+        return replace(self, reasons=reasons, replay=self.replay.unquoted() if self.replay else None)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -327,7 +334,7 @@ def _planted(before: Model, after: Model, taught: Taught, unseen: Sequence[Examp
             f"{found.flips:.0%} of what means something else. Somebody may have planted them. Take back what is wrong: "
             f"`frontdesk review decide {numbers} --ignore`."
         )
-        yield Reason("phrase", sentence, tuple(example.text for example in found.examples))
+        yield Reason(PHRASE, sentence, tuple(example.text for example in found.examples))
 
 
 def _shown(examples: Sequence[Example]) -> tuple[str, ...]:

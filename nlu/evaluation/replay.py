@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 from nlu.evaluation.measure import asked_whole
 from nlu.evaluation.signs import Steps
@@ -55,6 +55,9 @@ class Replay:
     def to_json(self) -> dict[str, Any]:
         changes, flows = ([asdict(one) for one in many] for many in (self.changes, self.flows))
         return {"turns": self.turns, "changed": self.changed, "changes": changes, "flows": flows}
+
+    def unquoted(self) -> Self:
+        return replace(self, changes=tuple(replace(change, texts=()) for change in self.changes))
 
     @property
     def changed(self) -> int:
