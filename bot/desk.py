@@ -29,11 +29,14 @@ def check_choice(ids: Sequence[Any] | None, every: bool) -> None:
 
 
 def with_journal(
-    work: Callable[[Journal], Awaitable[T]], unsure: str = "Nothing may have been changed; look with `list`."
+    work: Callable[[Journal], Awaitable[T]],
+    unsure: str = "Nothing may have been changed; look with `list`.",
+    *,
+    begin: bool = False,
 ) -> T:
-    """Does the work on the conversation log of the settings. Raises DeskError if there is none, and with what is
-    `unsure` then if the database goes away."""
-    where = _database(Settings.read())
+    """Does the work on the conversation log of the settings, which it may `begin`. Raises DeskError if there is none,
+    and with what is `unsure` then if the database goes away."""
+    where = _database(Settings.read(), begin=begin)
 
     async def run() -> T:
         try:
@@ -45,12 +48,12 @@ def with_journal(
     return asyncio.run(run())
 
 
-def _database(settings: Settings) -> str:
+def _database(settings: Settings, *, begin: bool) -> str:
     url = settings.database_url
     if url is not None and not url.startswith("sqlite:///"):
         return url
     path = Path(url.removeprefix("sqlite:///")) if url else settings.home / "frontdesk.db"
-    if not path.exists():
+    if not begin and not path.exists():
         raise NoLog(
             f"There is no conversation log {path}; name its folder with FRONTDESK_HOME, or start the service once."
         )

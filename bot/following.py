@@ -7,16 +7,18 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from bot import models
 from bot.config import Settings
 from bot.language import Language
 from bot.learning.shelf import registry_of
-from nlu.registry import Registry
+from nlu.registry import ModelError, Registry
 from nlu.source import Mendable
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS = 0.25
 """Between two looks at which model is current."""
+AGAIN_SECONDS = 300.0
+"""After which one that was refused is tried again as it is: there may have been too little memory."""
 
 
 @asynccontextmanager
@@ -42,14 +46,38 @@ async def following(settings: Settings, language: Language, service: Service) ->
 
 async def _follow(settings: Settings, language: Language, service: Service) -> None:
     registry = registry_of(settings)
-    refused: str | None = None
+    refused: _Refused | None = None
     # Always the same thread: what each one allocates and frees again would stay with it.
     with ThreadPoolExecutor(1, "model", _give_way) as loader:
         while True:
             wanted = await asyncio.to_thread(registry.current_id)
-            if wanted not in (None, refused, service.model):
-                refused = None if await _taken(registry, wanted, (settings, language, service), loader) else wanted
+            if wanted not in (None, service.model):
+                seen = await asyncio.to_thread(_Refused.now, registry, wanted)
+                if refused is None or not refused.stands(seen):
+                    refused = None if await _taken(registry, wanted, (settings, language, service), loader) else seen
             await asyncio.sleep(SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A model that could not be taken up, as it was: it is tried again when it is repaired, or trusted, or later."""
+
+    model: str
+    files: frozenset[tuple[str, int, int]]
+    """Its own and the keys: path, time and size."""
+    at: float
+
+    @classmethod
+    def now(cls, registry: Registry, model: str) -> Self:
+        with suppress(ModelError, OSError):  # a file may vanish meanwhile
+            paths = [*registry.directory(model).rglob("*"), *registry.keys.folder.glob("*")]
+            files = [(str(path), path.stat()) for path in paths]
+            return cls(model, frozenset((name, of.st_mtime_ns, of.st_size) for name, of in files), time.monotonic())
+        return cls(model, frozenset(), time.monotonic())
+
+    def stands(self, later: Self) -> bool:
+        same = (self.model, self.files) == (later.model, later.files)
+        return same and later.at - self.at < AGAIN_SECONDS
 
 
 def _give_way() -> None:

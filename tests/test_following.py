@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
+from bot import following as following_module
 from bot import models
 from bot.config import Settings
 from bot.following import following
@@ -108,6 +110,35 @@ async def test_a_model_that_nobody_signed_is_refused_and_the_old_one_goes_on(
         await _until(lambda: "two goes on serving" in caplog.text)
         assert "is not signed" in caplog.text
         assert language.model == "two"
+
+
+async def test_a_model_that_is_repaired_is_taken_up(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry(settings.home)
+    words = registry.folder / "one" / "words.json"
+    whole = words.read_bytes()
+    async with served(settings) as language:
+        words.write_text("{}")
+        (registry.folder / "current").write_text("one\n")
+        await _until(lambda: "two goes on serving" in caplog.text)
+        words.write_bytes(whole)
+        await _until(lambda: language.model == "one")
+
+
+async def test_a_model_that_fails_for_now_is_tried_again_later(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, failures = models.for_serving, iter([OSError("no memory")])
+
+    def loaded(*given: Any) -> Any:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return load(*given)
+
+    async with served(settings) as language:
+        monkeypatch.setattr(following_module, "AGAIN_SECONDS", 0.5)
+        monkeypatch.setattr(models, "for_serving", loaded)
+        Registry(settings.home).promote("one")
+        await _until(lambda: language.model == "one")
 
 
 async def test_a_running_service_serves_what_is_promoted(settings: Settings) -> None:

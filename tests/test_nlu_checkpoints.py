@@ -13,7 +13,10 @@ from safetensors.torch import load_file
 
 from nlu.registry import UNFINISHED, Registry
 from nlu.training.checkpoints import Checkpoints
+from nlu.training.diary import Diary
+from nlu.training.fit import Epoch
 from nlu.training.options import Step, TrainingOptions
+from nlu.training.progress import Work
 from nlu.training.train import train
 from nlu.types import Tune
 from tests.test_nlu_model import OPTIONS, write_data
@@ -104,6 +107,27 @@ def test_another_training_does_not_go_on_there(data: Path, tmp_path: Path) -> No
     quick = replace(HOW, averaged=1, held_out_parts=1)
     stopped(data, tmp_path, 3, quick)
     assert not made(data, tmp_path, replace(quick, seed=1))[0].startswith("Going on")
+
+
+def test_what_a_machine_with_more_gpus_left_is_begun_afresh_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The random numbers of eight have no place on one."""
+    told: list[str] = []
+
+    def diary() -> Diary:
+        return Diary(Work(100.0, lambda step: told.append(step.done)), lambda *_: None, Checkpoints(tmp_path / "kept"))
+
+    monkeypatch.setattr("nlu.training.diary.gpus", lambda: 8)
+    diary().epoch("everything", Epoch(1, 0.5), 10)
+    told.clear()
+    assert len(diary().epochs) == 1
+    assert told == ["Going on after everything, epoch 1, where it was stopped."]
+
+    monkeypatch.undo()
+    assert diary().epochs == ()
+    assert told[-1].startswith("The training that was stopped had 8 GPUs and here are ")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_one_byte_that_is_another_makes_no_checkpoint(tmp_path: Path) -> None:

@@ -362,6 +362,23 @@ def test_the_tables_of_a_knowledge_base_are_no_held_out_questions(model: Model, 
     assert found.questions == 1
 
 
+def test_a_folder_of_held_out_texts_may_hold_tables_and_none_is_overlooked(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "Lines.CSV").write_text("text,intent\nhello,greet\nhow are you,out_of_scope\n")
+    (tmp_path / "nlu.yml").write_text("nlu:\n- intent: greet\n  examples: |\n    - hi\n")
+    (tmp_path / "asked.csv").write_text("question,article\nwhen do you open,hours\n")
+    found = read_texts(tmp_path)
+    assert [(one.text, one.intent) for one in found.examples] == [
+        ("hi", "greet"),
+        ("hello", "greet"),
+        ("how are you", "out_of_scope"),
+    ]
+    assert len(found.questions) == 1
+    (tmp_path / "other.csv").write_text("said,meant\nhello,greet\n")
+    with pytest.raises(DataError, match=r"other.csv:1: the columns are said, meant. The first line must be"):
+        read_texts(tmp_path)
+
+
 def test_a_mistake_is_counted_and_named(model: Model, tmp_path: Path) -> None:
     (tmp_path / "lines.csv").write_text("text,intent\nhello,greet\ngood morning,order_status\nhi,never_trained\n")
     found = evaluate(model, read_texts(tmp_path / "lines.csv")).intents

@@ -700,11 +700,12 @@ def test_an_option_that_makes_no_sense_is_told(frontdesk: Run, tmp_path: Path, o
     assert "Traceback" not in ended.err
 
 
-def test_a_home_without_a_database_is_refused(frontdesk: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FRONTDESK_HOME", str(tmp_path / "other"))
-    ended = frontdesk("import", "transcripts", written(tmp_path / "a.jsonl", {"text": "hello"}))
-    assert ended.code == 2
-    assert ended.err.startswith("frontdesk: There is no conversation log")
+def test_a_home_that_is_not_there_yet_is_begun(frontdesk: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTDESK_HOME", str(tmp_path / "other" / "home"))
+    path = written(tmp_path / "a.jsonl", {"text": "hello"})
+    assert "1 utterance would be added" in frontdesk("import", "transcripts", path, "--dry-run").out
+    assert "1 utterance added" in frontdesk("import", "transcripts", path).out
+    assert "0 utterances added" in frontdesk("import", "transcripts", path).out
 
 
 def test_on_postgresql_too(

@@ -79,7 +79,7 @@ def show(wish: Wish, as_json: bool) -> None:
                 await done.read(file)
         return done, sum((await journal.utterance_counts()).values())
 
-    done, everything = with_journal(work, "What was read is kept; import again, it is not added twice.")
+    done, everything = with_journal(work, "What was read is kept; import again, it is not added twice.", begin=True)
     if as_json:
         print_json({"dry_run": wish.dry, **done.to_json()})
     else:

@@ -12,7 +12,7 @@ from nlu.budget import BUDGETS, Curve, Tried, choice
 from nlu.data.examples import Example
 from nlu.data.knowledge import FOLDER
 from nlu.data.reader import read_examples
-from nlu.data.table import columns_of, read_questions
+from nlu.data.table import columns_of, read_questions, read_table
 from nlu.evaluation.entities import Pairs, entity_intervals, entity_scores
 from nlu.evaluation.intents import intent_intervals, intent_scores
 from nlu.evaluation.knowledge import knowledge_intervals, knowledge_scores
@@ -43,20 +43,24 @@ class Texts:
 
 def read_texts(data: Path) -> Texts:
     """`data` is Rasa NLU YAML, also with the key `several`, a CSV `text,intent` or `question,article`, or a folder of
-    them. Raises DataError."""
-    questions = [pair for file in _question_files(data) for pair in read_questions(file)]
-    examples = read_examples(data).examples if not (data.is_file() and questions) else ()
+    them. Raises DataError, also for another CSV."""
+    tables = _tables(data)
+    asked = [file for file in tables if "question" in columns_of(file)]
+    questions = [pair for file in asked for pair in read_questions(file)]
+    examples = list(read_examples(data).examples if data not in asked else ())
+    if data.is_dir():
+        examples += [one for file in tables if file not in asked for one in read_table(file)]
     messages = read_several(data)
     if not examples and not questions and not messages:
         raise DataError(data, None, "there are no labelled texts.", "Give YAML with examples or a CSV 'text,intent'.")
     return Texts(examples, questions, messages)
 
 
-def _question_files(data: Path) -> list[Path]:
-    files = (
-        [data] if data.is_file() else sorted(f for f in data.rglob("*.csv") if FOLDER not in f.relative_to(data).parts)
-    )
-    return [file for file in files if file.suffix.lower() == ".csv" and "question" in columns_of(file)]
+def _tables(data: Path) -> list[Path]:
+    """Without the knowledge base's own."""
+    files = [data] if data.is_file() else sorted(data.rglob("*"))
+    inside = [file for file in files if FOLDER not in file.relative_to(data).parts]
+    return [file for file in inside if file.suffix.lower() == ".csv" and file.is_file()]
 
 
 def evaluate(

@@ -69,5 +69,10 @@ class Checkpoints:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def gpus() -> int:
+    """Those whose random numbers a checkpoint keeps."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def _sum(content: bytes | memoryview) -> bytes:
     return hashlib.sha256(content).digest()
