@@ -16,6 +16,7 @@ from random import SystemRandom
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos import apps
 from tests.chaos.rounds import Report, play
 from tests.chaos.suite import LARGE, SMALL, rounds
 
@@ -39,7 +40,7 @@ def main() -> int:
     screen.print(f"seed {seed}; the ledgers are in {folder}", highlight=False)
     reports = []
     for each in chosen:
-        reports.append(asyncio.run(play(each, folder)))
+        reports.append(asyncio.run(apps.play(each, folder) if each.apps else play(each, folder)))
         _tell(reports[-1], screen)
     screen.print(_table(reports))
     return VIOLATED if any(report.violations for report in reports) else 0

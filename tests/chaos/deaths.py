@@ -19,7 +19,9 @@ from typing import Any, Literal
 from aiohttp import web
 from sqlalchemy import Engine, event
 
+from bot.channels.intake import Intake
 from bot.journal.journal import Journal
+from bot.sending import Sender
 from bot.sessions import Sessions
 
 _Hook = Callable[[], None]
@@ -34,6 +36,19 @@ POINTS = (
     "answered",  # it is committed, nobody was told and no snapshot was saved
 )
 """In the order in which a message passes them."""
+APP_POINTS = (
+    "received",  # what a provider sent is verified and parsed
+    "accepted",
+    "taken",  # all of it is committed, the provider does not know yet
+    "owned",
+    "answering",
+    "answered",
+    "claimed",  # the answer is about to be delivered
+    "calling",  # the provider is called
+    "called",  # it has answered, nothing of that is committed
+    "settled",  # it is
+)
+"""The same of a messaging app's message."""
 _BEFORE_COMMIT_SECONDS = 0.03
 """A slow disk: whoever tells of a commit before it happened has the time to."""
 
@@ -41,7 +56,7 @@ _BEFORE_COMMIT_SECONDS = 0.03
 @dataclass(frozen=True, slots=True)
 class Death:
     at: str
-    """`statement`, `commit` or one of POINTS."""
+    """`statement`, `commit`, or one of the points."""
     n: int = 1
     """The how-manieth of them."""
     way: Way = "kill"
@@ -149,10 +164,16 @@ def _after_an_acknowledgement(count: _Counter) -> None:
 _AT: dict[str, Callable[[_Counter], None]] = {
     "accepted": _after(Journal, "accept"),
     "acknowledged": _after_an_acknowledgement,
-    "owned": _after(Journal, "fence"),
+    "owned": _after(Journal, "take"),
     "starting": _after(Journal, "start_action"),
     "acted": _before(Journal, "finish_action"),
     "answering": _before(Journal, "commit"),
     "answered": _before(Sessions, "save"),
+    "received": _before(Intake, "take"),
+    "taken": _after(Intake, "take"),
+    "claimed": _after(Journal, "claim"),
+    "calling": _before(Sender, "send"),
+    "called": _after(Sender, "send"),
+    "settled": _after(Journal, "settle"),
 }
-assert set(_AT) == set(POINTS)
+assert set(_AT) == {*POINTS, *APP_POINTS}

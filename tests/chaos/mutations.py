@@ -116,6 +116,22 @@ MUTATIONS = (
         frozenset({"I3"}),
     ),
     Mutation(
+        "what may have arrived is sent again",
+        "bot/outbox.py",
+        "            if delivery.doubt and calls and not calls[0].repeatable:\n",
+        "            if False:\n",
+        "apps",
+        frozenset({"I2", "I11"}),
+    ),
+    Mutation(
+        "a provider is acknowledged before the commit",
+        "bot/channels/webhooks.py",
+        "            await self.intake.take(connector, received, came.now)\n",
+        "            asyncio.ensure_future(self.intake.take(connector, received, came.now))\n",
+        "apps",
+        frozenset({"I1", "I4"}),
+    ),
+    Mutation(
         "any snapshot will do",
         "bot/sessions.py",
         "        if held is None or state is None or int(held) != version:\n",

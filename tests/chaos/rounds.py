@@ -40,6 +40,8 @@ class Round:
     faults: tuple[Fault, ...] = ()
     """Each of them happens once, in an order that the seed gives."""
     may_fail: bool = False
+    apps: bool = False
+    """The customers use messaging apps (apps.py), and the faults are those that are there."""
 
 
 @dataclass(slots=True)

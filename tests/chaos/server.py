@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from bot import interpreter, logs
+from bot import interpreter, logs, outbox
 from bot.app import serving, until_stopped
 from bot.config import Settings
 from bot.console.pages import ModelPage
@@ -41,6 +41,8 @@ class Spec:
     model_seconds: float = 0.005
     settings: dict[str, Any] = field(default_factory=dict)
     death: Death | None = None
+    margin: float | None = None
+    """The outbox's: who is killed leaves claims, and they last as long as a call and this."""
     clock: Path | None = None
     """A file that holds the seconds by which this server's clock is wrong."""
 
@@ -115,6 +117,8 @@ def _main(spec: Spec, listener: socket.socket, says: Connection) -> None:
         os.dup2(log, stream)
     if spec.death:
         deaths.prepare(spec.death)
+    if spec.margin is not None:
+        outbox.MARGIN_SECONDS = spec.margin
     if spec.clock:
         _keep_wrong_time(spec.clock)
     os.environ[stub.EFFECTS] = str(spec.effects)

@@ -25,6 +25,7 @@ POSTGRES = Plan("postgres", servers=4)
 SQLITE = Plan("sqlite", servers=4)
 
 ACTIONS = replace(SQLITE, servers=2, actions_over_http=True, settings={"action_timeout": 1.0})
+APPS = replace(SQLITE, servers=2, wrong_clocks=False, margin=1.0)
 OVERLOADED = replace(POSTGRES, servers=2, settings={"queue_size": 5}, model_seconds=0.05)
 
 
@@ -52,6 +53,7 @@ def parts(seed: int, shape: Shape) -> list[Round]:
         Round("overload", seed, OVERLOADED, replace(shape, rate=400.0)),
         Round("late", seed, SQLITE, replace(shape, resent=1.0, doubled=0.5, late=6.0), (faults.kill, faults.kill)),
         Round("stalls", seed, POSTGRES, shape, STALLS),
+        Round("apps", seed, APPS, replace(shape, conversations=12), apps=True),
     ]
 
 

@@ -42,6 +42,8 @@ class Plan:
     """Every tenth customer reads a kilobyte a second."""
     wrong_clocks: bool = True
     """The servers' clocks can be made wrong, at the cost of a look at a file whenever they are read."""
+    margin: float | None = None
+    """For how much longer than a call may take a killed server's claim on a delivery lasts."""
     settings: dict[str, Any] = field(default_factory=dict)
     model_seconds: float = 0.005
     action_endpoint: str | None = None
@@ -70,6 +72,8 @@ class World:
         self._listener = listen("127.0.0.1", 0)
         self._doomed: dict[Server, Death] = {}
         self._down: set[Server] = set()
+        self.up: set[Server] = set()
+        """Those that listen, as far as their keepers know."""
         self._keepers: list[asyncio.Task[None]] = []
 
     @property
@@ -138,6 +142,7 @@ class World:
             action_endpoint=self.actions.url if self.actions else self.plan.action_endpoint,
             model_seconds=self.plan.model_seconds,
             settings=self.plan.settings,
+            margin=self.plan.margin,
             clock=self.clock if self.plan.wrong_clocks else None,
         )
 
@@ -157,6 +162,7 @@ class World:
 
     async def start(self) -> None:
         await asyncio.gather(*(server.start() for server in self.servers))
+        self.up = set(self.servers)
         self._keepers = [asyncio.create_task(self._keep(server)) for server in self.servers]
 
     async def close(self) -> None:
@@ -168,12 +174,14 @@ class World:
     async def _keep(self, server: Server) -> None:
         while True:
             code = await server.ended()
+            self.up.discard(server)
             self.deaths[code] += 1
             self.ledger.note("ended", code=code)
             while server in self._down:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.1 if code in (0, -9) else 0.5)
-            await server.start(self._doomed.pop(server, None))
+            if await server.start(self._doomed.pop(server, None)):
+                self.up.add(server)
 
     def some_server(self) -> Server:
         return self.rng.choice(self.servers)
