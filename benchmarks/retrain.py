@@ -21,8 +21,9 @@ from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Utterance
 from nlu.data.examples import Example
 from nlu.data.reader import read_training_data
+from nlu.manifest import read_manifest
 from nlu.noise import mistyped
-from nlu.registry import Registry, read_manifest
+from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
 from tests.demo import DATA

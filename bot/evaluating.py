@@ -18,7 +18,7 @@ from nlu.evaluation.compare import Comparison, compare
 from nlu.evaluation.measure import NOISE, evaluate, read_texts, understood
 from nlu.evaluation.report import write_report
 from nlu.evaluation.scores import Evaluation, costs_text
-from nlu.registry import Manifest
+from nlu.manifest import Manifest
 from nlu.source import DataError
 from nlu.types import family
 

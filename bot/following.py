@@ -18,7 +18,8 @@ from bot import models
 from bot.config import Settings
 from bot.language import Language
 from bot.learning.shelf import registry_of
-from nlu.registry import ModelError, Registry
+from nlu.manifest import ModelError
+from nlu.registry import Registry
 from nlu.source import Mendable
 
 if TYPE_CHECKING:

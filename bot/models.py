@@ -19,7 +19,8 @@ from bot.console.pages import ModelPage
 from bot.learning.shelf import registry_of
 from nlu.data.reader import check_enough, data_hash, read_training_data
 from nlu.learning.learned import NOTHING, Learned, joined
-from nlu.registry import Manifest, ModelError, Registry, read_manifest
+from nlu.manifest import Manifest, ModelError, read_manifest
+from nlu.registry import Registry
 from nlu.signing import ANYBODY, Trust
 from nlu.source import Mendable
 from nlu.training.adapters import check_adapters

@@ -25,9 +25,9 @@ from nlu.engine.torch_engine import DeviceError, Signals, TorchEngine, choose_de
 from nlu.entities import EntityReader, Matcher
 from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, response_keys, verdict
 from nlu.languages import Languages
+from nlu.manifest import Manifest, ModelError, check_directory
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
-from nlu.registry import Manifest, ModelError, check_directory
 from nlu.remembered import CERTAINTY, Remembered
 from nlu.requests import Cut, Families, Readings, cuts
 from nlu.retriever import Asked, Fusion, Retriever, Vectors

@@ -7,7 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.manifest import read_manifest, write_manifest
+from nlu.registry import Registry
 
 
 def registered(model: Path, home: Path, *names: str) -> Registry:

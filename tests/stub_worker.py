@@ -17,7 +17,7 @@ from bot.config import Settings
 from bot.console.pages import ModelPage
 from bot.start import Start
 from bot.worker import Post, work
-from nlu.registry import ModelError
+from nlu.manifest import ModelError
 from nlu.types import Understander
 from tests.service import KeywordUnderstander, echo_assistant
 

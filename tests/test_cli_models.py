@@ -19,7 +19,8 @@ from rich.console import Console
 
 from bot import models
 from bot.config import Settings
-from nlu.registry import ModelError, Registry, read_manifest, write_manifest
+from nlu.manifest import ModelError, read_manifest, write_manifest
+from nlu.registry import Registry
 from nlu.training.options import Step
 from tests.command import EXAMPLES, Ended, Frontdesk, environment, ran, write_project
 from tests.registered import registered

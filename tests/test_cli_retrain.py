@@ -19,7 +19,8 @@ from nlu.evaluation.gate import Decision, Reason, gate
 from nlu.evaluation.replay import Change, Replay
 from nlu.evaluation.signs import Steps
 from nlu.lineage import write_lineage
-from nlu.registry import Manifest, Registry, read_manifest, write_manifest
+from nlu.manifest import Manifest, read_manifest, write_manifest
+from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.types import Tune
 from tests.command import EXAMPLES, Frontdesk, environment, write_project

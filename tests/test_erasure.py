@@ -23,7 +23,8 @@ from bot.messages import Event, Inbound, Outbound, Owner, Turn
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 from nlu.lineage import lineage_key, write_lineage
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.manifest import read_manifest, write_manifest
+from nlu.registry import Registry
 from tests.command import Frontdesk
 from tests.service import KeywordUnderstander, Widget, running
 from tests.test_collect import KEEPER

@@ -26,7 +26,8 @@ from nlu.evaluation.gate import Decision, Reason
 from nlu.learning.guesses import WEIGHT, confident, sure_enough
 from nlu.learning.learned import PLACE, Learned, joined
 from nlu.lineage import lineage_key
-from nlu.registry import Manifest, Registry
+from nlu.manifest import Manifest
+from nlu.registry import Registry
 from nlu.remembered import Remembered
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train

@@ -21,7 +21,8 @@ from nlu.evaluation.lessons import Taught, lessons
 from nlu.evaluation.replay import Change, Flow, Replay
 from nlu.evaluation.signs import Steps
 from nlu.lineage import write_lineage
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.manifest import read_manifest, write_manifest
+from nlu.registry import Registry
 from nlu.remembered import Remembered
 from nlu.types import Intent, Understanding, Verdict
 from tests.test_nlu_registry import model

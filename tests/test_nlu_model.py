@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from nlu.data.reader import data_hash, read_training_data
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.report import write_report
-from nlu.registry import Manifest, ModelError, Registry, read_manifest
+from nlu.manifest import Manifest, ModelError, read_manifest
+from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
@@ -419,7 +420,7 @@ def test_a_model_needs_nothing_but_its_directory(
 
 
 def test_weights_that_do_not_fit_the_manifest_are_refused_in_a_sentence(trained: Trained, tmp_path: Path) -> None:
-    from nlu.registry import write_manifest
+    from nlu.manifest import write_manifest
 
     shutil.copytree(trained.directory, tmp_path / "wrong")
     manifest = read_manifest(tmp_path / "wrong")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from nlu.registry import MANIFEST, Manifest, ModelError, Registry, check_directory, write_manifest
+from nlu.manifest import MANIFEST, Manifest, ModelError, check_directory, write_manifest
+from nlu.registry import Registry
 
 
 def model(folder: Path, name: str, created: str = "2026-01-01T00:00:00+00:00", data_hash: str = "d1") -> Path:

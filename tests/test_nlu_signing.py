@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot import models
-from nlu.registry import MANIFEST, Manifest, ModelError, Registry, check_directory, write_manifest
+from nlu.manifest import MANIFEST, Manifest, ModelError, check_directory, write_manifest
+from nlu.registry import Registry
 from nlu.signing import SIGNATURE, KeyProblem
 from tests.command import Frontdesk
 from tests.test_nlu_registry import added, model, registry

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from nlu.data.examples import Example
 from nlu.learning.learned import PLACE, Learned
 from nlu.lineage import read_lineage
-from nlu.registry import read_manifest
+from nlu.manifest import read_manifest
 from nlu.training import adapters
 from nlu.training.adapters import NoAdapters, check_adapters
 from nlu.training.options import Step
@@ -126,7 +126,7 @@ def test_all_is_trained_where_the_layers_would_not_do_and_that_is_said(
 def _of_other_base(source: Path, target: Path) -> None:
     import shutil
 
-    from nlu.registry import write_manifest
+    from nlu.manifest import write_manifest
 
     shutil.copytree(source, target)
     write_manifest(target, replace(read_manifest(target), base_model="another"))

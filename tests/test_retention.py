@@ -26,7 +26,8 @@ from bot.learning.forgetting import learnt_from
 from bot.messages import Author, Inbound, Outbound, Owner, Turn
 from bot.sessions import Sessions
 from nlu.lineage import lineage_key, write_lineage
-from nlu.registry import Registry, read_manifest, write_manifest
+from nlu.manifest import read_manifest, write_manifest
+from nlu.registry import Registry
 from tests.command import Frontdesk
 from tests.service import running
 from tests.test_nlu_registry import added, model

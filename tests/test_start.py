@@ -15,7 +15,7 @@ from bot.config import Settings
 from bot.console.pages import ModelPage
 from bot.listening import listen
 from bot.start import Start, serve_until
-from nlu.registry import ModelError
+from nlu.manifest import ModelError
 from nlu.types import Understander
 from tests.service import Json, KeywordUnderstander, Widget, echo_assistant
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nlu.registry import Manifest
+from nlu.manifest import Manifest
 
 Pair = tuple[Any, Any]
 

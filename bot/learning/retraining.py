@@ -26,7 +26,8 @@ from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, read_texts
 from nlu.learning.learned import NOTHING, Learned
 from nlu.learning.triggers import Taught
-from nlu.registry import Manifest, Registry
+from nlu.manifest import Manifest
+from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.options import TrainingOptions
 from nlu.types import Tune

@@ -12,7 +12,8 @@ import typer
 from bot.config import Settings
 from bot.learning.shelf import registry_of
 from bot.printed import print_json
-from nlu.registry import Manifest, ModelError, Registry, read_manifest
+from nlu.manifest import Manifest, ModelError, read_manifest
+from nlu.registry import Registry
 
 models_cli = typer.Typer(help="The models in the registry.", no_args_is_help=True)
 

@@ -21,7 +21,7 @@ from nlu.evaluation.replay import LEAST
 from nlu.evaluation.report import confusions, rendered
 from nlu.evaluation.scores import IntentScores
 from nlu.evaluation.signs import Steps
-from nlu.registry import Manifest
+from nlu.manifest import Manifest
 
 _TEMPLATE = Path(__file__).parent / "change.html"
 _MODELS = 12

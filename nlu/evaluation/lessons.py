@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from nlu.data.examples import OUT_OF_SCOPE, OUTLIER, Example
 from nlu.lineage import read_lineage
-from nlu.registry import Manifest, read_manifest
+from nlu.manifest import Manifest, read_manifest
 from nlu.remembered import UNKNOWN, Remembered
 
 _SHOWN = 3

@@ -19,9 +19,9 @@ from nlu.evaluation.intents import scores_of
 from nlu.evaluation.scores import IntentScores
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
+from nlu.manifest import Manifest
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
-from nlu.registry import Manifest
 from nlu.remembered import Remembered
 from nlu.retriever import Asked
 from nlu.tokens import TextReader

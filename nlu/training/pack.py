@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
 from nlu.entities import Label
+from nlu.manifest import Manifest, write_manifest
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
-from nlu.registry import Manifest, write_manifest
 from nlu.remembered import Remembered
 from nlu.retriever import Vectors
 from nlu.scope import Scope

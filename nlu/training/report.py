@@ -10,7 +10,7 @@ from nlu.data.examples import Finding
 from nlu.evaluation.report import write_page
 from nlu.evaluation.scores import Cost, Evaluation, IntentScores
 from nlu.intents import Thresholds
-from nlu.registry import Manifest
+from nlu.manifest import Manifest
 
 _TEMPLATE = Path(__file__).parent / "report.html"
 _WARNINGS = 100

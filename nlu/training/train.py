@@ -16,7 +16,8 @@ from nlu.engine.torch_engine import set_threads
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import read_lineage, write_lineage
-from nlu.registry import Manifest, Registry, holds_only_a_model, write_manifest
+from nlu.manifest import Manifest, holds_only_a_model, write_manifest
+from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.checkpoints import Checkpoints
 from nlu.training.diary import Diary
