@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from bot import interpreter
 from bot.app import serving
 from bot.config import Settings, channels
 from bot.console.pages import ModelPage
@@ -225,7 +226,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.serve:
         told = json.loads(given.serve)
-        asyncio.run(serve(Path(told["home"]), told["port"], told["settings"]))
+        interpreter.run(serve(Path(told["home"]), told["port"], told["settings"]))
         return
     figures = asyncio.run(measure(given.rate, given.seconds, given.kills, given.seed))
     times = [1000 * one for one in figures.acknowledged]

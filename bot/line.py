@@ -51,7 +51,8 @@ class Line:
     def begin(self, settled: int) -> None:
         """The conversation is ours from now on; all up to `settled` is settled."""
         self._settled = settled
-        self._islands = {}
+        self._islands = {first: last for first, last in self._islands.items() if first > settled}
+        self._join()
         self._hold({seq: waiting for seq, waiting in self._waiting.items() if seq > settled})
 
     def read(self, backlog: Backlog) -> None:
@@ -78,8 +79,7 @@ class Line:
             if self._waiting.pop(seq, None):
                 self.tally.waiting -= 1
         self._islands[first] = last
-        while (end := self._islands.pop(self._settled + 1, None)) is not None:
-            self._settled = end
+        self._join()
 
     def take_up(self, seq: int) -> bool:
         """Whether this process takes up a message that another one accepted, for the first time."""
@@ -91,6 +91,10 @@ class Line:
     def leave(self) -> None:
         """It is somebody else's from now on."""
         self._hold({})
+
+    def _join(self) -> None:
+        while (end := self._islands.pop(self._settled + 1, None)) is not None:
+            self._settled = end
 
     def _hold(self, waiting: dict[int, Waiting]) -> None:
         self.tally.waiting += len(waiting) - len(self._waiting)

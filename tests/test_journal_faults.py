@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from bot.journal.errors import CannotOpen, Unavailable
 from bot.journal.journal import Journal
+from bot.journal.postgres import PostgresStore
 from bot.journal.values import Step
 from bot.messages import Inbound, Outbound, Owner, Turn
 from tests.conftest import PostgresServer
@@ -247,9 +248,15 @@ async def test_more_than_can_wait_is_refused_at_once(tmp_path: Path, monkeypatch
 async def test_a_database_that_does_not_answer_is_unavailable(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = threading.Event()
-    blocking = [asyncio.create_task(journal._store.write(lambda connection: free.wait(10))) for _ in range(8)]
-    await asyncio.sleep(0)
+    begun, free = threading.Semaphore(0), threading.Event()
+
+    def block(_: Connection) -> bool:
+        begun.release()
+        return free.wait(10)
+
+    blocking = [asyncio.create_task(journal._store.write(block)) for _ in range(8)]
+    for _ in range(8 if isinstance(journal._store, PostgresStore) else 1):
+        assert await asyncio.to_thread(begun.acquire, timeout=10)
     monkeypatch.setattr("bot.journal.store.PATIENCE", 0.05)
     with pytest.raises(Unavailable, match="did not answer"):
         await journal.accept(said(1))

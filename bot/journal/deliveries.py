@@ -6,7 +6,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.journal import receipts, rows
 from bot.journal.tables import conversations, deliveries, entries, turns
@@ -49,38 +62,58 @@ class Claimant:
         return now + self.seconds + SLACK
 
 
-def _due(claimant: Claimant, now: float) -> ColumnElement[bool]:
-    return and_(
-        _waiting,
-        deliveries.c.channel.in_(claimant.channels),
-        or_(deliveries.c.due_at <= now, deliveries.c.due_at > claimant.latest_due(now)),
-        or_(
-            deliveries.c.claimed_until.is_(None),
-            deliveries.c.claimed_until <= now,
-            deliveries.c.claimed_until > claimant.latest_claim(now),
-        ),
-        _first_of_its_conversation,
+_now = bindparam("now", type_=deliveries.c.due_at.type)
+_claimant = bindparam("claimant", type_=deliveries.c.claimed_by.type)
+_until = bindparam("until", type_=deliveries.c.claimed_until.type)
+_ids = deliveries.c.id.in_(bindparam("ids", expanding=True))
+# Built once: to build a statement takes longer than to run it.
+_due = and_(
+    _waiting,
+    deliveries.c.channel.in_(bindparam("channels", expanding=True)),
+    or_(deliveries.c.due_at <= _now, deliveries.c.due_at > bindparam("latest_due")),
+    or_(
+        deliveries.c.claimed_until.is_(None),
+        deliveries.c.claimed_until <= _now,
+        deliveries.c.claimed_until > bindparam("latest_claim"),
+    ),
+    _first_of_its_conversation,
+)
+ANY_DUE = select(deliveries.c.id).where(_due).limit(1)
+DUE = (
+    select(deliveries.c.id)
+    .where(_due)
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+CLAIM = (
+    update(deliveries)
+    .where(_ids)
+    .values(
+        claimed_by=_claimant,
+        claimed_until=_until,
+        attempts=deliveries.c.attempts + 1,
+        doubt=case((deliveries.c.claimed_by.is_not(None), 1), else_=deliveries.c.doubt),
     )
+)
+
+
+def _when(claimant: Claimant, now: float) -> dict[str, Any]:
+    latest = {"latest_due": claimant.latest_due(now), "latest_claim": claimant.latest_claim(now)}
+    return {"channels": list(claimant.channels), "now": now, **latest}
 
 
 def any_due(connection: Connection, claimant: Claimant, now: float) -> bool:
-    return connection.execute(select(deliveries.c.id).where(_due(claimant, now)).limit(1)).first() is not None
+    return connection.execute(ANY_DUE, _when(claimant, now)).first() is not None
 
 
 def claim(connection: Connection, claimant: Claimant, limit: int, now: float) -> list[Delivery]:
     """Marks what is due as this sender's. Who had it before and did not settle it may have sent it: `doubt`."""
-    due = select(deliveries.c.id).where(_due(claimant, now)).order_by(deliveries.c.due_at, deliveries.c.id).limit(limit)
-    ids = list(connection.execute(due.with_for_update(skip_locked=True)).scalars())
+    ids = list(connection.execute(DUE, {**_when(claimant, now), "most": limit}).scalars())
     if not ids:
         return []
-    mine = {
-        "claimed_by": claimant.name,
-        "claimed_until": now + claimant.seconds,
-        "attempts": deliveries.c.attempts + 1,
-        "doubt": case((deliveries.c.claimed_by.is_not(None), 1), else_=deliveries.c.doubt),
-    }
-    connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(mine))
-    return _read(connection, _all().where(deliveries.c.id.in_(ids)))
+    connection.execute(CLAIM, {"ids": ids, "claimant": claimant.name, "until": now + claimant.seconds})
+    return [_delivery(row) for row in connection.execute(CLAIMED, {"ids": ids}).mappings()]
 
 
 def unclaim(connection: Connection, claimant: Claimant, in_hand: Collection[int]) -> None:
@@ -91,9 +124,19 @@ def unclaim(connection: Connection, claimant: Claimant, in_hand: Collection[int]
 
 def settle(connection: Connection, delivery_id: int, claimant: Claimant, settled: Settled, now: float) -> bool:
     """False if the claim was lost meanwhile: to another sender, or to a person who decided."""
-    mine = and_(deliveries.c.id == delivery_id, deliveries.c.claimed_by == claimant.name, _waiting)
-    change = update(deliveries).where(mine).values(_change_of(settled, claimant, now))
-    found = connection.execute(change.returning(*_WHOSE)).mappings().first()
+    statement, when = _change_of(settled, claimant, now)
+    change = {
+        "delivery": delivery_id,
+        "claimant": claimant.name,
+        "state_then": settled.state.value,
+        "doubt_then": int(settled.doubt),
+        "parts_then": settled.parts,
+        "names_then": list(settled.provider_ids) or None,
+        "error_then": settled.error,
+        "untried": int(not settled.tried),
+        "when": when,
+    }
+    found = connection.execute(statement, change).mappings().first()
     if found is None:
         return False
     receipts.remember(connection, found, settled.provider_ids[-1:], now)  # at most one since the settling before
@@ -102,24 +145,31 @@ def settle(connection: Connection, delivery_id: int, claimant: Claimant, settled
     return True
 
 
-_WHOSE = (deliveries.c.channel, deliveries.c.conversation_id, deliveries.c.seq)
-
-
-def _change_of(settled: Settled, claimant: Claimant, now: float) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "state": settled.state.value,
-        "doubt": int(settled.doubt),
-        "parts": settled.parts,
-        "provider_ids": list(settled.provider_ids) or None,
-        "error": settled.error,
+def _settling(**more: Any) -> ReturningUpdate[Any]:
+    mine = and_(deliveries.c.id == bindparam("delivery"), deliveries.c.claimed_by == _claimant, _waiting)
+    common = {
+        "state": bindparam("state_then"),
+        "doubt": bindparam("doubt_then"),
+        "parts": bindparam("parts_then"),
+        "provider_ids": bindparam("names_then", type_=deliveries.c.provider_ids.type),
+        "error": bindparam("error_then", type_=deliveries.c.error.type),
+        "attempts": deliveries.c.attempts - bindparam("untried", type_=deliveries.c.attempts.type),
     }
+    changed = update(deliveries).where(mine).values(**common, **more)
+    return changed.returning(deliveries.c.channel, deliveries.c.conversation_id, deliveries.c.seq)
+
+
+_at = bindparam("when", type_=deliveries.c.due_at.type)
+ENDED, POSTPONED, BEGUN = _settling(**FREE, done_at=_at), _settling(**FREE, due_at=_at), _settling(claimed_until=_at)
+
+
+def _change_of(settled: Settled, claimant: Claimant, now: float) -> tuple[ReturningUpdate[Any], float]:
+    """The statement, and the time that it sets."""
     if settled.state is not DeliveryState.WAITING:
-        values |= FREE | {"done_at": now}
-    elif settled.due_at is not None:
-        values |= FREE | {"due_at": settled.due_at}
-    else:
-        values |= {"claimed_until": now + claimant.seconds}
-    return values if settled.tried else values | {"attempts": deliveries.c.attempts - 1}
+        return ENDED, now
+    if settled.due_at is not None:
+        return POSTPONED, settled.due_at
+    return BEGUN, now + claimant.seconds
 
 
 def listed(connection: Connection, states: Collection[DeliveryState], limit: int | None) -> list[Delivery]:
@@ -196,6 +246,9 @@ _heard_at = (
     .scalar_subquery()
     .label("heard_at")
 )
+
+
+CLAIMED = _all().where(_ids)
 
 
 def _read(connection: Connection, query: Select[Any]) -> list[Delivery]:

@@ -136,7 +136,8 @@ class Journal:
 
     async def accept(self, inbound: Inbound) -> Accepted:
         """Once this returns, the message is stored for good and may be acknowledged. Raises IdConflict, BadId."""
-        return await self._write(inbox.accept, inbox.checked(inbound), self._clock())
+        checked, now = inbox.checked(inbound), self._clock()
+        return await self._store.write(lambda connection: inbox.accept(connection, checked, now), urgent=True)
 
     async def waiting(self, conversation_id: str) -> list[Waiting]:
         """Messages without their turn, in order."""

@@ -89,7 +89,7 @@ class PostgresStore:
             ) from None
         return cls(engine)
 
-    async def write(self, job: Job[T], *, durable: bool = True) -> T:
+    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False) -> T:
         return await self._run(job, durable)
 
     async def read(self, job: Job[T]) -> T:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
-from sqlalchemy import Connection, and_, insert, literal, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from bot.journal import rows
 from bot.journal.tables import conversations, deliveries, entries, sent
@@ -15,17 +14,29 @@ _UNSURE = (DeliveryState.WAITING.value, DeliveryState.UNKNOWN.value)
 """Whether a call of it arrived may still be in doubt."""
 
 
+_named = (bindparam("on", type_=sent.c.channel.type), bindparam("named", type_=sent.c.name.type))
+_known = select(sent.c.name).where(sent.c.channel == _named[0], sent.c.name == _named[1]).exists()
+KNOWN = select(_known)
+REMEMBER = insert(sent).from_select(
+    (sent.c.channel, sent.c.name, sent.c.conversation_id, sent.c.seq, sent.c.at),
+    select(
+        *_named,
+        bindparam("conversation", type_=sent.c.conversation_id.type),
+        bindparam("number", type_=sent.c.seq.type),
+        bindparam("now", type_=sent.c.at.type),
+    ).where(~_known),
+)
+
+
 def remember(connection: Connection, whose: rows.Row, names: Collection[str], now: float) -> None:
     """The names under which a provider keeps an entry; `whose` has its channel, conversation and number."""
+    about = {"on": whose["channel"], "conversation": whose["conversation_id"], "number": whose["seq"], "now": now}
     for name in names:
-        values = (whose["channel"], name, whose["conversation_id"], whose["seq"], now)
-        columns = (sent.c.channel, sent.c.name, sent.c.conversation_id, sent.c.seq, sent.c.at)
-        typed = [literal(value, column.type) for value, column in zip(values, columns, strict=True)]
-        connection.execute(insert(sent).from_select(columns, select(*typed).where(~_known(whose["channel"], name))))
+        connection.execute(REMEMBER, {**about, "named": name})
 
 
 def came_back(connection: Connection, channel: str, key: str) -> bool:
-    return bool(connection.execute(select(_known(channel, key))).scalar())
+    return bool(connection.execute(KNOWN, {"on": channel, "named": key}).scalar())
 
 
 def arrived(connection: Connection, delivery_id: int, now: float) -> None:
@@ -98,7 +109,3 @@ def rate(connection: Connection, channel: str, provider_id: str, value: str | No
     this = and_(entries.c.conversation_id == row.conversation_id, entries.c.seq == row.seq)
     connection.execute(update(entries).where(this).values(rating=value))
     return row.conversation_id, row.seq
-
-
-def _known(channel: str, name: str) -> Any:
-    return select(sent.c.name).where(sent.c.channel == channel, sent.c.name == name).exists()

@@ -8,13 +8,11 @@ import os
 import sqlite3
 import threading
 from asyncio import AbstractEventLoop, Future, get_running_loop, to_thread
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
-from queue import Empty, Full, Queue
 from time import monotonic, sleep
 from typing import Any, Self
 
@@ -23,10 +21,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from bot.journal.errors import CannotOpen, Unavailable
+from bot.journal.jobs import Jobs, Queued
 from bot.journal.store import Job, T, patiently
 
 GROUP = 64
 """Jobs in one commit: one fsync serves them all."""
+LEAST = 4
+"""Of them those that are not urgent are not interrupted after fewer."""
 QUEUE = 4096
 """Jobs that may wait; more are refused at once."""
 READERS = 3
@@ -64,22 +65,14 @@ def explained(error: BaseException) -> BaseException:
     return unavailable
 
 
-@dataclass(slots=True)
-class _Waiting:
-    job: Job[Any]
-    durable: bool
-    loop: AbstractEventLoop
-    future: Future[Any]
-
-
 class SqliteStore:
     """Opened and closed by the journal."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._jobs: Queue[_Waiting | None] = Queue(QUEUE)
+        self._jobs = Jobs(QUEUE)
         self._closed = False
-        self._writer = _Writer(path)
+        self._writer = _Writer(path, lambda: self._jobs.hurry)
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, "journal-reader")
         self._local = threading.local()
@@ -103,15 +96,13 @@ class SqliteStore:
         store._thread.start()
         return store
 
-    async def write(self, job: Job[T], *, durable: bool = True) -> T:
+    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False) -> T:
         loop = get_running_loop()
-        waiting = _Waiting(job, durable, loop, loop.create_future())
+        waiting = Queued(job, durable, urgent, loop, loop.create_future())
         if self._closed:
             raise Unavailable("The database is closed.")
-        try:
-            self._jobs.put_nowait(waiting)
-        except Full:
-            raise Unavailable("Too many writes are waiting for the database.") from None
+        if not self._jobs.put(waiting):
+            raise Unavailable("Too many writes are waiting for the database.")
         result: T = await patiently(waiting.future)
         return result
 
@@ -149,30 +140,19 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
-        await to_thread(self._jobs.put, None)
+        self._jobs.close()
         await to_thread(self._thread.join)
         await to_thread(self._readers.shutdown)
         for connection in self._connections:
             _close(connection)
 
     def _run(self) -> None:
-        while group := self._gather():
-            _settle(group, self._writer.commit(group))
-            self._writer.checkpoint(busy=not self._jobs.empty())
+        while group := self._jobs.take(GROUP):
+            outcomes = self._writer.commit(group)
+            self._jobs.put_back(group[len(outcomes) :])
+            _settle(group[: len(outcomes)], outcomes)
+            self._writer.checkpoint(busy=bool(len(self._jobs)))
         self._writer.close()
-
-    def _gather(self) -> list[_Waiting]:
-        """What came in while the last group was committed; empty at the end."""
-        first = self._jobs.get()
-        group = [first] if first else []
-        with suppress(Empty):
-            while first and len(group) < GROUP:
-                following = self._jobs.get_nowait()
-                if following is None:
-                    self._jobs.put_nowait(None)
-                    break
-                group.append(following)
-        return group
 
 
 Outcome = tuple[Any, BaseException | None]
@@ -185,7 +165,8 @@ class _JobFailed(Exception):
 class _Writer:
     """The one connection that writes; used by the writer's thread alone."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hurry: Callable[[], bool] = lambda: False) -> None:
+        self._hurry = hurry
         self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._raw = _connect(path)
         with self._alone():  # SQLite does not wait for its turn where two change the mode at once
@@ -195,8 +176,9 @@ class _Writer:
         self._connection = _sqlalchemy(self._raw)
         self._since_checkpoint = 0
 
-    def commit(self, group: list[_Waiting]) -> list[Outcome]:
-        """One transaction; a job that fails undoes itself alone, a commit that fails undoes all."""
+    def commit(self, group: list[Queued]) -> list[Outcome]:
+        """One transaction; a job that fails undoes itself alone, a commit that fails undoes all. Where an urgent job
+        comes meanwhile, only the first ones have an outcome."""
         self._since_checkpoint += len(group)
         durable = any(waiting.durable for waiting in group)
         try:
@@ -207,17 +189,23 @@ class _Writer:
             reason = explained(error)
             return [(None, reason)] * len(group)
 
-    def _together(self, group: list[_Waiting]) -> list[Outcome]:
+    def _together(self, group: list[Queued]) -> list[Outcome]:
         """Most jobs succeed, so they are first tried without a savepoint each: every call to SQLite that is left out is
         a moment less in which this thread waits for the others."""
         try:
             with _transaction(self._connection, "BEGIN IMMEDIATE"):
-                return [self._trusted(waiting) for waiting in group]
+                return [self._trusted(waiting) for waiting in self._unhurried(group)]
         except _JobFailed:
             with _transaction(self._connection, "BEGIN IMMEDIATE"):
-                return [self._attempt(waiting) for waiting in group]
+                return [self._attempt(waiting) for waiting in self._unhurried(group)]
 
-    def _trusted(self, waiting: _Waiting) -> Outcome:
+    def _unhurried(self, group: list[Queued]) -> Iterator[Queued]:
+        for number, waiting in enumerate(group):
+            if number >= LEAST and not waiting.urgent and self._hurry():
+                return
+            yield waiting
+
+    def _trusted(self, waiting: Queued) -> Outcome:
         if waiting.future.cancelled():
             return None, None
         try:
@@ -225,7 +213,7 @@ class _Writer:
         except Exception as error:
             raise _JobFailed from error
 
-    def _attempt(self, waiting: _Waiting) -> Outcome:
+    def _attempt(self, waiting: Queued) -> Outcome:
         if waiting.future.cancelled():
             return None, None
         self._raw.execute("SAVEPOINT job")
@@ -329,7 +317,7 @@ def _transaction(connection: Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def _settle(group: list[_Waiting], outcomes: list[Outcome]) -> None:
+def _settle(group: list[Queued], outcomes: list[Outcome]) -> None:
     """Results go back to their loops, one call for each loop."""
     by_loop: dict[AbstractEventLoop, list[tuple[Future[Any], Outcome]]] = {}
     for waiting, outcome in zip(group, outcomes, strict=True):

@@ -20,8 +20,9 @@ PATIENCE = 10.0
 class Store(Protocol):
     """A job may run twice if its transaction failed for no fault of its own; it never runs half."""
 
-    async def write(self, job: Job[T], *, durable: bool = True) -> T:
-        """The job's result, after its commit. Not `durable`: a power cut, but no crash of ours, may undo it."""
+    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False) -> T:
+        """The job's result, after its commit. Not `durable`: a power cut, but no crash of ours, may undo it. `urgent`:
+        where jobs wait for each other, before those that are not."""
 
     async def read(self, job: Job[T]) -> T: ...
 

@@ -51,9 +51,9 @@ MUTATIONS = (
     Mutation(
         "acknowledged before the commit",
         "bot/journal/sqlite.py",
-        "                return [self._trusted(waiting) for waiting in group]\n",
-        "                outcomes = [self._trusted(waiting) for waiting in group]\n"
-        "                _settle(group, outcomes)\n"
+        "                return [self._trusted(waiting) for waiting in self._unhurried(group)]\n",
+        "                outcomes = [self._trusted(waiting) for waiting in self._unhurried(group)]\n"
+        "                _settle(group[: len(outcomes)], outcomes)\n"
         "                sleep(0.02)  # as long as a slow disk takes for the commit\n"
         "                return outcomes\n",
         "commits",
