@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from bot.journal.jobs import Jobs, Queued
+from bot.journal.jobs import LEAST, Jobs, Queued
 from bot.journal.journal import Journal
-from bot.journal.sqlite import LEAST
 from bot.messages import Inbound
 
 
@@ -24,27 +24,54 @@ def names(jobs: list[Queued]) -> list[str]:
     return [one.job(None) for one in jobs]  # type: ignore[arg-type]  # they look at no connection
 
 
-def test_urgent_ones_come_first_and_the_others_every_second_time() -> None:
-    jobs = Jobs(10)
-    for name in ("a", "b", "c"):
-        jobs.put(queued(name, urgent=False))
-    for name in ("x", "y"):
-        jobs.put(queued(name, urgent=True))
-    assert names(jobs.take(1)) == ["x"]
-    assert names(jobs.take(2)) == ["a", "b"]
-    assert jobs.hurry
-    assert names(jobs.take(2)) == ["y"]
-    assert names(jobs.take(2)) == ["c"]
+def put(jobs: Jobs, *given: str) -> None:
+    """Capitals are urgent."""
+    for name in given:
+        assert jobs.put(queued(name, urgent=name.isupper()))
 
 
-def test_what_is_put_back_is_first_again_and_nothing_is_lost_at_the_end() -> None:
+def group(jobs: Jobs, most: int = 64) -> str:
+    return "".join(names(list(jobs.group(most, durable=False))))
+
+
+def test_urgent_ones_come_first_and_keep_the_others_waiting_once() -> None:
+    jobs = Jobs(20)
+    put(jobs, *"abcdef", "X", "Y")
+    assert group(jobs) == "XY"
+    put(jobs, "Z")
+    assert group(jobs) == "abcd"[:LEAST] + "Z"
+    assert group(jobs) == "ef"
+
+
+def test_an_urgent_one_joins_the_commit_under_way_and_ends_it() -> None:
+    jobs = Jobs(20)
+    put(jobs, *"abc")
+    under_way = jobs.group(64, durable=False)
+    assert names([next(under_way)]) == ["a"]
+    put(jobs, "X")
+    assert names(list(under_way)) == ["X"]
+    assert group(jobs) == "bc"
+
+
+def test_what_a_power_cut_may_undo_is_committed_so_only_among_its_like() -> None:
+    jobs = Jobs(20)
+    put(jobs, "a")
+    jobs.put(replace(queued("b", urgent=False), durable=True))
+    assert jobs.durable
+    assert group(jobs) == "a"
+    assert names(list(jobs.group(64, durable=True))) == ["b"]
+    assert not jobs.durable
+
+
+def test_what_waits_at_the_end_is_taken_and_more_than_may_wait_is_not() -> None:
     jobs = Jobs(3)
-    assert [jobs.put(queued(name, urgent=False)) for name in "abcd"] == [True, True, True, False]
-    taken = jobs.take(3)
-    jobs.put_back(taken[1:])
+    put(jobs, *"abc")
+    assert not jobs.put(queued("d", urgent=True))
     jobs.close()
-    assert names(jobs.take(3)) == ["b", "c"]
-    assert jobs.take(3) == []
+    assert jobs.wait()
+    assert group(jobs, most=2) == "ab"
+    assert group(jobs) == "c"
+    assert not jobs.wait()
 
 
 async def test_a_message_waits_for_few_of_what_waits_longer(tmp_path: Path) -> None:
@@ -71,5 +98,5 @@ async def test_a_message_waits_for_few_of_what_waits_longer(tmp_path: Path) -> N
         await asyncio.sleep(0)
         free.set()
         await asyncio.gather(first, message, *waiting)
-    assert order.index("message") <= LEAST
+    assert order.index("message") == 0, "it joins the commit under way"
     assert len(order) == 41

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Future
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from threading import Condition
 from typing import Any
 
 from bot.journal.store import Job
+
+LEAST = 4
+"""Jobs that are not urgent and go before those that are, if none went the last time."""
 
 
 @dataclass(slots=True)
@@ -22,21 +26,16 @@ class Queued:
 
 
 class Jobs:
-    """`most` may wait. Each `take` is of one kind, and takes turns with the other where both wait."""
+    """`most` may wait."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._urgent, self._others = deque[Queued](), deque[Queued]()
         self._came = Condition()
-        self._closed = self._were_urgent = False
+        self._closed = self._starved = False
 
     def __len__(self) -> int:
         return len(self._urgent) + len(self._others)
-
-    @property
-    def hurry(self) -> bool:
-        """Whether an urgent one waits."""
-        return bool(self._urgent)
 
     def put(self, queued: Queued) -> bool:
         """False if there is no room."""
@@ -47,19 +46,34 @@ class Jobs:
             self._came.notify()
             return True
 
-    def put_back(self, queued: Sequence[Queued]) -> None:
-        """There was no time for the last ones of a `take` that was not urgent."""
-        with self._came:
-            self._others.extendleft(reversed(queued))
-
-    def take(self, most: int) -> list[Queued]:
-        """Waits until there are some. None are left, and none will come, where there are none."""
+    def wait(self) -> bool:
+        """Whether there are some; False once none are left and none will come."""
         with self._came:
             while not len(self) and not self._closed:
                 self._came.wait()
-            self._were_urgent = bool(self._urgent) and not (self._were_urgent and self._others)
-            chosen = self._urgent if self._were_urgent else self._others
-            return [chosen.popleft() for _ in range(min(most, len(chosen)))]
+            return len(self) > 0
+
+    @property
+    def durable(self) -> bool:
+        with self._came:
+            return any(queued.durable for queued in chain(self._urgent, self._others))
+
+    def group(self, most: int, *, durable: bool) -> Iterator[Queued]:
+        """The jobs of one commit, taken one by one: an urgent one joins as soon as it comes, and then the commit does
+        not wait for others. If the last group had none of these, some go first."""
+        owed, others, urgent = LEAST if self._starved else 0, 0, 0
+        while others + urgent < most:
+            with self._came:
+                first = self._urgent and (others >= owed or not self._others)
+                if not first and urgent and others >= owed:
+                    break
+                chosen = self._urgent if first else self._others
+                if not chosen or (chosen[0].durable and not durable):
+                    break
+                queued = chosen.popleft()
+            urgent, others = urgent + queued.urgent, others + (not queued.urgent)
+            yield queued
+        self._starved = not others and bool(self._others)
 
     def close(self) -> None:
         """What waits is still to be taken."""

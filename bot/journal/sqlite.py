@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from asyncio import AbstractEventLoop, Future, get_running_loop, to_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from logging import getLogger
@@ -26,8 +26,6 @@ from bot.journal.store import Job, T, patiently
 
 GROUP = 64
 """Jobs in one commit: one fsync serves them all."""
-LEAST = 4
-"""Of them those that are not urgent are not interrupted after fewer."""
 QUEUE = 4096
 """Jobs that may wait; more are refused at once."""
 READERS = 3
@@ -72,7 +70,7 @@ class SqliteStore:
         self._path = path
         self._jobs = Jobs(QUEUE)
         self._closed = False
-        self._writer = _Writer(path, lambda: self._jobs.hurry)
+        self._writer = _Writer(path)
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, "journal-reader")
         self._local = threading.local()
@@ -147,15 +145,14 @@ class SqliteStore:
             _close(connection)
 
     def _run(self) -> None:
-        while group := self._jobs.take(GROUP):
-            outcomes = self._writer.commit(group)
-            self._jobs.put_back(group[len(outcomes) :])
-            _settle(group[: len(outcomes)], outcomes)
-            self._writer.checkpoint(busy=bool(len(self._jobs)))
+        while self._jobs.wait():
+            _settle(self._writer.commit(self._jobs))
+            self._writer.checkpoint(busy=len(self._jobs) > 0)
         self._writer.close()
 
 
 Outcome = tuple[Any, BaseException | None]
+Settled = tuple[Queued, Outcome]
 
 
 class _JobFailed(Exception):
@@ -165,8 +162,7 @@ class _JobFailed(Exception):
 class _Writer:
     """The one connection that writes; used by the writer's thread alone."""
 
-    def __init__(self, path: Path, hurry: Callable[[], bool] = lambda: False) -> None:
-        self._hurry = hurry
+    def __init__(self, path: Path) -> None:
         self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         self._raw = _connect(path)
         with self._alone():  # SQLite does not wait for its turn where two change the mode at once
@@ -176,34 +172,29 @@ class _Writer:
         self._connection = _sqlalchemy(self._raw)
         self._since_checkpoint = 0
 
-    def commit(self, group: list[Queued]) -> list[Outcome]:
-        """One transaction; a job that fails undoes itself alone, a commit that fails undoes all. Where an urgent job
-        comes meanwhile, only the first ones have an outcome."""
-        self._since_checkpoint += len(group)
-        durable = any(waiting.durable for waiting in group)
+    def commit(self, jobs: Jobs) -> list[Settled]:
+        """One transaction; a job that fails undoes itself alone, a commit that fails undoes all."""
+        durable = jobs.durable
+        group, taken = jobs.group(GROUP, durable=durable), list[Queued]()
         try:
             with self._alone():
                 self._raw.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                return self._together(group)
+                outcomes = self._together(group, taken)
         except Exception as error:
-            reason = explained(error)
-            return [(None, reason)] * len(group)
+            taken = taken or list(group)
+            outcomes = [(None, explained(error))] * len(taken)
+        self._since_checkpoint += len(taken)
+        return list(zip(taken, outcomes, strict=True))
 
-    def _together(self, group: list[Queued]) -> list[Outcome]:
+    def _together(self, group: Iterator[Queued], taken: list[Queued]) -> list[Outcome]:
         """Most jobs succeed, so they are first tried without a savepoint each: every call to SQLite that is left out is
         a moment less in which this thread waits for the others."""
         try:
             with _transaction(self._connection, "BEGIN IMMEDIATE"):
-                return [self._trusted(waiting) for waiting in self._unhurried(group)]
+                return [self._trusted(waiting) for waiting in _kept(group, taken)]
         except _JobFailed:
             with _transaction(self._connection, "BEGIN IMMEDIATE"):
-                return [self._attempt(waiting) for waiting in self._unhurried(group)]
-
-    def _unhurried(self, group: list[Queued]) -> Iterator[Queued]:
-        for number, waiting in enumerate(group):
-            if number >= LEAST and not waiting.urgent and self._hurry():
-                return
-            yield waiting
+                return [self._attempt(waiting) for waiting in taken]
 
     def _trusted(self, waiting: Queued) -> Outcome:
         if waiting.future.cancelled():
@@ -317,11 +308,17 @@ def _transaction(connection: Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def _settle(group: list[Queued], outcomes: list[Outcome]) -> None:
+def _kept(group: Iterator[Queued], taken: list[Queued]) -> Iterator[Queued]:
+    for queued in group:
+        taken.append(queued)
+        yield queued
+
+
+def _settle(settled: list[Settled]) -> None:
     """Results go back to their loops, one call for each loop."""
     by_loop: dict[AbstractEventLoop, list[tuple[Future[Any], Outcome]]] = {}
-    for waiting, outcome in zip(group, outcomes, strict=True):
-        by_loop.setdefault(waiting.loop, []).append((waiting.future, outcome))
+    for queued, outcome in settled:
+        by_loop.setdefault(queued.loop, []).append((queued.future, outcome))
     for loop, pairs in by_loop.items():
         with suppress(RuntimeError):  # the loop was closed; nobody waits
             loop.call_soon_threadsafe(_deliver, pairs)

@@ -51,9 +51,9 @@ MUTATIONS = (
     Mutation(
         "acknowledged before the commit",
         "bot/journal/sqlite.py",
-        "                return [self._trusted(waiting) for waiting in self._unhurried(group)]\n",
-        "                outcomes = [self._trusted(waiting) for waiting in self._unhurried(group)]\n"
-        "                _settle(group[: len(outcomes)], outcomes)\n"
+        "                return [self._trusted(waiting) for waiting in _kept(group, taken)]\n",
+        "                outcomes = [self._trusted(waiting) for waiting in _kept(group, taken)]\n"
+        "                _settle(list(zip(taken, outcomes, strict=True)))\n"
         "                sleep(0.02)  # as long as a slow disk takes for the commit\n"
         "                return outcomes\n",
         "commits",
