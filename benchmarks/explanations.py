@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from nlu.encoder import padded
+from nlu.engine.torch_engine import network_of
 from nlu.evaluation.measure import read_texts
 from nlu.explain import explain
+from nlu.load import load_model
 from nlu.types import Understanding, family
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 from tests.demo import DATA
 
 Weigh = Callable[[Model, Understanding], Sequence[float]]
@@ -34,7 +36,7 @@ def occlusion(model: Model, found: Understanding) -> list[float]:
 def gradient(model: Model, found: Understanding) -> list[float]:
     """Of the logarithm of the intent head's probability, summed over the tokens of each word."""
     (tokens,) = model.reader.read([found.text])
-    network, seen = model.engine.network, list[Tensor]()
+    network, seen = network_of(model.engine), list[Tensor]()
 
     def keep(_: nn.Module, __: object, words: Tensor) -> Tensor:
         seen.append(words.detach().requires_grad_(True))
@@ -79,7 +81,7 @@ def main() -> None:
     options.add_argument("--model", type=Path, required=True)
     options.add_argument("--every", type=int, default=3, help="Every so manieth held-out text.")
     chosen = options.parse_args()
-    model = load_model(chosen.model, device="cpu", threads=1)
+    model = load_model(chosen.model, device="cpu", threads=1, with_torch=True)
     held_out = [one.text for one in read_texts(DATA / "test").examples if not one.outlier][:: chosen.every]
     texts = [one for one in model.understand_whole(held_out) if len(one.text.split()) > 2]
     print(f"| word left out of {len(texts)} texts, by | probability falls by | ms a text, one thread |\n|---|---|---|")

@@ -21,10 +21,11 @@ from random import Random
 from nlu.data.examples import Example
 from nlu.evaluation.gate import Evidence, gate
 from nlu.evaluation.measure import Texts
+from nlu.load import load_model
 from nlu.manifest import Manifest, read_manifest, write_manifest
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 
 INTENTS = 20
 HELD_OUT = 15

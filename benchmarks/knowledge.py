@@ -17,12 +17,13 @@ import numpy as np
 from benchmarks.demo import DATA
 from nlu.data.reader import read_training_data
 from nlu.data.table import read_questions
+from nlu.load import load_model
 from nlu.retriever import LEXICAL, SIGNALS, passage_texts, question_texts
 from nlu.training.fusion import Floats, Integers, learnt
 from nlu.training.options import TrainingOptions
 from nlu.training.shelve import Lines, QuestionReader, articles_of, lines_of, taught
 from nlu.training.train import train
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 
 MODES = {
     "words and meaning": SIGNALS,

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nlu.languages import OTHER_NAMES, Languages
+from nlu.load import load_model
 from nlu.source import read_yaml
-from nlu.understand import load_model
 
 HELD_OUT = Path(__file__).parent.parent / "training_data" / "test" / "languages.yml"
 OWN = "en"

@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bot.models import serving_threads
+from nlu.load import load_model
 from nlu.registry import Registry
-from nlu.understand import load_model
 from tests.demo import running_demo
 from tests.service import Widget
 

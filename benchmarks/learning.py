@@ -25,9 +25,10 @@ from bot.learning.queue import Item, queue_of
 from nlu.data.reader import read_examples, read_training_data, same_text
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.learning.learned import Learned
+from nlu.load import load_model
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 
 QUICK = TrainingOptions(averaged=1, held_out_parts=1, log_to="none")
 """For the models that only choose what is asked next."""

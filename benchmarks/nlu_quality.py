@@ -15,10 +15,10 @@ from pathlib import Path
 
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.scores import Evaluation
+from nlu.load import load_model
 from nlu.training.options import TrainingOptions
 from nlu.training.progress import shown
 from nlu.training.train import train
-from nlu.understand import load_model
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     chosen = parser.parse_args()
     began = time.perf_counter()
-    from nlu.understand import load_model
+    from nlu.load import load_model
 
     model = load_model(chosen.model, device="cpu", threads=chosen.threads)
     found = {"load_seconds": round(time.perf_counter() - began, 2), "peak_mb": _peak()}
@@ -58,7 +58,8 @@ def _each(run: Callable[[str], object], rounds: int) -> list[float]:
 
 
 async def _served(directory: Path, threads: int, rounds: int) -> float:
-    from nlu.understand import load_model, serve
+    from nlu.load import load_model
+    from nlu.understand import serve
 
     async with serve(load_model(directory, device="cpu", threads=threads)) as understander:
 

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from nlu.data.examples import Example
 from nlu.data.reader import read_training_data
+from nlu.load import load_model
 from nlu.requests import BIAS, NO_REQUESTS, WEIGHTS, Readings, cuts
 from nlu.training.newton import weighted_logistic
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
 from nlu.types import Verdict
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 
 JOINTS = (
     *(". ", "? ", "! ", " and ", ", ", " and also ", " also ", ". Also, ", ", oh and ", " btw ", "\n", " ", " plus "),

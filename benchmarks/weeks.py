@@ -30,9 +30,10 @@ from nlu.evaluation.gate import Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, asked_whole, evaluate
 from nlu.learning.learned import NOTHING, Learned
 from nlu.learning.triggers import Taught
+from nlu.load import load_model
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 
 INTENTS, EXAMPLES, HELD_OUT = 8, 5, 12
 """And examples and held-out texts of each."""

@@ -145,7 +145,7 @@ def for_serving(directory: Path, settings: Settings) -> Model:
 
 def for_texts(directory: Path, settings: Settings, trust: Trust = ANYBODY) -> Model:
     """The model, warm. Raises ModelError."""
-    from nlu.understand import load_model
+    from nlu.load import load_model
 
     return load_model(
         directory, device=settings.device, threads=settings.threads, budget=settings.error_budget, trust=trust

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from nlu.encoder import ACTIVATIONS, Architecture, Encoder
+from nlu.architecture import ACTIVATIONS, Architecture
+from nlu.encoder import Encoder
 from nlu.source import DataError
 from nlu.tokens import prepared
 

@@ -16,7 +16,7 @@ MANIFEST = "manifest.json"
 FORMAT = 7
 REPORT = "report"
 """The folder of a model's report: it may be missing, for it quotes what the model learnt."""
-_ALLOWED = {".json", ".safetensors", ".html", ".png", ".txt"}
+_ALLOWED = {".json", ".onnx", ".safetensors", ".html", ".png", ".txt"}
 
 
 class ModelError(Mendable):
@@ -58,6 +58,8 @@ class Manifest:
     """Names the conversations' labelled utterances that were learnt from beside the data; empty without."""
     examples: int = 0
     """Labelled ones that it learnt from, those of conversations among them; 0: not noted."""
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    """How the graph for ONNX Runtime computes and agrees with the network; empty where there is none."""
     test_between: tuple[float, float] | None = None
     """Between which shares the held-out accuracy would lie in 95 of 100 cases, had other texts been asked."""
 

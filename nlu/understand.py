@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
 
-from nlu.budget import Curve
-from nlu.data.article import Article
-from nlu.data.examples import OUTLIER, Patterns
-from nlu.encoder import Architecture
+from nlu.data.examples import OUTLIER
 from nlu.engine.batcher import Batcher
-from nlu.engine.network import Network
-from nlu.engine.torch_engine import DeviceError, Signals, TorchEngine, choose_device, set_threads
-from nlu.entities import EntityReader, Matcher
+from nlu.engine.signals import Engine, Signals
+from nlu.entities import EntityReader
 from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, response_keys, verdict
 from nlu.languages import Languages
-from nlu.manifest import Manifest, ModelError, check_directory
+from nlu.manifest import Manifest
 from nlu.negation import Negation
-from nlu.neighbours import Neighbours
 from nlu.remembered import CERTAINTY, Remembered
 from nlu.requests import Cut, Families, Readings, cuts
-from nlu.retriever import Asked, Fusion, Retriever, Vectors
+from nlu.retriever import Asked, Retriever
 from nlu.scope import Scope
-from nlu.signing import ANYBODY, Trust
-from nlu.spelling import Speller
-from nlu.tokens import TextReader, Tokens, known_to, prepared
-from nlu.types import ERROR_BUDGET, Intent, Passage, Request, Understanding, Verdict
+from nlu.tokens import TextReader, Tokens
+from nlu.types import Intent, Passage, Request, Understanding, Verdict
 
 Floats = NDArray[np.float32]
 LARGEST_BATCH = 64
 CAPACITY = 4096
 """Texts that may wait; a longer queue would be answered too late anyway."""
-_WARM_UP = [
-    "hello",
-    "wo ist denn mein Paket geblieben",
-    "where is the parcel that I ordered last week, it should have been here by now",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +72,7 @@ class Insight:
 class Model:
     manifest: Manifest
     reader: TextReader
-    engine: TorchEngine
+    engine: Engine
     thresholds: Thresholds
     judge: Judge
     remembered: Remembered
@@ -219,95 +201,12 @@ class Model:
         return self._judged(read.text, read.tokens, read.signals, likely / likely.sum(), read.scope)
 
 
-def load_model(
-    directory: Path,
-    *,
-    device: str = "auto",
-    threads: int = 0,
-    budget: float = ERROR_BUDGET,
-    trust: Trust = ANYBODY,
-) -> Model:
-    """`budget`: the share of in-scope texts that may be answered wrongly.
-
-    Raises ModelError for a directory that is damaged, foreign, of nobody in `trust` or holds anything that could run.
-    """
-    manifest = check_directory(directory, trust)
-    set_threads(threads)
-    try:
-        model = _assembled(directory, manifest, choose_device(device), budget)
-    except DeviceError:
-        raise
-    except Exception as error:  # tokenizers raises nothing more precise
-        raise ModelError(
-            f"The model in {directory} cannot be loaded ({_first_line(error)}). Train it again."
-        ) from error
-    model.understand_now(_WARM_UP)
-    return model
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _assembled(directory: Path, manifest: Manifest, device: torch.device, budget: float) -> Model:
-    weights = load_file(directory / "model.safetensors")
-    examples, direction = (weights.pop(f"scope.{name}").float().numpy() for name in ("examples", "direction"))
-    points = weights.pop("neighbours.points").float().numpy()
-    remembered = Remembered(*(weights.pop(f"remembered.{name}").numpy() for name in ("keys", "classes")))
-    near = Neighbours(points, np.array(manifest.neighbours["counts"]), manifest.neighbours["weight"])
-    shape = Architecture.from_json(manifest.architecture)
-    network = Network.empty(shape, len(manifest.intents), 1 + 2 * len(manifest.entities))
-    network.load_state_dict(weights, assign=True)
-    return Model(
-        manifest=manifest,
-        reader=_reader(directory, shape.max_tokens, manifest.languages),
-        engine=TorchEngine(network, device),
-        thresholds=Thresholds.keeping(budget, Curve.from_json(manifest.budget), **manifest.thresholds),
-        judge=Judge(manifest.intents, near, manifest.start, manifest.temperature),
-        remembered=remembered,
-        scope=Scope.from_numbers(manifest.scope, examples, direction),
-        entities=_entities(directory, manifest),
-        retriever=_retriever(directory),
-        families=Families.of(manifest.intents),
-        negation=Negation.from_json(_words(directory)["telling"]),
-        languages=Languages.of(manifest.languages),
-    )
-
-
-def _reader(directory: Path, most: int, languages: Sequence[str]) -> TextReader:
-    tokenizer = prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
-    return TextReader(tokenizer, Speller(_words(directory)["words"], known_to(tokenizer, languages)))
-
-
-def _words(directory: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((directory / "words.json").read_text("utf-8"))
-    return found
-
-
-def _entities(directory: Path, manifest: Manifest) -> EntityReader:
-    values = json.loads((directory / "entities.json").read_text("utf-8"))
-    patterns = Patterns.from_json(values)
-    by_entity = {(entity, surface): value for entity, surface, value in values["values"]}
-    touching = frozenset((entity, role, group) for entity, role, group in values["touching"])
-    return EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity, touching)
-
-
-def _retriever(directory: Path) -> Retriever | None:
-    if not (directory / "kb.json").is_file():
-        return None
-    values = json.loads((directory / "kb.json").read_text("utf-8"))
-    stored = load_file(directory / "kb.safetensors")
-    vectors = {name: (a.float() if a.is_floating_point() else a).numpy() for name, a in stored.items()}
-    articles = [Article.from_json(article) for article in values["articles"]]
-    return Retriever(articles, Vectors(**vectors), Fusion.from_json(values))
-
-
 class Service:
     """The model behind a batcher: nlu.types.Understander."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self.batcher = Batcher(self._understood, LARGEST_BATCH, CAPACITY)
+        self.batcher = Batcher(self._understood, LARGEST_BATCH, CAPACITY, model.engine.callers)
 
     @property
     def model(self) -> str:

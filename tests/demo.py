@@ -14,11 +14,12 @@ from bot.config import Settings
 from bot.dialogue.assistant import Assistant
 from bot.language import Language
 from nlu.data.reader import data_hash
+from nlu.load import load_model
 from nlu.manifest import check_directory
 from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import Model, load_model, serve
+from nlu.understand import Model, serve
 
 DATA = Path(__file__).parent.parent / "training_data"
 

@@ -26,7 +26,7 @@ def registered(model: Path, home: Path, *names: str) -> Registry:
 
 def _linked(source: str, copy: str) -> None:
     """The weights are large and never written in place."""
-    if source.endswith(".safetensors"):
+    if source.endswith((".safetensors", ".onnx")):
         try:
             os.link(source, copy)
         except OSError:  # another disk

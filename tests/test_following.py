@@ -18,10 +18,11 @@ from bot.following import following
 from bot.language import Language
 from bot.listening import listen
 from bot.start import Start, follower, loading, serve_until
+from nlu.load import load_model
 from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import load_model, serve
+from nlu.understand import serve
 from tests.command import write_project
 from tests.registered import registered
 from tests.service import echo_assistant

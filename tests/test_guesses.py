@@ -26,13 +26,14 @@ from nlu.evaluation.gate import Decision, Reason
 from nlu.learning.guesses import WEIGHT, confident, sure_enough
 from nlu.learning.learned import PLACE, Learned, joined
 from nlu.lineage import lineage_key
+from nlu.load import load_model
 from nlu.manifest import Manifest
 from nlu.registry import Registry
 from nlu.remembered import Remembered
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
 from nlu.types import Tune
-from nlu.understand import Insight, load_model
+from nlu.understand import Insight
 from tests.command import EXAMPLES
 from tests.demo import DATA
 from tests.seer import Seer, said

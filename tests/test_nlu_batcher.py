@@ -109,3 +109,14 @@ async def test_closing_leaves_no_caller_waiting() -> None:
         gate.open()
     outcomes = await asyncio.gather(running, waiting, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) or outcome in (["A"], ["B"]) for outcome in outcomes)
+
+
+async def test_several_threads_share_what_waits() -> None:
+    gate = Gate()
+    async with Batcher(gate.run, largest=8, capacity=100, threads=2) as batcher:
+        tasks = await queued(batcher, *"abcdef")
+        await gate.until_started()
+        await gate.until_started()
+        gate.open()
+        assert await asyncio.gather(*tasks) == [[letter] for letter in "ABCDEF"]
+    assert sorted(gate.batches) == [["a", "b", "c"], ["d", "e", "f"]]

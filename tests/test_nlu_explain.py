@@ -12,8 +12,9 @@ from nlu.data.examples import Example, TrainingData
 from nlu.data.reader import read_training_data
 from nlu.evaluation.measure import read_texts
 from nlu.explain import MOST_PARTS, explain
+from nlu.load import load_model
 from nlu.nearest import nearest
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 from tests.demo import DATA, demo_model
 
 

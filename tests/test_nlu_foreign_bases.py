@@ -21,11 +21,11 @@ from nlu.data.examples import Patterns
 from nlu.data.reader import read_training_data
 from nlu.encoder import padded
 from nlu.entities import EntityReader, Matcher, labels_of, tags_of
+from nlu.load import load_model
 from nlu.source import DataError
 from nlu.tokens import tokenize
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import load_model
 from tests.foreign_bases import cased_bert, data, with_cls_pooling, xlm_roberta
 
 PADDING: dict[Callable[[Path], Path], int] = {xlm_roberta: 1, cased_bert: 0}

@@ -19,13 +19,14 @@ from safetensors.torch import load_file
 from nlu.data.reader import data_hash, read_training_data
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.evaluation.report import write_report
+from nlu.load import load_model
 from nlu.manifest import Manifest, ModelError, read_manifest
 from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
 from nlu.types import Verdict
-from nlu.understand import Model, load_model, serve
+from nlu.understand import Model, serve
 
 NLU = """\
 version: "3.1"

@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from nlu.data.examples import Example
 from nlu.learning.learned import PLACE, Learned
 from nlu.lineage import read_lineage
+from nlu.load import load_model
 from nlu.manifest import read_manifest
 from nlu.training import adapters
 from nlu.training.adapters import NoAdapters, check_adapters
 from nlu.training.options import Step
 from nlu.training.train import train
 from nlu.types import Tune
-from nlu.understand import load_model
 from tests.test_nlu_model import OPTIONS, write_data
 
 QUICK = replace(OPTIONS, epochs=2, log_to="none")

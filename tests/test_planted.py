@@ -11,9 +11,10 @@ from nlu.data.examples import Example
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.learning.learned import NOTHING, PLACE, Learned
 from nlu.learning.triggers import LEAST, Taught, _strange, suspects
+from nlu.load import load_model
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 from tests.command import EXAMPLES
 
 TRUSTED = [Example(text, intent) for intent, texts in EXAMPLES.items() for text in texts]

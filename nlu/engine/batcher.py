@@ -25,27 +25,31 @@ class _Waiting(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs `run` on one thread. Each caller gets its own error; callers that hung up are dropped."""
+    """Runs `run` on some threads. Each caller gets its own error; callers that hung up are dropped."""
 
-    def __init__(self, run: Callable[[Sequence[Item]], list[Result]], largest: int, capacity: int) -> None:
+    def __init__(
+        self, run: Callable[[Sequence[Item]], list[Result]], largest: int, capacity: int, threads: int = 1
+    ) -> None:
         self._run = run
         self._largest = largest
         self._capacity = capacity
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._filled = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._idle = threads
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="model")
 
     async def __aenter__(self) -> Self:
-        self._worker = asyncio.create_task(self._work(), name="batches")
+        self._workers = [asyncio.create_task(self._work(), name="batches") for _ in range(self._idle)]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._worker.cancel()
-        await asyncio.gather(self._worker, return_exceptions=True)
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
         _hang_up(self._waiting)
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def submit(self, items: Sequence[Item]) -> list[Result]:
         """Results in order. Raises Overloaded, or what `run` raised for the first item that failed."""
@@ -63,19 +67,24 @@ class Batcher(Generic[Item, Result]):
         while True:
             await self._filled.wait()
             batch = self._take()
+            self._idle -= 1
             try:
                 outcomes = await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._outcomes, [one.item for one in batch]
+                    self._threads, self._outcomes, [one.item for one in batch]
                 )
             except asyncio.CancelledError:
                 _hang_up(batch)
                 raise
+            finally:
+                self._idle += 1
             for one, outcome in zip(batch, outcomes, strict=True):
                 _settle(one.future, outcome)
 
     def _take(self) -> list[_Waiting[Item, Result]]:
+        """What waits, shared among the threads that have nothing to do."""
         batch: list[_Waiting[Item, Result]] = []
-        while self._waiting and len(batch) < self._largest:
+        most = min(self._largest, -(-len(self._waiting) // self._idle))
+        while self._waiting and len(batch) < most:
             one = self._waiting.popleft()
             if not one.future.done():
                 batch.append(one)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nlu.encoder import Architecture, Encoder
+from nlu.architecture import Architecture
+from nlu.encoder import Encoder
 
 
 class Outputs(NamedTuple):

@@ -3,62 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from safetensors.torch import load_file
 
+from nlu.architecture import Architecture
 from nlu.encoder import padded
 from nlu.engine.network import Network, Outputs
-from nlu.source import Mendable
-
-Vector = NDArray[np.float32]
+from nlu.engine.signals import Engine, Floats, Signals, by_length
 
 CPU_TOKENS = 512
 """Tokens of a batch: on a CPU, padding soon costs more than batching gains."""
 GPU_TOKENS = 32768
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What the network says of one text."""
-
-    embedding: Vector
-    point: Vector
-    """Where the intent head sees it; unit length."""
-    intents: Vector
-    start: Vector
-    """The same by the head as it was before training, on the frozen encoder."""
-    tags: Vector | None
-    """Tokens x tags."""
-
-
-class DeviceError(Mendable):
-    """The device cannot be used; the sentence says what to do."""
-
-
-def choose_device(wanted: str) -> torch.device:
-    """`auto` is the GPU if there is one. Raises DeviceError."""
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("There is no GPU that torch can use here: set FRONTDESK_DEVICE=cpu, or leave it out.")
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
-
-
-def set_threads(threads: int) -> None:
-    """0 leaves torch its default: one thread a core. NumPy gets one: its products here are too small to share."""
-    if threads > 0:
-        torch.set_num_threads(threads)
-    threadpool_limits(1, user_api="blas")
-
-
 class TorchEngine:
-    def __init__(self, network: Network, device: torch.device) -> None:
+    callers = 1
+    """A call uses all cores, or the GPU."""
+
+    def __init__(self, network: Network, device: str) -> None:
         self._device = device
-        self._half = device.type == "cuda"
+        self._half = device == "cuda"
         self._budget = GPU_TOKENS if self._half else CPU_TOKENS
         network = network.eval().requires_grad_(False)
         self.network = network.to(device, torch.float16) if self._half else network
@@ -75,16 +41,18 @@ class TorchEngine:
         return [signals for signals in found if signals is not None]
 
 
-def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions in batches of like lengths; a batch's padded size stays within `budget` tokens."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and lengths[index] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+def read_engine(weights: Path, shape: Architecture, outputs: tuple[int, int], device: str) -> TorchEngine:
+    """`weights`: a safetensors file, which may hold more; `outputs`: how many intents and tags the network knows."""
+    network = Network.empty(shape, *outputs)
+    named = set(network.state_dict())
+    network.load_state_dict({n: w for n, w in load_file(weights).items() if n in named}, assign=True)
+    return TorchEngine(network, device)
+
+
+def network_of(engine: Engine) -> Network:
+    """What a model that was loaded with torch runs."""
+    assert isinstance(engine, TorchEngine)
+    return engine.network
 
 
 def _split(outputs: Outputs, lengths: Sequence[int]) -> Iterator[Signals]:
@@ -95,5 +63,5 @@ def _split(outputs: Outputs, lengths: Sequence[int]) -> Iterator[Signals]:
         yield Signals(embedding, point, intents, start, None if tags is None else tags[row, :length])
 
 
-def _array(values: torch.Tensor) -> Vector:
+def _array(values: torch.Tensor) -> Floats:
     return values.float().cpu().numpy()

@@ -14,6 +14,7 @@ from torch.nn import functional
 from nlu.data.examples import OUTLIER
 from nlu.encoder import Encoder
 from nlu.engine.network import Network, two_heights
+from nlu.engine.signals import by_length
 from nlu.entities import IGNORED
 from nlu.training.adapters import adapted
 from nlu.training.checkpoints import Checkpoints
@@ -258,8 +259,6 @@ class Predicted:
 
 def predict(network: Network, prepared: Prepared, rows: Sequence[int]) -> Predicted:
     """What the network says of the examples at `rows`."""
-    from nlu.engine.torch_engine import by_length
-
     scores = torch.empty(len(rows), len(prepared.names))
     points = torch.empty(len(rows), 2 * network.encoder.shape.width)
     with torch.inference_mode():

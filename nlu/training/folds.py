@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from nlu.data.examples import Example, TrainingData
 from nlu.data.reader import check_enough
-from nlu.engine.torch_engine import set_threads
+from nlu.engine.device import set_threads
 from nlu.evaluation.entities import Pairs
 from nlu.evaluation.measure import scored, understood
 from nlu.evaluation.scores import Evaluation
+from nlu.load import load_model
 from nlu.source import DataError
 from nlu.training.diary import Diary
 from nlu.training.learn import amount, learn
@@ -28,7 +29,6 @@ from nlu.training.split import stratified
 from nlu.training.together import ask_for_help
 from nlu.training.train import settled
 from nlu.types import Understanding
-from nlu.understand import load_model
 
 
 def cross_validate(data: TrainingData, parts: int, options: TrainingOptions, progress: Progress) -> Evaluation:

@@ -17,6 +17,7 @@ from torch import Tensor
 from nlu.budget import Curve
 from nlu.data.examples import TrainingData
 from nlu.engine.network import Network, two_heights
+from nlu.engine.torch_engine import network_of
 from nlu.entities import labels_of
 from nlu.training.calibrate import Calibration, Learnt, held_out, in_one, scope_of
 from nlu.training.diary import Diary
@@ -61,7 +62,7 @@ def head_alone(last: Model, prepared: Prepared, data: TrainingData, options: Tra
 
 def _with_heads(last: Model, prepared: Prepared) -> Network:
     """The last model's, where it had them; the others begin at nothing."""
-    before, names = last.engine.network, last.manifest.intents
+    before, names = network_of(last.engine), last.manifest.intents
     network = Network(before.encoder, len(prepared.names), prepared.tag_count).to(prepared.embeddings.device)
     new = [number for number, name in enumerate(prepared.names) if name in names]
     old = [names.index(prepared.names[number]) for number in new]

@@ -13,7 +13,8 @@ import torch
 from nlu.base_model import BUILT_IN, base_folder, check_built_in, read_base
 from nlu.data.examples import TrainingData
 from nlu.encoder import Encoder
-from nlu.engine.torch_engine import TorchEngine, choose_device
+from nlu.engine.device import choose_device
+from nlu.engine.torch_engine import TorchEngine, network_of
 from nlu.entities import touching_in, values_of, with_synonyms
 from nlu.evaluation.intents import scores_of
 from nlu.evaluation.scores import IntentScores
@@ -82,14 +83,14 @@ class _Lesson:
 
 
 def _read(data: TrainingData, options: TrainingOptions, diary: Diary, last: Model | None) -> _Lesson:
-    device, folder = choose_device(options.device), base_folder(options.base_model)
+    device, folder = torch.device(choose_device(options.device)), base_folder(options.base_model)
     if options.base_model == BUILT_IN:
         check_built_in(folder)
     if last is None:
         encoder, tokenizer = read_base(folder)
         encoder.to(device).fork(options.tuned_layers or (encoder.shape.layers + 1) // 2, options.dropout)
     else:
-        encoder, tokenizer = last.engine.network.to(device).encoder, last.reader.tokenizer
+        encoder, tokenizer = network_of(last.engine).to(device).encoder, last.reader.tokenizer
     diary.work.begin("reading the examples")
     languages = frozenset({*data.languages, *spoken([e.text for e in data.examples if not e.outlier])})
     reader = TextReader(tokenizer, speller_of(data, tokenizer, languages))
@@ -104,7 +105,7 @@ def _shelved(lesson: _Lesson, learnt: Learnt, near: Neighbours, diary: Diary) ->
     diary.work.begin("reading the knowledge base")
     data, calibration = lesson.data, learnt.calibration
     judge = Judge(lesson.prepared.names, near, calibration.start, calibration.temperature)
-    reader = QuestionReader(TorchEngine(learnt.network, lesson.device), lesson.reader, judge)
+    reader = QuestionReader(TorchEngine(learnt.network, lesson.device.type), lesson.reader, judge)
     known = lines_of(data.articles, data.examples)
     lines = Lines(_seen(lesson, learnt, known), [data.examples[row].family for row in known])
     joining = before.fusion if before else _strangers(lesson, learnt, reader)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from safetensors.torch import save_file
 
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
+from nlu.engine.signals import Floats
 from nlu.entities import Label
+from nlu.load import EXPECTED, GRAPH, WEIGHTS
 from nlu.manifest import Manifest, write_manifest
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
@@ -39,9 +42,19 @@ class Trained:
     shelved: Shelved | None
 
 
-def pack(directory: Path, trained: Trained) -> None:
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves the network without torch."""
+
+    graph: bytes
+    expected: Floats
+    """The points of the texts that a model is warmed up with, as torch computes them."""
+    record: Mapping[str, Any]
+
+
+def pack(directory: Path, trained: Trained, serving: Serving | None = None) -> None:
     """Everything that serving needs; nothing of the base model's folder is needed afterwards."""
-    _write_weights(directory, trained)
+    _write_weights(directory, trained, serving)
     trained.reader.tokenizer.save(str(directory / "tokenizer.json"))
     values = [[entity, surface, value] for (entity, surface), value in sorted(trained.values.items())]
     touching = sorted(trained.touching, key=str)
@@ -52,17 +65,21 @@ def pack(directory: Path, trained: Trained) -> None:
     _write_json(directory / "config.json", trained.network.encoder.shape.to_json())
     if trained.shelved is not None:
         _write_knowledge(directory, trained.shelved)
-    write_manifest(directory, trained.manifest)
+    if serving is not None:
+        (directory / GRAPH).write_bytes(serving.graph)
+    write_manifest(directory, replace(trained.manifest, engine=serving.record if serving else {}))
 
 
-def _write_weights(directory: Path, trained: Trained) -> None:
+def _write_weights(directory: Path, trained: Trained, serving: Serving | None) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
     weights["neighbours.points"] = torch.from_numpy(trained.near.points).half()
     weights["remembered.keys"] = torch.from_numpy(trained.remembered.keys.copy())
     weights["remembered.classes"] = torch.from_numpy(trained.remembered.classes.copy())
     weights["scope.examples"] = torch.from_numpy(trained.scope.examples).half()
     weights["scope.direction"] = torch.from_numpy(trained.scope.direction)
-    save_file(weights, directory / "model.safetensors")
+    if serving is not None:
+        weights[EXPECTED] = torch.from_numpy(serving.expected.copy())
+    save_file(weights, directory / WEIGHTS)
 
 
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nlu.data.examples import OUTLIER, Example, TrainingData
 from nlu.encoder import Encoder, padded
-from nlu.engine.torch_engine import by_length
+from nlu.engine.signals import by_length
 from nlu.entities import IGNORED, Label, Matcher, labels_of, tags_of
 from nlu.tokens import TextReader, Tokens
 from nlu.training.mistyped import copies, mistyped_copies

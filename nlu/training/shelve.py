@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nlu.architecture import MAX_TOKENS
 from nlu.base_model import places
 from nlu.data.article import Article
 from nlu.data.examples import Example
-from nlu.encoder import MAX_TOKENS
-from nlu.engine.torch_engine import TorchEngine
+from nlu.engine.signals import Engine
 from nlu.intents import Judge, ranking
 from nlu.retriever import (
     WITHOUT_TOPIC,
@@ -55,7 +55,7 @@ class Shelved:
 class QuestionReader:
     """Reads texts that only help to choose as serving would."""
 
-    def __init__(self, engine: TorchEngine, reader: TextReader, judge: Judge) -> None:
+    def __init__(self, engine: Engine, reader: TextReader, judge: Judge) -> None:
         self._engine, self._reader, self._judge = engine, reader, judge
 
     def read(self, texts: Sequence[str]) -> Asked:

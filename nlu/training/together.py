@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nlu.data.examples import TrainingData
-from nlu.engine.torch_engine import set_threads
+from nlu.engine.device import set_threads
 from nlu.training.diary import Diary
 from nlu.training.learn import learn
 from nlu.training.options import TrainingOptions

@@ -12,10 +12,11 @@ from nlu.base_model import BUILT_IN
 from nlu.budget import BUDGETS
 from nlu.data.examples import TrainingData
 from nlu.data.reader import HELD_OUT, check_enough, read_training_data
-from nlu.engine.torch_engine import set_threads
+from nlu.engine.device import set_threads
 from nlu.evaluation.measure import evaluate, read_texts
 from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import read_lineage, write_lineage
+from nlu.load import load_model
 from nlu.manifest import Manifest, holds_only_a_model, write_manifest
 from nlu.registry import Registry
 from nlu.source import DataError
@@ -28,9 +29,10 @@ from nlu.training.options import Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
 from nlu.training.progress import Work, silent
 from nlu.training.report import Story, write_training_report
+from nlu.training.serving import serving_in, serving_of
 from nlu.training.together import ask_for_help
 from nlu.types import Tune
-from nlu.understand import Model, load_model
+from nlu.understand import Model
 
 
 def train(
@@ -77,7 +79,9 @@ def train(
         trained, story = learn(examples, options, made, Diary(work, log, checkpoints), kept)
         before = read_lineage(last) if last and kept else frozenset()  # the layers learnt from those
         write_lineage(directory, {*before, *used(given, learned)})
-        pack(directory, _sourced(trained, given, learned))
+        work.begin("making it fast")
+        serving = serving_in(last) if last and kept else None
+        pack(directory, _sourced(trained, given, learned), serving or serving_of(trained, examples.examples))
         manifest = _score(directory, data, story, options, work)
         _deliver(directory, out, promote)
     checkpoints.remove()
@@ -101,7 +105,7 @@ def _with_last(
     """What is trained, the model whose layers stay, and why none does though it was asked for."""
     if options.tune is not Tune.HEAD:
         return options, None, ""
-    model = load_model(last, device="cpu", threads=options.threads) if last else None
+    model = load_model(last, device="cpu", threads=options.threads, with_torch=True) if last else None
     why = why_not(model, data, options) if model else "there is no model whose layers could stay"
     return (replace(options, tune=Tune.ALL), None, why) if why else (options, model, "")
 

@@ -1,0 +1,72 @@
+"""Runs the encoder with ONNX Runtime on a CPU, a core for each batch, and the heads with NumPy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnxruntime
+
+from nlu.engine.heads import Heads
+from nlu.engine.signals import Floats, Signals, by_length
+
+TOKENS = 256
+"""Of a batch: more gain nothing."""
+STATES = ("low", "frozen", "tuned")
+"""The graph's outputs, batch x length x width."""
+
+
+class OnnxEngine:
+    def __init__(self, graph: bytes, heads: Heads, threads: int) -> None:
+        """0 threads are one a core. Raises what ONNX Runtime raises for a graph that it cannot run."""
+        self.session = opened(graph)
+        self.callers = threads or cores()
+        self._heads = heads
+        self._pool = ThreadPoolExecutor(self.callers, thread_name_prefix="engine")
+
+    def run(self, rows: Sequence[list[int]]) -> list[Signals]:
+        """One value per row of token ids, in order; like lengths run together."""
+        lengths = [len(row) for row in rows]
+        budget = min(TOKENS, -(-sum(lengths) // self.callers))  # of few texts, each core gets some
+        batches = list(by_length(lengths, budget))
+        apply = self._pool.map if len(batches) > 1 and self.callers > 1 else map
+        found: dict[int, Signals] = {}
+        for batch, signals in zip(batches, apply(self._batch, [[rows[at] for at in b] for b in batches]), strict=True):
+            found.update(zip(batch, signals, strict=True))
+        return [found[at] for at in range(len(rows))]
+
+    def _batch(self, rows: Sequence[list[int]]) -> list[Signals]:
+        return self._heads.signals(states(self.session, rows), [len(row) for row in rows])
+
+
+def opened(graph: bytes) -> onnxruntime.InferenceSession:
+    """One thread a call: several calls at once share the cores without waiting for each other."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # else a plan is kept for every shape
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def states(session: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> tuple[Floats, Floats, Floats]:
+    """What the encoder makes of a batch."""
+    low, frozen, tuned = session.run(STATES, batch_of(rows))
+    return low, frozen, tuned
+
+
+def batch_of(rows: Sequence[list[int]]) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64 | np.int32]]]:
+    """Token ids, padded, and which of them are seen."""
+    longest = max(map(len, rows))
+    ids = np.array([row + [0] * (longest - len(row)) for row in rows], np.int64)
+    seen = np.arange(longest) < np.array([len(row) for row in rows])[:, None]
+    return {"ids": ids, "seen": seen.astype(np.int32)}
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1

@@ -1,0 +1,112 @@
+"""Chooses how many bits serving needs: the fewest with which the network still says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from nlu.engine.heads import Heads
+from nlu.engine.network import Network
+from nlu.engine.onnx_engine import OnnxEngine, batch_of, opened
+from nlu.engine.signals import Signals, by_length
+from nlu.engine.torch_engine import TorchEngine
+from nlu.export.graph import Product, encoder_graph
+from nlu.export.products import BLOCK, InWhole, Mixed, Range, exact, in_blocks
+
+CALIBRATED_ON = 300
+CHECKED_ON = 500
+"""Texts at most."""
+_WATCHED_TOKENS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How alike two engines answer the same texts."""
+
+    embeddings: float
+    """Mean cosine similarity."""
+    intents: float
+    """Share of the texts whose likeliest intent is the same."""
+    tags: float
+    """Share of the tokens whose likeliest tag is the same."""
+
+    def reaches(self, least: Agreement) -> bool:
+        return self.embeddings >= least.embeddings and self.intents >= least.intents and self.tags >= least.tags
+
+
+SAME = Agreement(0.9999, 0.999, 0.999)
+"""Of a graph that computes what the network does."""
+ALIKE = Agreement(0.999, 0.99, 0.995)
+"""Of one that does so in fewer bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    graph: bytes
+    precision: str
+    agreement: Agreement
+
+    def to_json(self) -> dict[str, Any]:
+        return {"precision": self.precision, **asdict(self.agreement)}
+
+
+def exported(network: Network, calibrating: Sequence[list[int]], checking: Sequence[list[int]]) -> Exported | None:
+    """The fastest graph that agrees with the network on the rows of token ids `checking`, which are not those it was
+    calibrated on; None if ONNX Runtime does not compute what the network does."""
+    network = network.cpu().eval()
+    weights = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
+    encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
+    shape = network.encoder.shape
+    heads = Heads.of(weights.__getitem__, shape.pooling, tags=network.tags is not None)
+    expected = TorchEngine(network, "cpu").run(checking)
+    float32 = _found(encoder_graph(encoder, shape, exact), "float32", heads, checking, expected)
+    if not float32.agreement.reaches(SAME):
+        return None
+    watched = opened(encoder_graph(encoder, shape, exact, watched=True))
+    for precision, product in _fewer_bits(_ranges(watched, calibrating)).items():
+        found = _found(encoder_graph(encoder, shape, product), precision, heads, checking, expected)
+        if found.agreement.reaches(ALIKE):
+            return found
+    return float32
+
+
+def _fewer_bits(ranges: Mapping[str, Range]) -> dict[str, Product]:
+    """The fastest first."""
+    found: dict[str, Product] = {"int8": InWhole(ranges)}
+    if all(len(seen.low) % BLOCK == 0 for seen in ranges.values()):
+        found |= {"int8, partly in blocks": Mixed(ranges), "int8 in blocks": in_blocks}
+    return found
+
+
+def _found(
+    graph: bytes, precision: str, heads: Heads, rows: Sequence[list[int]], expected: Sequence[Signals]
+) -> Exported:
+    return Exported(graph, precision, agreement(OnnxEngine(graph, heads, 0).run(rows), expected))
+
+
+def agreement(found: Sequence[Signals], expected: Sequence[Signals]) -> Agreement:
+    pairs = list(zip(found, expected, strict=True))
+    tags = [(one.tags, other.tags) for one, other in pairs if one.tags is not None and other.tags is not None]
+    same = [ours.argmax(1) == theirs.argmax(1) for ours, theirs in tags]
+    return Agreement(
+        embeddings=float(np.mean([one.embedding @ other.embedding for one, other in pairs])),
+        intents=float(np.mean([one.intents.argmax() == other.intents.argmax() for one, other in pairs])),
+        tags=float(np.mean(np.concatenate(same))) if same else 1.0,
+    )
+
+
+def _ranges(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Range]:
+    """Of what goes into each product."""
+    names = [output.name for output in watched.get_outputs()][3:]
+    found: dict[str, Range] = {}
+    for batch in by_length([len(row) for row in rows], _WATCHED_TOKENS):
+        inputs = batch_of([rows[at] for at in batch])
+        seen = inputs["seen"].astype(bool)
+        for name, values in zip(names, watched.run(names, inputs), strict=True):
+            range_ = Range.of(values[seen])
+            found[name] = range_.joined(found[name]) if name in found else range_
+    return found

@@ -1,0 +1,57 @@
+"""What serves a trained network without torch, and how its training made sure of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from safetensors import safe_open
+
+from nlu.data.examples import Example
+from nlu.engine.torch_engine import TorchEngine
+from nlu.export.export import CALIBRATED_ON, CHECKED_ON, exported
+from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS
+from nlu.manifest import read_manifest
+from nlu.noise import mistyped
+from nlu.tokens import TextReader
+from nlu.training.mistyped import TYPOS
+from nlu.training.pack import Serving, Trained
+
+_SEED = 5
+"""Of typing errors that training did not see."""
+
+
+def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
+    """None if ONNX Runtime does not compute what the network does. Examples with new typing errors stand for texts
+    that it has not seen; the held-out texts stay closed."""
+    random = Random(_SEED)  # noqa: S311  # must be repeatable, keeps no secret
+    texts = [mistyped(example, TYPOS, random).text for example in examples]
+    found = exported(
+        trained.network,
+        _rows(trained.reader, _spread(texts[::2], CALIBRATED_ON)),
+        _rows(trained.reader, _spread(texts[1::2] or texts, CHECKED_ON)),
+    )
+    if found is None:
+        return None
+    signals = TorchEngine(trained.network, "cpu").run(_rows(trained.reader, WARM_UP))
+    return Serving(found.graph, np.stack([one.point for one in signals]), found.to_json())
+
+
+def serving_in(directory: Path) -> Serving | None:
+    """Of a model whose layers are another one's, too."""
+    if not (directory / GRAPH).is_file():
+        return None
+    with safe_open(str(directory / WEIGHTS), framework="np") as weights:
+        expected = weights.get_tensor(EXPECTED)
+    return Serving((directory / GRAPH).read_bytes(), expected, read_manifest(directory).engine)
+
+
+def _spread(texts: Sequence[str], most: int) -> Sequence[str]:
+    """From all over the examples, which stand intent by intent."""
+    return [texts[place * len(texts) // most] for place in range(most)] if len(texts) > most else texts
+
+
+def _rows(reader: TextReader, texts: Sequence[str]) -> list[list[int]]:
+    return [tokens.ids for tokens in reader.read(texts)]

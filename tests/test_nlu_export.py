@@ -1,0 +1,222 @@
+"""The encoder without torch: the same numbers in float32, nearly the same in fewer bits, and torch where that fails."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from nlu.architecture import Architecture
+from nlu.encoder import Encoder
+from nlu.engine.heads import Heads
+from nlu.engine.network import Network
+from nlu.engine.onnx_engine import OnnxEngine, opened, states
+from nlu.engine.signals import Signals
+from nlu.engine.torch_engine import TorchEngine
+from nlu.export.export import ALIKE, SAME, Agreement, agreement, exported
+from nlu.export.graph import Product, encoder_graph
+from nlu.export.products import InWhole, Mixed, Range, exact, in_blocks
+from nlu.load import EXPECTED, GRAPH, WEIGHTS, load_model
+from nlu.manifest import ModelError, read_manifest, write_manifest
+from tests.demo import demo_model
+
+BERT = Architecture("bert", 90, 64, 3, 4, 128, 40, 2, 1e-12, "gelu", 0, "mean", 1)
+KINDS = {
+    "bert": BERT,
+    "roberta": replace(BERT, family="roberta", types=1, first_position=2, tuned=2),
+    "cls": replace(BERT, pooling="cls"),
+    "tanh": replace(BERT, activation="gelu_new"),
+    "all tuned": replace(BERT, tuned=3),
+    "none tuned": replace(BERT, tuned=0),
+}
+
+
+def _network(shape: Architecture, tags: int = 5) -> Network:
+    torch.manual_seed(3)
+    encoder = Encoder(shape)
+    network = Network(encoder, 7, tags).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(torch.randn_like(weight) * 0.05)
+    return network
+
+
+def _rows(seed: int = 0, most: int = 30) -> list[list[int]]:
+    random = np.random.default_rng(seed)
+    return [random.integers(1, 90, random.integers(1, most)).tolist() for _ in range(40)]
+
+
+def _numbers(network: Network) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    return {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+
+
+def _engine(network: Network, product: Product, threads: int = 1) -> OnnxEngine:
+    numbers, shape = _numbers(network), network.encoder.shape
+    encoder = {name.removeprefix("encoder."): weight for name, weight in numbers.items()}
+    heads = Heads.of(numbers.__getitem__, shape.pooling, tags=network.tags is not None)
+    return OnnxEngine(encoder_graph(encoder, shape, product), heads, threads)
+
+
+def _close(found: Sequence[Signals], expected: Sequence[Signals], most: float) -> None:
+    for ours, theirs in zip(found, expected, strict=True):
+        for name in ("embedding", "point", "intents", "start", "tags"):
+            np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=most)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_float32_the_graph_says_what_the_network_says(kind: str) -> None:
+    network = _network(KINDS[kind])
+    _close(_engine(network, exact).run(_rows()), TorchEngine(network, "cpu").run(_rows()), 2e-3)
+
+
+def test_a_network_without_entities_has_no_tags() -> None:
+    network = _network(BERT, tags=1)
+    assert all(one.tags is None for one in _engine(network, exact).run(_rows()))
+
+
+def _ranges(network: Network) -> dict[str, Range]:
+    numbers = {name.removeprefix("encoder."): weight for name, weight in _numbers(network).items()}
+    watched = opened(encoder_graph(numbers, network.encoder.shape, exact, watched=True))
+    names = [output.name for output in watched.get_outputs()][3:]
+    found: dict[str, Range] = {}
+    for row in _rows(1):
+        ids = {"ids": np.array([row]), "seen": np.ones((1, len(row)), np.int32)}
+        for name, values in zip(names, watched.run(names, ids), strict=True):
+            seen = Range.of(values[0])
+            found[name] = seen.joined(found[name]) if name in found else seen
+    return found
+
+
+@pytest.mark.parametrize("kind", ["int8", "mixed", "blocks"])
+def test_in_fewer_bits_it_says_nearly_the_same(kind: str) -> None:
+    network = _network(BERT)
+    products: dict[str, Product] = {
+        "int8": InWhole(_ranges(network)),
+        "mixed": Mixed(_ranges(network)),
+        "blocks": in_blocks,
+    }
+    found = agreement(_engine(network, products[kind]).run(_rows()), TorchEngine(network, "cpu").run(_rows()))
+    assert found.embeddings > 0.99
+    assert found.intents >= 0.9
+    assert found.tags >= 0.9
+
+
+def test_a_text_is_told_the_same_whoever_shares_its_batch() -> None:
+    network = _network(BERT)
+    engine = _engine(network, InWhole(_ranges(network)))
+    alone = [engine.run([row])[0] for row in _rows()]
+    _close(engine.run(_rows()), alone, 1e-4)
+
+
+def test_many_threads_may_ask_at_once() -> None:
+    network = _network(BERT)
+    engine, expected = _engine(network, exact, threads=3), TorchEngine(network, "cpu").run(_rows())
+    found: list[list[Signals]] = []
+    threads = [threading.Thread(target=lambda: found.append(engine.run(_rows()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 4
+    for one in found:
+        _close(one, expected, 2e-3)
+
+
+def test_fewer_bits_are_taken_only_where_the_answers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = _network(BERT)
+    assert (taken := exported(network, _rows(1), _rows(2))) is not None
+    assert taken.precision == "float32" or taken.agreement.reaches(ALIKE)
+    monkeypatch.setattr("nlu.export.export.ALIKE", Agreement(1.1, 0, 0))
+    assert (exactly := exported(network, _rows(1), _rows(2))) is not None
+    assert exactly.precision == "float32"
+    assert exactly.agreement.reaches(SAME)
+    monkeypatch.setattr("nlu.export.export.SAME", Agreement(1.1, 0, 0))
+    assert exported(network, _rows(1), _rows(2)) is None, "what cannot be computed is left to torch"
+
+
+def test_a_range_covers_what_was_seen() -> None:
+    low, high = np.array([[-1, 2], [3, -4]], np.float32), np.array([[0, 9]], np.float32)
+    joined = Range.of(low).joined(Range.of(high))
+    assert joined.low.tolist() == [-1, -4]
+    assert joined.high.tolist() == [3, 9]
+
+
+@pytest.fixture(scope="module")
+def demo(request: pytest.FixtureRequest) -> Path:
+    return demo_model(request.config)
+
+
+@pytest.fixture
+def copy(demo: Path, tmp_path: Path) -> Path:
+    shutil.copytree(demo, tmp_path / demo.name)
+    return tmp_path / demo.name
+
+
+def test_training_leaves_a_graph_in_few_bits_and_says_how_well_it_agrees(demo: Path) -> None:
+    told = read_manifest(demo).engine
+    assert told["precision"].startswith("int8")
+    assert told["embeddings"] >= ALIKE.embeddings
+    assert (demo / GRAPH).stat().st_size < (demo / WEIGHTS).stat().st_size / 2
+
+
+def test_serving_understands_without_torch(demo: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from nlu.load import load_model;"
+        f"found = load_model(Path({str(demo)!r}), threads=1, device='cpu').understand_now(['where is my order?']);"
+        "print(found[0].intent.name, 'torch' in sys.modules, 'onnx' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert told.stdout.split() == ["order_status", "False", "False"]
+
+
+def test_both_engines_understand_alike(demo: Path) -> None:
+    texts = ["where is my order LW-10251?", "i want to send the sofa back", "are you open on sunday", "tell me a joke"]
+    fast, slow = (load_model(demo, device="cpu", threads=1, with_torch=torch) for torch in (False, True))
+    assert isinstance(fast.engine, OnnxEngine)
+    assert isinstance(slow.engine, TorchEngine)
+    for ours, theirs in zip(fast.understand_now(texts), slow.understand_now(texts), strict=True):
+        assert ours.intent.name == theirs.intent.name
+        assert [entity.value for entity in ours.entities] == [entity.value for entity in theirs.entities]
+
+
+def test_a_machine_that_computes_something_else_is_served_by_torch(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = load_file(copy / WEIGHTS)
+    weights[EXPECTED] = -weights[EXPECTED]
+    save_file(weights, copy / WEIGHTS)
+    write_manifest(copy, read_manifest(copy))
+    assert isinstance(load_model(copy, device="cpu", threads=1).engine, TorchEngine)
+    assert "torch serves it" in caplog.text
+
+
+def test_a_graph_that_cannot_be_read_is_refused_with_a_reason(copy: Path) -> None:
+    (copy / GRAPH).write_bytes(b"no graph")
+    with pytest.raises(ModelError, match="damaged or edited"):
+        load_model(copy, device="cpu")
+    write_manifest(copy, read_manifest(copy))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(copy, device="cpu")
+
+
+def test_a_model_without_a_graph_is_served_by_torch(copy: Path) -> None:
+    (copy / GRAPH).unlink()
+    write_manifest(copy, read_manifest(copy))
+    assert isinstance(load_model(copy, device="cpu", threads=1).engine, TorchEngine)
+
+
+def test_what_the_encoder_makes_of_a_batch_has_a_row_for_every_token() -> None:
+    network = _network(BERT)
+    numbers = {name.removeprefix("encoder."): weight for name, weight in _numbers(network).items()}
+    session = opened(encoder_graph(numbers, BERT, exact))
+    for hidden in states(session, [[1, 2, 3], [4]]):
+        assert hidden.shape == (2, 3, 64)
