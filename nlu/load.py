@@ -112,7 +112,8 @@ def _onnx(directory: Path, manifest: Manifest, threads: int) -> Engine | None:
     if hashlib.sha256(graph).hexdigest() != manifest.files[GRAPH]:
         raise ModelError(f"{directory / GRAPH} changed while it was read. Train the model again.")
     weights, shape = _Weights(directory), Architecture.from_json(manifest.architecture)
-    engine = OnnxEngine(graph, Heads.of(weights, shape.pooling, tags=bool(manifest.entities)), threads)
+    heads = Heads.of(weights, shape.pooling, len(manifest.intents), 1 + 2 * len(manifest.entities))
+    engine = OnnxEngine(graph, heads, threads)
     reader = _reader(directory, shape.max_tokens, ())
     points = np.stack([one.point for one in engine.run([tokens.ids for tokens in reader.read(WARM_UP)])])
     if float((points * weights(EXPECTED)).sum(1).min()) >= _ALIKE:

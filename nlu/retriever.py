@@ -136,6 +136,9 @@ class Retriever:
         self._first_passage = _starts([len(article.sections) for article in articles])
         self._asked = np.array([bool(article.questions) for article in articles])
         self._first_question = _starts([len(article.questions) for article in articles])[self._asked]
+        about = [(intent, number) for number, article in enumerate(articles) for intent in article.intents]
+        self._intents = [intent for intent, _ in about]
+        self._about_article = np.array([number for _, number in about], np.int64)
 
     def find(self, asked: Asked, sure: float) -> list[tuple[Passage, ...]]:
         """For each text up to three articles' best passages, best first."""
@@ -172,10 +175,9 @@ class Retriever:
 
     def _about(self, likely: Sequence[Mapping[str, float]]) -> Floats:
         """Texts x articles: the probability that a text has one of an article's intents."""
-        rows = [
-            [sum(row.get(intent, 0.0) for intent in article.intents) for article in self.articles] for row in likely
-        ]
-        return np.array(rows, np.float32)
+        of_intents = [[row.get(intent, 0.0) for intent in self._intents] for row in likely]
+        rows = [np.bincount(self._about_article, chances, len(self.articles)) for chances in of_intents]
+        return np.array(rows, np.float32).reshape(len(likely), len(self.articles))
 
     def _best(self, to_passages: Floats, joined: Floats, chances: Floats, sure: float) -> tuple[Passage, ...]:
         best = np.argsort(-joined, kind="stable")[:MOST]

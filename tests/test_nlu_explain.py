@@ -74,7 +74,7 @@ def test_the_nearest_examples_are_found_without_reading_them_again(
     for example, why in zip(some, explain(model, model.understand_now([e.text for e in some]), known), strict=True):
         first = why.nearest[0]
         assert (first.text, first.path, first.line) == (example.text, str(example.path), example.line)
-        assert first.distance < 0.001
+        assert first.distance < 0.005  # eight bits
         assert first.taught
         assert [near.distance for near in why.nearest] == sorted(near.distance for near in why.nearest)
 

@@ -62,7 +62,8 @@ def _numbers(network: Network) -> dict[str, np.ndarray[tuple[int, ...], np.dtype
 def _engine(network: Network, product: Product, threads: int = 1) -> OnnxEngine:
     numbers, shape = _numbers(network), network.encoder.shape
     encoder = {name.removeprefix("encoder."): weight for name, weight in numbers.items()}
-    heads = Heads.of(numbers.__getitem__, shape.pooling, tags=network.tags is not None)
+    tags = network.tags.out_features if network.tags is not None else 1
+    heads = Heads.of(numbers.__getitem__, shape.pooling, 7, tags)
     return OnnxEngine(encoder_graph(encoder, shape, product), heads, threads)
 
 

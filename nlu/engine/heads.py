@@ -33,13 +33,18 @@ class Heads:
     tags: Linear | None
 
     @classmethod
-    def of(cls, weight: Callable[[str], Floats], pooling: str, *, tags: bool) -> Heads:
-        """`weight` finds a network's weights by their names."""
+    def of(cls, weight: Callable[[str], Floats], pooling: str, intents: int, tags: int) -> Heads:
+        """`weight` finds a network's weights by their names; `intents` and `tags`: how many it knows, a lone tag
+        counting for nothing. Raises ValueError if it knows others."""
 
-        def linear(name: str) -> Linear:
-            return Linear(weight(f"{name}.weight"), weight(f"{name}.bias"))
+        def linear(name: str, outputs: int) -> Linear:
+            found = Linear(weight(f"{name}.weight"), weight(f"{name}.bias"))
+            if len(found.weight) != outputs or len(found.bias) != outputs:
+                raise ValueError(f"The head of {name} has {len(found.weight)} outputs, not {outputs}.")
+            return found
 
-        return cls(pooling, linear("intents"), linear("start"), linear("tags") if tags else None)
+        heads = linear("intents", intents), linear("start", intents)
+        return cls(pooling, *heads, linear("tags", tags) if tags > 1 else None)
 
     def signals(self, hidden: tuple[Floats, Floats, Floats], lengths: Sequence[int]) -> list[Signals]:
         """`hidden`: below the fork, the frozen branch's and the tuned one's, each batch x length x width."""

@@ -61,7 +61,8 @@ def exported(network: Network, calibrating: Sequence[list[int]], checking: Seque
     weights = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
     encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
     shape = network.encoder.shape
-    heads = Heads.of(weights.__getitem__, shape.pooling, tags=network.tags is not None)
+    tags = network.tags.out_features if network.tags is not None else 1
+    heads = Heads.of(weights.__getitem__, shape.pooling, network.intents.out_features, tags)
     expected = TorchEngine(network, "cpu").run(checking)
     float32 = _found(encoder_graph(encoder, shape, exact), "float32", heads, checking, expected)
     if not float32.agreement.reaches(SAME):
