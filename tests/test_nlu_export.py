@@ -24,7 +24,7 @@ from nlu.engine.signals import Signals
 from nlu.engine.torch_engine import TorchEngine
 from nlu.export.export import ALIKE, SAME, Agreement, agreement, exported
 from nlu.export.graph import Product, encoder_graph
-from nlu.export.products import InWhole, Mixed, Range, exact, in_blocks
+from nlu.export.products import InWhole, Range, exact, in_blocks
 from nlu.load import EXPECTED, GRAPH, WEIGHTS, load_model
 from nlu.manifest import ModelError, read_manifest, write_manifest
 from tests.demo import demo_model
@@ -97,12 +97,12 @@ def _ranges(network: Network) -> dict[str, Range]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["int8", "mixed", "blocks"])
+@pytest.mark.parametrize("kind", ["int8", "apart", "blocks"])
 def test_in_fewer_bits_it_says_nearly_the_same(kind: str) -> None:
     network = _network(BERT)
     products: dict[str, Product] = {
         "int8": InWhole(_ranges(network)),
-        "mixed": Mixed(_ranges(network)),
+        "apart": InWhole(_ranges(network), 8),
         "blocks": in_blocks,
     }
     found = agreement(_engine(network, products[kind]).run(_rows()), TorchEngine(network, "cpu").run(_rows()))
@@ -149,6 +149,8 @@ def test_a_range_covers_what_was_seen() -> None:
     joined = Range.of(low).joined(Range.of(high))
     assert joined.low.tolist() == [-1, -4]
     assert joined.high.tolist() == [3, 9]
+    assert joined.largest(1).tolist() == [1]
+    assert joined.without(joined.largest(1)).high.tolist() == [3, 0]
 
 
 @pytest.fixture(scope="module")

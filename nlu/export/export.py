@@ -15,7 +15,7 @@ from nlu.engine.onnx_engine import OnnxEngine, batch_of, opened
 from nlu.engine.signals import Signals, by_length
 from nlu.engine.torch_engine import TorchEngine
 from nlu.export.graph import Product, encoder_graph
-from nlu.export.products import BLOCK, InWhole, Mixed, Range, exact, in_blocks
+from nlu.export.products import APART, BLOCK, InWhole, Range, exact, in_blocks
 
 CALIBRATED_ON = 300
 CHECKED_ON = 500
@@ -77,9 +77,9 @@ def exported(network: Network, calibrating: Sequence[list[int]], checking: Seque
 
 def _fewer_bits(ranges: Mapping[str, Range]) -> dict[str, Product]:
     """The fastest first."""
-    found: dict[str, Product] = {"int8": InWhole(ranges)}
+    found: dict[str, Product] = {"int8": InWhole(ranges), "int8, large channels apart": InWhole(ranges, APART)}
     if all(len(seen.low) % BLOCK == 0 for seen in ranges.values()):
-        found |= {"int8, partly in blocks": Mixed(ranges), "int8 in blocks": in_blocks}
+        found["int8 in blocks"] = in_blocks
     return found
 
 

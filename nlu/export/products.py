@@ -12,6 +12,8 @@ from nlu.export.graph import FUSED, Floats, Graph
 
 BLOCK = 64
 """Numbers that share a scale, where a product is cut into blocks."""
+APART = 32
+"""Channels of a product whose values are so large that a product in whole leaves them out."""
 SMOOTHED = 0.8
 """How much of a channel's size moves from what is multiplied into the weights (SmoothQuant, Xiao et al. 2022)."""
 _LEAST = np.float32(1e-5)
@@ -27,6 +29,17 @@ class Range:
 
     def joined(self, other: Range) -> Range:
         return Range(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
+    def largest(self, many: int) -> NDArray[np.int64]:
+        """The channels with the largest values, in order."""
+        sizes = np.maximum(np.abs(self.low), np.abs(self.high))
+        return np.sort(np.argsort(-sizes, kind="stable")[:many])
+
+    def without(self, channels: NDArray[np.int64]) -> Range:
+        """As if these had always been zero."""
+        low, high = self.low.copy(), self.high.copy()
+        low[channels] = high[channels] = 0
+        return Range(low, high)
 
     @classmethod
     def of(cls, values: Floats) -> Range:
@@ -68,36 +81,38 @@ class InWhole:
     batch, a text's numbers are the same."""
 
     ranges: Mapping[str, Range]
+    apart: int = 0
+    """So many of the largest channels are multiplied in float32: they would hide the others (Dettmers et al. 2022)."""
 
     def __call__(self, graph: Graph, name: str, value: str, weight: Floats, bias: Floats) -> str:
-        seen = self.ranges[name]
-        factors = _factors(seen, weight)
-        scales, whole = _whole(weight * factors[:, None], axis=0)
-        scale, zero = _scale(Range(seen.low / factors, seen.high / factors))
-        step, middle = graph.constant(f"{name}.step", scale), graph.constant(f"{name}.middle", zero)
-        smooth = graph.node("Mul", value, graph.constant(f"{name}.factors", 1 / factors))
-        return graph.node(
-            "MatMulIntegerToFloat",
-            graph.node("QuantizeLinear", smooth, step, middle),
-            graph.constant(f"{name}.weight", whole),
-            step,
-            graph.constant(f"{name}.scales", scales),
-            middle,
-            graph.constant(f"{name}.none", np.zeros(len(scales), np.int8)),
-            graph.constant(f"{name}.bias", bias),
-            domain=FUSED,
-        )
+        apart = self.ranges[name].largest(self.apart)
+        rest = np.where(np.isin(np.arange(len(weight)), apart)[:, None], np.float32(0), weight)
+        product = _in_whole(graph, name, (value, self.ranges[name].without(apart)), rest, bias)
+        if not len(apart):
+            return product
+        few = graph.node("Gather", value, graph.constant(f"{name}.apart", apart), axis=-1)
+        exactly = graph.node("MatMul", few, graph.constant(f"{name}.exact", weight[apart]))
+        return graph.node("Add", product, exactly)
 
 
-@dataclass(frozen=True, slots=True)
-class Mixed:
-    """In whole, but what follows the activation in blocks: its few large values would hide the others."""
-
-    ranges: Mapping[str, Range]
-
-    def __call__(self, graph: Graph, name: str, value: str, weight: Floats, bias: Floats) -> str:
-        product = in_blocks if name.endswith(".narrow") else InWhole(self.ranges)
-        return product(graph, name, value, weight, bias)
+def _in_whole(graph: Graph, name: str, value: tuple[str, Range], weight: Floats, bias: Floats) -> str:
+    left, seen = value
+    factors = _factors(seen, weight)
+    scales, whole = _whole(weight * factors[:, None], axis=0)
+    scale, zero = _scale(Range(seen.low / factors, seen.high / factors))
+    step, middle = graph.constant(f"{name}.step", scale), graph.constant(f"{name}.middle", zero)
+    smooth = graph.node("Mul", left, graph.constant(f"{name}.factors", 1 / factors))
+    return graph.node(
+        "MatMulIntegerToFloat",
+        graph.node("QuantizeLinear", smooth, step, middle),
+        graph.constant(f"{name}.weight", whole),
+        step,
+        graph.constant(f"{name}.scales", scales),
+        middle,
+        graph.constant(f"{name}.none", np.zeros(len(scales), np.int8)),
+        graph.constant(f"{name}.bias", bias),
+        domain=FUSED,
+    )
 
 
 def _factors(seen: Range, weight: Floats) -> Floats:
