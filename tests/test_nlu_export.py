@@ -101,7 +101,7 @@ def _ranges(network: Network) -> dict[str, Range]:
 def test_in_fewer_bits_it_says_nearly_the_same(kind: str) -> None:
     network = _network(BERT)
     products: dict[str, Product] = {
-        "int8": InWhole(_ranges(network)),
+        "int8": InWhole(_ranges(network), 0),
         "apart": InWhole(_ranges(network), 8),
         "blocks": in_blocks,
     }
@@ -113,7 +113,7 @@ def test_in_fewer_bits_it_says_nearly_the_same(kind: str) -> None:
 
 def test_a_text_is_told_the_same_whoever_shares_its_batch() -> None:
     network = _network(BERT)
-    engine = _engine(network, InWhole(_ranges(network)))
+    engine = _engine(network, InWhole(_ranges(network), 8))
     alone = [engine.run([row])[0] for row in _rows()]
     _close(engine.run(_rows()), alone, 1e-4)
 

@@ -81,7 +81,7 @@ class InWhole:
     batch, a text's numbers are the same."""
 
     ranges: Mapping[str, Range]
-    apart: int = 0
+    apart: int = APART
     """So many of the largest channels are multiplied in float32: they would hide the others (Dettmers et al. 2022)."""
 
     def __call__(self, graph: Graph, name: str, value: str, weight: Floats, bias: Floats) -> str:

@@ -26,13 +26,9 @@ _SEED = 5
 def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
     """None if ONNX Runtime does not compute what the network does. Examples with new typing errors stand for texts
     that it has not seen; the held-out texts stay closed."""
-    random = Random(_SEED)  # noqa: S311  # must be repeatable, keeps no secret
-    texts = [mistyped(example, TYPOS, random).text for example in examples]
-    found = exported(
-        trained.network,
-        _rows(trained.reader, _spread(texts[::2], CALIBRATED_ON)),
-        _rows(trained.reader, _spread(texts[1::2] or texts, CHECKED_ON)),
-    )
+    texts = _like(examples, CALIBRATED_ON + CHECKED_ON)
+    calibrating, checking = texts[:CALIBRATED_ON], texts[CALIBRATED_ON:]
+    found = exported(trained.network, _rows(trained.reader, calibrating), _rows(trained.reader, checking))
     if found is None:
         return None
     signals = TorchEngine(trained.network, "cpu").run(_rows(trained.reader, WARM_UP))
@@ -48,9 +44,11 @@ def serving_in(directory: Path) -> Serving | None:
     return Serving((directory / GRAPH).read_bytes(), expected, read_manifest(directory).engine)
 
 
-def _spread(texts: Sequence[str], most: int) -> Sequence[str]:
-    """From all over the examples, which stand intent by intent."""
-    return [texts[place * len(texts) // most] for place in range(most)] if len(texts) > most else texts
+def _like(examples: Sequence[Example], many: int) -> list[str]:
+    """Texts like the examples, which stand intent by intent: from all over them, few ones several times."""
+    random = Random(_SEED)  # noqa: S311  # must be repeatable, keeps no secret
+    chosen = random.sample(examples, min(many, len(examples)))
+    return [mistyped(chosen[place % len(chosen)], TYPOS, random).text for place in range(many)]
 
 
 def _rows(reader: TextReader, texts: Sequence[str]) -> list[list[int]]:

@@ -1,0 +1,131 @@
+"""What a message costs, in counts and ratios that no busy machine changes: who makes it dearer has to say so here."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from redis.asyncio.connection import AbstractConnection
+from sqlalchemy import event
+from sqlalchemy.engine import Engine as Database
+
+from nlu.engine.signals import Engine, Signals
+from nlu.load import load_model
+from nlu.understand import Model
+from tests.demo import demo_model
+from tests.service import Widget, running
+
+TURNS = 20
+TEXTS = ("where is my order?", "i want to send the sofa back", "are you open on sunday", "what does delivery cost")
+
+
+class Counted:
+    """An engine that knows how often it was asked, and for how much."""
+
+    callers = 1
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.passes = self.rows = 0
+
+    def run(self, rows: Sequence[list[int]]) -> list[Signals]:
+        self.passes += 1
+        self.rows += len(rows)
+        return self._engine.run(rows)
+
+
+@pytest.fixture(scope="module")
+def directory(request: pytest.FixtureRequest) -> Path:
+    return demo_model(request.config)
+
+
+@pytest.fixture(scope="module")
+def model(directory: Path) -> Model:
+    return load_model(directory, device="cpu", threads=1)
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    found: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        found.append(statement)
+
+    event.listen(Database, "before_cursor_execute", note)
+    yield found
+    event.remove(Database, "before_cursor_execute", note)
+
+
+async def test_a_turn_takes_six_statements_and_one_round_trip_to_redis(
+    tmp_path: Path, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    send = AbstractConnection.send_packed_command
+
+    async def counted(self: AbstractConnection, command: Any, check_health: bool = True) -> None:
+        sent.append(command)
+        await send(self, command, check_health)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+    async with running(tmp_path) as service, Widget.open(service.url) as widget:
+        for _ in range(5):
+            await widget.ask("ask")
+        statements.clear()
+        sent.clear()
+        for _ in range(TURNS):
+            await widget.ask("ask")
+    of_turns = [one for one in statements if not re.match(r"SELECT DISTINCT", one)]  # a sweep, which comes by the clock
+    assert len(of_turns) <= 6 * TURNS + 5, of_turns
+    assert len(sent) <= 2 * TURNS, "leases, cached states and the call to other servers go together"
+
+
+def test_one_request_is_one_pass_and_two_are_two(model: Model) -> None:
+    counted = Counted(model.engine)
+    asked = replace(model, engine=counted)
+    for text in TEXTS:
+        asked.understand_now([text])
+    assert (counted.passes, counted.rows) == (len(TEXTS), len(TEXTS))
+    asked.understand_now(["where is my order? and please change my e-mail address"])
+    assert counted.passes == len(TEXTS) + 2
+
+
+def test_an_understanding_takes_few_calls(model: Model) -> None:
+    calls = 0
+
+    def count(_frame: FrameType, kind: str, _argument: object) -> None:
+        nonlocal calls
+        calls += kind == "call"
+
+    for text in TEXTS:
+        model.understand_now([text])
+    sys.setprofile(count)
+    try:
+        for text in TEXTS:
+            model.understand_now([text])
+    finally:
+        sys.setprofile(None)
+    assert calls / len(TEXTS) < 1500
+
+
+def test_a_cpu_is_served_faster_than_by_torch(directory: Path, model: Model) -> None:
+    """About three times; a third of that would be a fault."""
+    torch = load_model(directory, device="cpu", threads=1, with_torch=True)
+    rows = [tokens.ids for tokens in model.reader.read(TEXTS)]
+    engines = {"onnx": model.engine, "torch": torch.engine}
+    best = {name: min(_seconds(engine, rows) for _ in range(7)) for name, engine in engines.items()}
+    assert best["torch"] / best["onnx"] > 1.2
+
+
+def _seconds(engine: Engine, rows: Sequence[list[int]]) -> float:
+    """Of the processor."""
+    began = time.process_time()
+    for row in rows:
+        engine.run([row])
+    return time.process_time() - began
