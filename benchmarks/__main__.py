@@ -42,6 +42,7 @@ MEASUREMENTS = (
     Measurement("banking77", "Public data", "benchmarks.nlu_quality banking77/train_5.csv --seeds 0 1 2", public=True),
     Measurement("clinc150", "Public data", "benchmarks.nlu_quality clinc150 --seeds 0 1 2", public=True),
     Measurement("speed", "How fast a model understands", "benchmarks.nlu_speed --model MODEL"),
+    Measurement("training", "How fast a training learns", "benchmarks.training_speed"),
     Measurement("knowledge", "How well the knowledge base is searched", "benchmarks.knowledge"),
     Measurement("learning", "What labels are worth", "benchmarks.learning --guesses", public=True),
     Measurement("clusters", "What labels are worth", "benchmarks.learning --clusters --guesses", public=True),
