@@ -38,8 +38,9 @@ def trainer(examples: Sequence[Example], epochs: int) -> float:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = [{**tokenizer(one.text, truncation=True), "label": names.index(one.intent)} for one in examples]
     with tempfile.TemporaryDirectory() as scratch:
-        quiet = {"report_to": [], "save_strategy": "no", "disable_tqdm": True}
-        arguments = TrainingArguments(scratch, num_train_epochs=epochs, use_cpu=True, **quiet)
+        arguments = TrainingArguments(
+            scratch, num_train_epochs=epochs, use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True
+        )
         training = Trainer(model, arguments, train_dataset=rows, processing_class=tokenizer)
         began = time.perf_counter()
         training.train()
