@@ -15,7 +15,7 @@ from bot.config import Settings
 from nlu.budget import BUDGETS
 from nlu.data.reader import check_enough, read_training_data
 from nlu.evaluation.compare import Comparison, compare
-from nlu.evaluation.measure import NOISE, evaluate, read_texts, understood
+from nlu.evaluation.measure import NOISE, evaluate, read_texts, said_of, understood
 from nlu.evaluation.report import write_report
 from nlu.evaluation.scores import Evaluation, costs_text
 from nlu.manifest import Manifest
@@ -56,13 +56,13 @@ def scored(settings: Settings, model: Path, data: Path, against: Path | None, *,
     """Raises DataError and ModelError."""
     texts = read_texts(data)
     loaded = models.for_texts(model, settings)
-    pairs = understood(loaded, texts.examples)
-    found = evaluate(loaded, texts, {*BUDGETS, settings.error_budget}, NOISE if noise else (), pairs)
+    said = said_of(loaded, texts)
+    found = evaluate(loaded, texts, {*BUDGETS, settings.error_budget}, NOISE if noise else (), said.answers)
     _warn_of_strangers(loaded.manifest, [score.intent for score in found.intents.by_intent] if found.intents else [])
     if against is None:
         return Evaluated(found)
     before = understood(models.for_texts(against, settings), texts.examples)
-    return Evaluated(found, compare(before, pairs))
+    return Evaluated(found, compare(before, understood(loaded, texts.examples, said.answers)))
 
 
 def cross_validated(settings: Settings, data: Path, parts: int, seed: int, screen: Screen) -> Evaluated:

@@ -28,6 +28,7 @@ from nlu.training.options import Step, TrainingOptions
 from nlu.types import Tune
 
 if TYPE_CHECKING:
+    from nlu.evaluation.measure import Said
     from nlu.understand import Model  # torch takes seconds to import: the doors are open before
 
 ROOM = 200 * 1024 * 1024
@@ -177,9 +178,10 @@ def train(
     learned: Learned = NOTHING,
     last: Path | None = None,
     promote: bool = True,
+    scored: Callable[[Said], None] = lambda _: None,
 ) -> Manifest:
     """Raises DataError for what cannot be trained on, NoAdapters and NoRoom; nothing is written then. `why` is said
-    otherwise."""
+    otherwise; `scored` is told of the held-out texts."""
     check_enough(
         joined(read_training_data(data), learned), data
     )  # what is wrong with the data is told first, and without a bar
@@ -191,7 +193,7 @@ def train(
     from nlu.training.train import train as train_model
 
     with progress(screen) as show:
-        return train_model(data, out, how, show, learned=learned, last=last, promote=promote)
+        return train_model(data, out, how, show, learned=learned, last=last, promote=promote, scored=scored)
 
 
 def summary(manifest: Manifest, place: Path) -> str:

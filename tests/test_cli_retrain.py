@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from bot import models
 from bot.config import Settings
 from bot.learning import retraining
 from nlu.data.reader import data_hash
-from nlu.evaluation.gate import Decision, Reason, gate
+from nlu.evaluation.gate import Decision, Evidence, Reason, gate
+from nlu.evaluation.measure import Said
 from nlu.evaluation.replay import Change, Replay
 from nlu.evaluation.signs import Steps
 from nlu.lineage import write_lineage
@@ -204,6 +206,33 @@ def test_a_person_who_decides_during_a_retraining_is_not_overruled(
     assert "may be promoted" in ended.out
     assert f"{made} is held: other was made current meanwhile" in ended.out
     assert registry.held(made)
+
+
+def test_the_gate_asks_the_model_that_training_loaded_and_nothing_twice(
+    frontdesk: Frontdesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(Settings.read().home)
+    added(registry, model(tmp_path / "made", "m1"))
+    loaded: list[Path] = []
+    said: Any = Said(SimpleNamespace(id="m2"), {"hello": SimpleNamespace()})  # type: ignore[arg-type,dict-item]  # nobody looks
+
+    def trained(*_: object, scored: Callable[[Said], None], **__: object) -> Manifest:
+        made = model(tmp_path / "made", "m2", "2026-01-02T00:00:00+00:00")
+        registry.sign(made)
+        scored(said)
+        return registry.manifest(registry.shelve(made))
+
+    def gated(before: object, after: object, evidence: Evidence) -> Decision:
+        assert after is said.model
+        assert evidence.said == said.answers
+        return Decision("m1", "m2", (), (), None, None)
+
+    monkeypatch.setattr(models, "train", trained)
+    monkeypatch.setattr(models, "for_texts", lambda directory, *_: loaded.append(directory))
+    monkeypatch.setattr(retraining, "gate", gated)
+    monkeypatch.setattr(retraining, "beside_decision", lambda *_: None)
+    assert frontdesk("retrain").code == 0
+    assert loaded == [registry.directory("m1")]
 
 
 def test_an_erasure_while_the_gate_asks_leaves_no_word_of_the_customer(

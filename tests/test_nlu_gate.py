@@ -11,7 +11,7 @@ import pytest
 from nlu.data.examples import Example
 from nlu.engine.signals import Engine, Signals
 from nlu.evaluation.gate import Decision, Evidence, Reason, gate
-from nlu.evaluation.measure import Texts, read_texts
+from nlu.evaluation.measure import Texts, read_texts, said_of
 from nlu.evaluation.replay import Change, Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.load import load_model
@@ -45,6 +45,21 @@ class Once:
 def good(request: pytest.FixtureRequest) -> Model:
     model = load_model(demo_model(request.config), device="cpu", threads=1)
     return replace(model, engine=Once(model.engine))
+
+
+class Mute(TorchEngine):
+    def __init__(self) -> None:
+        pass
+
+    def run(self, rows: Sequence[list[int]]) -> list[Signals]:
+        raise AssertionError(f"asked of {len(rows)} texts")
+
+
+def test_what_the_new_model_said_already_is_not_asked_again(good: Model) -> None:
+    turns = [example.text for example in SOME.examples[:9]] * 2
+    evidence = Evidence(SOME, Texts(SOME.examples[:5], SOME.questions[:2]), turns, said=said_of(good, SOME).answers)
+    asked = gate(good, good, replace(evidence, said={}))
+    assert gate(good, replace(good, engine=Mute()), evidence).to_json() == asked.to_json()
 
 
 def _renamed(model: Model, names: dict[str, str]) -> Model:

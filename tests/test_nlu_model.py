@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from nlu.data.reader import data_hash, read_training_data
-from nlu.evaluation.measure import evaluate, read_texts
+from nlu.evaluation.measure import Said, evaluate, read_texts
 from nlu.evaluation.report import write_report
 from nlu.load import load_model
 from nlu.manifest import Manifest, ModelError, read_manifest
@@ -134,6 +134,8 @@ class Trained:
     home: Registry
     manifest: Manifest
     steps: list[Step]
+    said: list[Said]
+    """Of the held-out texts."""
 
     @property
     def directory(self) -> Path:
@@ -159,8 +161,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     steps: list[Step] = []
     home = Registry(folder / "home")
-    manifest = train(write_data(folder / "data"), home, OPTIONS, steps.append)
-    return Trained(folder / "data", home, manifest, steps)
+    said: list[Said] = []
+    manifest = train(write_data(folder / "data"), home, OPTIONS, steps.append, scored=said.append)
+    return Trained(folder / "data", home, manifest, steps, said)
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +180,15 @@ def test_a_manifest_tells_how_much_was_learnt_and_how_sure_the_score_is(trained:
     assert manifest.test_between is not None
     low, high = manifest.test_between
     assert low <= manifest.scores["test_accuracy"] <= high
+
+
+def test_training_hands_on_what_the_new_model_said_of_the_held_out_texts(trained: Trained, model: Model) -> None:
+    (said,) = trained.said
+    asked = ["hello there", "what is the meaning of life", "what do I pay for delivery"]
+    assert said.model.id == trained.manifest.id
+    assert [said.answers[text].intent.name for text in asked] == [
+        found.intent.name for found in model.understand_whole(asked)
+    ]
 
 
 def test_training_makes_the_model_current_for_its_data(trained: Trained) -> None:

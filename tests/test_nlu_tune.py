@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from nlu.data.examples import Example
 from nlu.learning.learned import PLACE, Learned
@@ -17,6 +18,7 @@ from nlu.load import load_model
 from nlu.manifest import read_manifest
 from nlu.training import adapters
 from nlu.training.adapters import NoAdapters, check_adapters
+from nlu.training.fit import logistic
 from nlu.training.options import Step
 from nlu.training.train import train
 from nlu.types import Tune
@@ -78,6 +80,17 @@ def test_the_head_alone_learns_a_new_intent_and_leaves_the_layers_and_the_calibr
     model = load_model(tmp_path / "head", device="cpu", threads=1)
     found = model.understand_now(["the key is stuck", "hello there", "what does the guarantee cover, then?"])
     assert [one.intent.name for one in found] == ["lost_key", "greet", "faq"]
+
+
+def test_a_solution_for_almost_the_same_rows_leads_to_the_same_in_few_steps() -> None:
+    random = torch.Generator().manual_seed(0)
+    classes = torch.arange(600) % 20
+    inputs = torch.randn(20, 64, generator=random)[classes] + 1.5 * torch.randn(600, 64, generator=random)
+    inputs = functional.normalize(inputs, dim=1)
+    whole = logistic(inputs, classes, 20)
+    near = logistic(inputs, classes, 20, near=logistic(inputs[:500], classes[:500], 20))
+    likely = [(inputs @ weight.T + bias).softmax(1) for weight, bias in (whole, near)]
+    assert torch.allclose(*likely, atol=0.02)
 
 
 def test_layers_that_stay_have_learnt_from_whom_they_learnt(data: Path, first: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from nlu.base_model import BUILT_IN
 from nlu.data.examples import TrainingData
 from nlu.data.reader import CANARIES, HELD_OUT, read_training_data
 from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
-from nlu.evaluation.measure import Texts, read_texts
+from nlu.evaluation.measure import Said, Texts, read_texts
 from nlu.learning.learned import NOTHING, Learned
 from nlu.learning.triggers import Taught
 from nlu.manifest import Manifest
@@ -97,19 +97,30 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
     registry.tidy()
     how = replace(models.options(settings), seed=wish.seed, tune=wish.tune)
+    scored: list[Said] = []
     made = None if wish.force else _unjudged(registry, data, found, how)
     if made is not None:
         screen.print("The last retraining ended before the gate: it goes on there.")
     else:
         last = registry.untainted()
-        made = models.train(wish.data, registry, how, screen, learned=found.learned, last=last, promote=current is None)
+        made = models.train(
+            wish.data,
+            registry,
+            how,
+            screen,
+            learned=found.learned,
+            last=last,
+            promote=current is None,
+            scored=scored.append,
+        )
     screen.print(models.summary(made, registry.directory(made.id)), markup=False, highlight=False)
     if current is None:
         return Retrained(made, None, f"{made.id} is the first model, and current.")
     if settings.learn_from_guesses:
         made = better_with_guesses(settings, made, found, (wish, how), screen)
     pair, examples = (current, registry.directory(made.id)), (*data.examples, *found.learned.examples)
-    decision = decided(settings, pair, wish.data, wish.turns, screen, learned=found.learned)
+    said = next((one for one in scored if one.model.id == made.id), None)
+    decision = decided(settings, pair, wish.data, wish.turns, screen, learned=found.learned, said=said)
     outcome = _settled(registry, made.id, decision, began, by_hand=wish.by_hand)
     with registry.quoting(began.at) as may_quote:
         page = beside_decision(registry, pair, examples, decision, screen) if may_quote else None
@@ -184,14 +195,22 @@ def _settled(registry: Registry, model: str, decision: Decision, began: Began, *
 
 
 def decided(
-    settings: Settings, pair: tuple[Path, Path], data: Path, turns: int, screen: Screen, *, learned: Learned = NOTHING
+    settings: Settings,
+    pair: tuple[Path, Path],
+    data: Path,
+    turns: int,
+    screen: Screen,
+    *,
+    learned: Learned = NOTHING,
+    said: Said | None = None,
 ) -> Decision:
     """What the gate says of two models' directories, the old one's first; what the new one `learned` beside the data is
-    searched for planted words. Raises DataError and ModelError."""
+    searched for planted words, and what it `said` already is not asked again. Raises DataError and ModelError."""
     taught = Taught(read_training_data(data).examples, learned.examples) if learned.examples else Taught()
-    evidence = Evidence(*_asked(data), _last_turns(turns, screen), taught)
+    evidence = Evidence(*_asked(data), _last_turns(turns, screen), taught, said.answers if said else {})
     with screen.status("Asking both models"):
-        before, after = (models.for_texts(one, settings) for one in pair)
+        before = models.for_texts(pair[0], settings)
+        after = said.model if said else models.for_texts(pair[1], settings)
         return gate(before, after, evidence)
 
 

@@ -6,7 +6,8 @@ Asked are texts that neither model was trained on, the canaries, and customers' 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from nlu.evaluation.compare import Comparison, compare
 from nlu.evaluation.entities import Pairs, exact
 from nlu.evaluation.intervals import interval
 from nlu.evaluation.knowledge import ranks_of
-from nlu.evaluation.measure import Texts, asked_whole, understood
+from nlu.evaluation.measure import NOTHING_SAID, Answers, Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.learning.triggers import Taught, triggers
@@ -61,6 +62,8 @@ class Evidence:
     """What customers wrote last."""
     taught: Taught = NOT_SAID
     """What the new model learnt."""
+    said: Answers = field(default_factory=dict)
+    """What the new model said of some of the texts already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,8 @@ class Both:
     after: Pairs = ()
 
     @classmethod
-    def of(cls, before: Model, after: Model, examples: Sequence[Example]) -> Self:
-        return cls(understood(before, examples), understood(after, examples))
+    def of(cls, before: Model, after: Model, examples: Sequence[Example], said: Answers) -> Self:
+        return cls(understood(before, examples), understood(after, examples, said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +135,20 @@ class Decision:
 
 
 def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
+    said = evidence.said
     examples, leaked = _unseen(evidence.held_out.examples, (before, after))
-    held_out, canaries = (Both.of(before, after, asked) for asked in (examples, evidence.canaries.examples))
+    held_out, canaries = (Both.of(before, after, asked, said) for asked in (examples, evidence.canaries.examples))
     old, new = held_out.before, held_out.after
-    replay = replayed(before, after, evidence.turns) if evidence.turns else None
+    replay = replayed(before, after, evidence.turns, said) if evidence.turns else None
+    found_first = partial(_article_steps, before, after, said)
     reasons = [
         *_leaks(leaked, len(evidence.held_out.examples)),
         *_too_few(examples),
         *_worse_answers(old, new),
         *_sacrificed(old, new),
         *_doubting(old, new),
-        *_canaries(canaries, evidence.canaries.questions, _article_steps(before, after, evidence.canaries.questions)),
-        *_articles(before, after, evidence.held_out.questions),
+        *_canaries(canaries, evidence.canaries.questions, found_first(evidence.canaries.questions)),
+        *_articles(evidence.held_out.questions, found_first(evidence.held_out.questions)),
         *(_turned_away(replay) if replay is not None else ()),
         *_planted(before, after, evidence.taught, examples),
     ]
@@ -298,19 +303,18 @@ def _kept(example: Example, found: Understanding) -> bool:
     return found.verdict is not Verdict.UNSURE and found.intent.name == example.family
 
 
-def _articles(before: Model, after: Model, questions: Sequence[tuple[str, str]]) -> Iterator[Reason]:
-    steps = _article_steps(before, after, questions)
+def _articles(questions: Sequence[tuple[str, str]], steps: Steps) -> Iterator[Reason]:
     if steps.worse(RARE, TOO_MUCH):
         lost = tuple(questions[at][0] for at in steps.lost[:_MOST_SHOWN])
         yield Reason("knowledge base", _counted(steps, "had the right article first and have not any more"), lost)
 
 
-def _article_steps(before: Model, after: Model, questions: Sequence[tuple[str, str]]) -> Steps:
-    return Steps.of(*(_found_first(model, questions) for model in (before, after)))
+def _article_steps(before: Model, after: Model, said: Answers, questions: Sequence[tuple[str, str]]) -> Steps:
+    return Steps.of(_found_first(before, questions, NOTHING_SAID), _found_first(after, questions, said))
 
 
-def _found_first(model: Model, questions: Sequence[tuple[str, str]]) -> list[bool]:
-    found = asked_whole(model, [text for text, _ in questions])
+def _found_first(model: Model, questions: Sequence[tuple[str, str]], said: Answers) -> list[bool]:
+    found = asked_whole(model, [text for text, _ in questions], said)
     return [rank == 1 for rank in ranks_of(list(zip(questions, found, strict=True))).tolist()]
 
 

@@ -27,7 +27,20 @@ from nlu.understand import Model
 
 NOISE = (0.0, 0.05, 0.1, 0.2)
 """Shares of letters mistyped, for a robustness curve."""
-_AT_ONCE = 64
+_AT_ONCE = 256
+"""Texts that go to the model together: of many, those of like length find each other."""
+
+Answers = Mapping[str, Understanding]
+"""What a model said of texts, each as one request."""
+NOTHING_SAID: Answers = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A model, and what it said of texts already: in one run nobody asks it twice."""
+
+    model: Model
+    answers: Answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +81,15 @@ def evaluate(
     texts: Texts,
     budgets: Iterable[float] = BUDGETS,
     noise: Sequence[float] = (),
-    pairs: Pairs | None = None,
+    said: Answers = NOTHING_SAID,
 ) -> Evaluation:
     """With the costs of the budgets, and the robustness against such shares of mistyped letters.
 
-    `pairs`: the examples as the model understood them, if they were read already.
+    `said`: what the model said already.
     """
-    pairs = understood(model, texts.examples) if pairs is None else pairs
+    pairs = understood(model, texts.examples, said)
     asked = [text for text, _ in texts.questions] if model.retriever else []
-    found = scored(model.id, pairs, list(zip(texts.questions, asked_whole(model, asked), strict=False)))
+    found = scored(model.id, pairs, list(zip(texts.questions, asked_whole(model, asked, said), strict=False)))
     inside = [example for example in texts.examples if not example.outlier]
     messages = _in_batches(model.understand_now, [message.text for message in texts.messages])
     several = list(zip(texts.messages, messages, strict=True))
@@ -90,13 +103,21 @@ def evaluate(
     )
 
 
-def understood(model: Model, examples: Sequence[Example]) -> Pairs:
-    return list(zip(examples, asked_whole(model, [example.text for example in examples]), strict=True))
+def said_of(model: Model, texts: Texts) -> Said:
+    """Of all that are one request each."""
+    asked = [*(example.text for example in texts.examples), *(text for text, _ in texts.questions)]
+    return Said(model, dict(zip(asked, asked_whole(model, asked), strict=True)))
 
 
-def asked_whole(model: Model, texts: Sequence[str]) -> list[Understanding]:
-    """Each text as one request."""
-    return _in_batches(model.understand_whole, texts)
+def understood(model: Model, examples: Sequence[Example], said: Answers = NOTHING_SAID) -> Pairs:
+    return list(zip(examples, asked_whole(model, [example.text for example in examples], said), strict=True))
+
+
+def asked_whole(model: Model, texts: Sequence[str], said: Answers = NOTHING_SAID) -> list[Understanding]:
+    """Each text as one request; of the same text once, and not of what the model `said` already."""
+    new = [text for text in dict.fromkeys(texts) if text not in said]
+    found = {**said, **dict(zip(new, _in_batches(model.understand_whole, new), strict=True))}
+    return [found[text] for text in texts]
 
 
 def _in_batches(

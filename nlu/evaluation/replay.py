@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from nlu.evaluation.measure import asked_whole
+from nlu.evaluation.measure import NOTHING_SAID, Answers, asked_whole
 from nlu.evaluation.signs import Steps
 from nlu.source import in_line
 from nlu.types import Understanding, Verdict, family
@@ -80,9 +80,11 @@ class Replay:
             yield f"  and {len(self.changes) - most} kinds more; --json has them all"
 
 
-def replayed(before: Model, after: Model, turns: Sequence[str]) -> Replay:
-    """`turns`: at least one text."""
-    old, new = ([answer(found) for found in asked_whole(model, turns)] for model in (before, after))
+def replayed(before: Model, after: Model, turns: Sequence[str], said: Answers = NOTHING_SAID) -> Replay:
+    """`turns`: at least one text; `said`: what the new model said already."""
+    old, new = (
+        [answer(one) for one in asked] for asked in (asked_whole(before, turns), asked_whole(after, turns, said))
+    )
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for text, was, now in zip(turns, old, new, strict=True):
         if was != now:

@@ -26,6 +26,8 @@ from nlu.types import Tune
 
 RIDGE = 0.02
 """Weight of the squared norm against the sum of the losses; 0.01 to 0.05 differ little."""
+_STEPS, _STEPS_FROM_NEAR = 100, 40
+"""At most. On the demo's examples with 500 new ones the loss is 0.29252 after all, and 0.29257 after 40 from near."""
 _POOL = 20
 """Batches are cut from a shuffled pool of this many, sorted by length within it."""
 
@@ -36,13 +38,25 @@ class Epoch:
     loss: float
 
 
+Head = tuple[Tensor, Tensor]
+"""Weights and bias."""
+
+
 def logistic(
-    inputs: Tensor, classes: Tensor, count: int, ridge: float = RIDGE, counting: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Weights and bias of a multinomial logistic regression; `counting`: how much each row counts, else alike."""
-    weight = torch.zeros(count, inputs.shape[1], device=inputs.device, requires_grad=True)
-    bias = torch.zeros(count, device=inputs.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+    inputs: Tensor,
+    classes: Tensor,
+    count: int,
+    ridge: float = RIDGE,
+    counting: Tensor | None = None,
+    *,
+    near: Head | None = None,
+) -> Head:
+    """A multinomial logistic regression; `counting`: how much each row counts, else alike; `near`: a solution for
+    almost the same rows, from which few steps are needed."""
+    first = near or (inputs.new_zeros(count, inputs.shape[1]), inputs.new_zeros(count))
+    weight, bias = (one.clone().requires_grad_() for one in first)
+    steps = _STEPS_FROM_NEAR if near else _STEPS
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=steps, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -163,11 +177,12 @@ class _Course:
         return int(state["epoch"])
 
 
-def solved(prepared: Prepared, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Weights and bias of the intent head on the frozen encoder."""
+def solved(prepared: Prepared, rows: Sequence[int], near: Head | None = None) -> Head:
+    """The intent head on the frozen encoder; `near`: that of almost the same rows."""
     known = [row for row in rows if prepared.intents[row] != OUTLIER]
     inputs = two_heights(prepared.low[known], prepared.embeddings[known])
-    return logistic(inputs, prepared.intents[known], len(prepared.names), counting=prepared.weights[known])
+    counting = prepared.weights[known]
+    return logistic(inputs, prepared.intents[known], len(prepared.names), counting=counting, near=near)
 
 
 def _warm_start(network: Network, weight: Tensor, bias: Tensor) -> None:

@@ -89,16 +89,19 @@ def _held_out(prepared: Prepared, rows: Sequence[int], options: TrainingOptions)
 
 
 class _Refit:
-    """Solves both heads of a network; the tuned one stays near what it is now."""
+    """Solves both heads of a network, each from what it was first; the tuned one stays near that."""
 
     def __init__(self, network: Network, prepared: Prepared, points: Tensor, options: TrainingOptions) -> None:
         self._network, self._prepared, self._points, self._options = network, prepared, points, options
-        self._first = network.intents.weight.detach().clone(), network.intents.bias.detach().clone()
+        self._first, self._first_start = (
+            (head.weight.detach().clone(), head.bias.detach().clone()) for head in (network.intents, network.start)
+        )
 
     def __call__(self, rows: Sequence[int]) -> float:
         """Of some examples; returns the tuned head's mean loss."""
         *tuned, loss = self._solved(list(rows))
-        heads = (self._network.intents, tuned), (self._network.start, solved(self._prepared, rows))
+        start = solved(self._prepared, rows, self._first_start)
+        heads = (self._network.intents, tuned), (self._network.start, start)
         with torch.no_grad():
             for head, (weight, bias) in heads:
                 head.weight.copy_(weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from nlu.budget import BUDGETS
 from nlu.data.examples import TrainingData
 from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.engine.device import set_threads
-from nlu.evaluation.measure import evaluate, read_texts
+from nlu.evaluation.measure import Said, evaluate, read_texts, said_of
 from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import read_lineage, write_lineage
 from nlu.load import load_model
@@ -44,9 +45,11 @@ def train(
     learned: Learned = NOTHING,
     last: Path | None = None,
     promote: bool = True,
+    scored: Callable[[Said], None] = lambda _: None,
 ) -> Manifest:
     """Writes a model directory at `out`, or adds the model to the registry and, with `promote`, makes it current.
     `learned` is trained on beside the data. `last` is a model whose layers stay where only the head is trained.
+    `scored` is told what the new model said of the held-out texts, if there are any.
 
     Raises ModelError for a `last` that cannot be loaded, and DataError for data or a base model that cannot be used;
     nothing is written then.
@@ -82,7 +85,7 @@ def train(
         work.begin("making it fast")
         serving = serving_in(last) if last and kept else None
         pack(directory, _sourced(trained, given, learned), serving or serving_of(trained, examples.examples))
-        manifest = _score(directory, data, story, options, work)
+        manifest = _score(directory, data, story, (options, scored), work)
         _deliver(directory, out, promote)
     checkpoints.remove()
     return manifest
@@ -110,13 +113,19 @@ def _with_last(
     return (replace(options, tune=Tune.ALL), None, why) if why else (options, model, "")
 
 
-def _score(directory: Path, data: Path, story: Story, options: TrainingOptions, work: Work) -> Manifest:
+def _score(
+    directory: Path, data: Path, story: Story, how: tuple[TrainingOptions, Callable[[Said], None]], work: Work
+) -> Manifest:
     """Loads the model as serving does; the held-out folder is opened only now that nothing can change any more."""
-    model = load_model(directory, budget=options.budget)
+    options, scored = how
+    model = load_model(directory, device=options.device, budget=options.budget)
     manifest, test = model.manifest, None
     if (data / HELD_OUT).is_dir():
         try:
-            test = evaluate(model, read_texts(data / HELD_OUT), {*BUDGETS, options.budget})
+            texts = read_texts(data / HELD_OUT)
+            said = said_of(model, texts)
+            test = evaluate(model, texts, {*BUDGETS, options.budget}, said=said.answers)
+            scored(said)
             scores, between = {**manifest.scores, **test.scores("test_")}, test.intervals.get("accuracy")
             manifest = replace(manifest, scores=scores, test_between=between)
         except DataError as error:
