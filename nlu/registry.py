@@ -24,6 +24,8 @@ from nlu.signing import Keys, Trust
 
 UNFINISHED = ".unfinished-"
 """Begins the name of a folder with the checkpoints of a training."""
+SEEN = ".seen.safetensors"
+"""What the layers of the model that was trained last make of its examples."""
 _SCRATCH = ".new-"
 _CURRENT = "current"
 _HISTORY = ".history"
@@ -236,6 +238,7 @@ class Registry:
     def _forget(self, keys: Collection[str], texts: Collection[str], at: datetime) -> None:
         for left in (*self.folder.glob(f"{UNFINISHED}*"), *self._unfinished_of(set(keys))):
             shutil.rmtree(left, ignore_errors=True)
+        (self.folder / SEEN).unlink(missing_ok=True)
         write_text(self.folder / erased.FILE, Erased.of(self.folder).with_keys(keys, at).to_text())
         self._decisions.forget(texts, self.stained())
         self._remove_reports()

@@ -24,7 +24,7 @@ from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 from nlu.lineage import lineage_key, write_lineage
 from nlu.manifest import read_manifest, write_manifest
-from nlu.registry import Registry
+from nlu.registry import SEEN, Registry
 from tests.command import Frontdesk
 from tests.service import KeywordUnderstander, Widget, running
 from tests.test_collect import KEEPER
@@ -288,8 +288,10 @@ def test_models_that_learnt_from_what_was_erased_are_known(tmp_path: Path) -> No
         lineage(registry.folder / f".new-{name}", name, of, created=now) for name, of in (("a", key), ("b", other))
     ]
 
+    (registry.folder / SEEN).write_bytes(b"vectors")
     registry.forget([key], [WORD], now)
     assert not damaged.exists()
+    assert not (registry.folder / SEEN).exists()
     assert [directory.exists() for directory in killed] == [False, True]
 
     assert registry.stained() == ["newest", "learnt"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,14 +13,17 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from nlu.data.examples import Example
+from nlu.encoder import Encoder
 from nlu.learning.learned import PLACE, Learned
 from nlu.lineage import read_lineage
 from nlu.load import load_model
 from nlu.manifest import read_manifest
-from nlu.training import adapters
+from nlu.registry import SEEN, Registry
+from nlu.training import adapters, prepare
 from nlu.training.adapters import NoAdapters, check_adapters
 from nlu.training.fit import logistic
 from nlu.training.options import Step
+from nlu.training.prepare import embed
 from nlu.training.train import train
 from nlu.types import Tune
 from tests.test_nlu_model import OPTIONS, write_data
@@ -91,6 +95,30 @@ def test_a_solution_for_almost_the_same_rows_leads_to_the_same_in_few_steps() ->
     near = logistic(inputs, classes, 20, near=logistic(inputs[:500], classes[:500], 20))
     likely = [(inputs @ weight.T + bias).softmax(1) for weight, bias in (whole, near)]
     assert torch.allclose(*likely, atol=0.02)
+
+
+def test_a_head_reads_only_examples_that_its_layers_have_not_seen(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, read = Registry(tmp_path), list[int]()
+    train(data, home, QUICK)
+    last = home.current()
+
+    def counted(encoder: Encoder, rows: Sequence[list[int]], *more: Any) -> Any:
+        read.append(len(rows))
+        return embed(encoder, rows, *more)
+
+    monkeypatch.setattr(prepare, "embed", counted)
+    made = []
+    for anew in (False, True):
+        if anew:
+            (home.folder / SEEN).write_bytes(b"damaged")
+        head = replace(QUICK, tune=Tune.HEAD, seed=int(anew))
+        made.append(home.directory(train(data, home, head, learned=taught(NEW, "lost_key"), last=last).id))
+    examples, intents = read_manifest(made[0]).examples, len(read_manifest(made[0]).intents)
+    assert read == [len(NEW) + intents, examples + intents]
+    first, second = (load_file(one / "model.safetensors") for one in made)
+    assert all(torch.allclose(first[name], second[name], atol=1e-3) for name in first)
 
 
 def test_layers_that_stay_have_learnt_from_whom_they_learnt(data: Path, first: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def head_alone(last: Model, prepared: Prepared, data: TrainingData, options: Tra
     diary.work.begin("training the head")
     network = _with_heads(last, prepared)
     rows = list(prepared.examples)
-    points = predict(network, prepared, rows).points
+    points = _points(network, prepared)
     refit = _Refit(network, prepared, points.to(prepared.embeddings.device), options)
     parts = []
     for out in _held_out(prepared, _new(last, data), options):
@@ -58,6 +58,16 @@ def head_alone(last: Model, prepared: Prepared, data: TrainingData, options: Tra
     diary.epoch("the head", Epoch(1, refit(rows)), len(rows))
     calibration = _calibration(last, prepared)
     return Learnt(network, points, in_one(parts).with_votes(calibration.near, calibration.start), calibration)
+
+
+def _points(network: Network, prepared: Prepared) -> Tensor:
+    """Where the network sees the examples; those of which that is known are not read again."""
+    new = [row for row in prepared.examples if row not in prepared.points]
+    points = torch.empty(len(prepared.examples), 2 * network.encoder.shape.width)
+    points[new] = predict(network, prepared, new).points
+    for row, point in prepared.points.items():
+        points[row] = point
+    return points
 
 
 def _with_heads(last: Model, prepared: Prepared) -> Network:

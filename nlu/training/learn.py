@@ -35,6 +35,7 @@ from nlu.training.options import PARTS, TrainingOptions
 from nlu.training.pack import Trained
 from nlu.training.prepare import Prepared, prepare
 from nlu.training.report import Story
+from nlu.training.seen import Seen, layers_of
 from nlu.training.shelve import Lines, QuestionReader, Shelved, keys_of, lines_of, shelve
 from nlu.training.words import speller_of
 from nlu.understand import Model
@@ -50,10 +51,15 @@ def amount(data: TrainingData, options: TrainingOptions, last: Model | None = No
 
 
 def learn(
-    data: TrainingData, options: TrainingOptions, made: datetime, diary: Diary, last: Model | None = None
+    data: TrainingData,
+    options: TrainingOptions,
+    made: datetime,
+    diary: Diary,
+    kept: tuple[Model, Seen] | None = None,
 ) -> tuple[Trained, Story]:
-    """With a `last` model its layers stay as they are."""
-    lesson = _read(data, options, diary, last)
+    """With a `kept` model its layers stay as they are; what they have seen already is not read again."""
+    last, seen = kept or (None, None)
+    lesson = _read(data, options, diary, last, seen)
     prepared = lesson.prepared
     if last is None:
         learnt = tuned_anew(lesson.encoder, prepared, data, options, diary)
@@ -82,7 +88,7 @@ class _Lesson:
     """Whose layers stay."""
 
 
-def _read(data: TrainingData, options: TrainingOptions, diary: Diary, last: Model | None) -> _Lesson:
+def _read(data: TrainingData, options: TrainingOptions, diary: Diary, last: Model | None, seen: Seen | None) -> _Lesson:
     device, folder = torch.device(choose_device(options.device)), base_folder(options.base_model)
     if options.base_model == BUILT_IN:
         check_built_in(folder)
@@ -94,7 +100,7 @@ def _read(data: TrainingData, options: TrainingOptions, diary: Diary, last: Mode
     diary.work.begin("reading the examples")
     languages = frozenset({*data.languages, *spoken([e.text for e in data.examples if not e.outlier])})
     reader = TextReader(tokenizer, speller_of(data, tokenizer, languages))
-    prepared = prepare(data, encoder, reader, device, diary.work.advance, mistyped=last is None)
+    prepared = prepare(data, encoder, reader, device, diary.work.advance, mistyped=last is None, seen=seen)
     return _Lesson(data, options, folder, device, encoder, reader, prepared, languages, last)
 
 
@@ -183,4 +189,10 @@ def _trained(lesson: _Lesson, learnt: Learnt, found: tuple[Neighbours, Shelved |
         touching_in(data.examples),
         Negation.of(data.examples),
         shelved,
+        Seen(
+            layers_of(learnt.network.encoder),
+            prepared.keys,
+            learnt.points,
+            prepared.embeddings[list(prepared.examples)].cpu(),
+        ),
     )

@@ -23,6 +23,7 @@ from nlu.remembered import Remembered
 from nlu.retriever import Vectors
 from nlu.scope import Scope
 from nlu.tokens import TextReader
+from nlu.training.seen import Seen
 from nlu.training.shelve import Shelved
 
 
@@ -40,6 +41,8 @@ class Trained:
     touching: frozenset[Label]
     negation: Negation
     shelved: Shelved | None
+    seen: Seen
+    """Kept beside the model, not in it."""
 
 
 @dataclass(frozen=True, slots=True)

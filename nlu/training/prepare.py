@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from nlu.engine.signals import by_length
 from nlu.entities import IGNORED, Label, Matcher, labels_of, tags_of
 from nlu.tokens import TextReader, Tokens
 from nlu.training.mistyped import copies, mistyped_copies
+from nlu.training.seen import Seen, key_of
 
 _CAMEL = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _BETWEEN = re.compile(r"[\W_]+")
@@ -45,6 +46,11 @@ class Prepared:
     """The rows after those, of which only `hidden` and `tags` are known: all examples with typing errors, and once more
     with others, and so on."""
 
+    keys: tuple[int, ...] = ()
+    """Of the examples, as Seen knows them."""
+    points: Mapping[int, Tensor] = field(default_factory=dict)
+    """Of the examples that were seen before: where the intent head sees them. Their `hidden` is empty."""
+
     @property
     def tag_count(self) -> int:
         return 1 + 2 * len(self.labels)
@@ -64,8 +70,10 @@ def prepare(
     done: Callable[[float], None],
     *,
     mistyped: bool = True,
+    seen: Seen | None = None,
 ) -> Prepared:
-    """`done` is told how many examples each step took; `mistyped`: the examples with typing errors, too."""
+    """`done` is told how many examples each step took; `mistyped`: the examples with typing errors, too; `seen`: what
+    the same layers made of examples before."""
     names = tuple(data.intents)
     spoken_names = [(words, number) for number, name in enumerate(names) if (words := spoken(name))]
     labels = labels_of(data.examples, data.patterns)
@@ -79,7 +87,17 @@ def prepare(
     ]
     blank = [torch.full((len(split.ids),), IGNORED) for split in tokens[len(data.examples) :]]
     tags[len(data.examples) : len(data.examples)] = blank
-    hidden, low, embeddings = embed(encoder, [split.ids for split in tokens], device, done)
+    keys = tuple(key_of(split.ids) for split in tokens[: len(data.examples)])
+    known = seen.places(keys) if seen else {}
+    done(len(known))
+    new = [row for row in range(len(tokens)) if row not in known]
+    embedded = embed(encoder, [tokens[row].ids for row in new], device, done)
+    hidden, low, embeddings = _in_place(embedded, new, len(tokens))
+    if seen and known:
+        there = list(known.values())
+        low[list(known)] = (seen.points[there, : encoder.shape.width] * 2**0.5).to(device)  # see two_heights
+        embeddings[list(known)] = seen.embeddings[there].to(device)
+    points = {row: seen.points[place] for row, place in known.items()} if seen else {}
     hidden += hidden_states(encoder, [split.ids for split in of_typed], device, lambda batch, *_: done(len(batch) / 2))
     classes = [OUTLIER if example.outlier else names.index(example.intent) for example in data.examples]
     intents = torch.tensor([*classes, *(number for _, number in spoken_names)], device=device)
@@ -87,7 +105,19 @@ def prepare(
     weights[: len(classes)] = torch.tensor([example.weight for example in data.examples])
     rows = range(len(classes)), range(len(classes), len(intents)), range(len(intents), len(hidden))
     tags = [row.to(device) for row in tags]
-    return Prepared(hidden, low, embeddings, intents, weights, tags, names, labels, *rows)
+    return Prepared(hidden, low, embeddings, intents, weights, tags, names, labels, *rows, keys, points)
+
+
+def _in_place(
+    embedded: tuple[list[Tensor], Tensor, Tensor], rows: Sequence[int], count: int
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Of some rows among so many; nothing is known of the others."""
+    hidden: list[Tensor] = [torch.empty(0)] * count
+    for row, states in zip(rows, embedded[0], strict=True):
+        hidden[row] = states
+    low, embeddings = (one.new_zeros(count, one.shape[1]) for one in embedded[1:])
+    low[rows], embeddings[rows] = embedded[1:]
+    return hidden, low, embeddings
 
 
 def _tags(example: Example, split: Tokens, numbers: Mapping[Label, int], matcher: Matcher) -> Tensor:

@@ -14,6 +14,7 @@ from nlu.budget import BUDGETS
 from nlu.data.examples import TrainingData
 from nlu.data.reader import HELD_OUT, check_enough, read_training_data
 from nlu.engine.device import set_threads
+from nlu.engine.torch_engine import network_of
 from nlu.evaluation.measure import Said, evaluate, read_texts, said_of
 from nlu.learning.learned import NOTHING, Learned, joined, used
 from nlu.lineage import read_lineage, write_lineage
@@ -30,6 +31,7 @@ from nlu.training.options import Progress, TrainingOptions
 from nlu.training.pack import Trained, pack
 from nlu.training.progress import Work, silent
 from nlu.training.report import Story, write_training_report
+from nlu.training.seen import Seen
 from nlu.training.serving import serving_in, serving_of
 from nlu.training.together import ask_for_help
 from nlu.types import Tune
@@ -79,7 +81,8 @@ def train(
             work.tell(f"All is trained, not the head alone: {why}.")
         if kept is None:
             ask_for_help(examples, options)
-        trained, story = learn(examples, options, made, Diary(work, log, checkpoints), kept)
+        seen = Seen.read(home, network_of(kept.engine).encoder) if kept else Seen.nothing()
+        trained, story = learn(examples, options, made, Diary(work, log, checkpoints), (kept, seen) if kept else None)
         before = read_lineage(last) if last and kept else frozenset()  # the layers learnt from those
         write_lineage(directory, {*before, *used(given, learned)})
         work.begin("making it fast")
@@ -88,6 +91,10 @@ def train(
         manifest = _score(directory, data, story, (options, scored), work)
         _deliver(directory, out, promote)
     checkpoints.remove()
+    if isinstance(out, Registry):
+        with out.quoting(made) as nobody_was_erased:
+            if nobody_was_erased:
+                trained.seen.write(home)
     return manifest
 
 
