@@ -47,9 +47,8 @@ def good(request: pytest.FixtureRequest) -> Model:
     return replace(model, engine=Once(model.engine))
 
 
-class Mute(TorchEngine):
-    def __init__(self) -> None:
-        pass
+class Mute:
+    callers = 1
 
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         raise AssertionError(f"asked of {len(rows)} texts")

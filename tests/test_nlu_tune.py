@@ -93,8 +93,8 @@ def test_a_solution_for_almost_the_same_rows_leads_to_the_same_in_few_steps() ->
     inputs = functional.normalize(inputs, dim=1)
     whole = logistic(inputs, classes, 20)
     near = logistic(inputs, classes, 20, near=logistic(inputs[:500], classes[:500], 20))
-    likely = [(inputs @ weight.T + bias).softmax(1) for weight, bias in (whole, near)]
-    assert torch.allclose(*likely, atol=0.02)
+    first, second = ((inputs @ weight.T + bias).softmax(1) for weight, bias in (whole, near))
+    assert torch.allclose(first, second, atol=0.02)
 
 
 def test_a_head_reads_only_examples_that_its_layers_have_not_seen(
