@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -224,9 +225,9 @@ class Service:
     def _understood(self, texts: Sequence[str]) -> list[Understanding]:
         return self._model.understand_now(texts)
 
-    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
-        """Raises only Overloaded."""
-        return await self.batcher.submit(texts)
+    async def understand(self, texts: Sequence[str], until: float = math.inf) -> list[Understanding]:
+        """Raises only Overloaded, and Late for what cannot be understood by `until` on the event loop's clock."""
+        return await self.batcher.submit(texts, until)
 
 
 @asynccontextmanager

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
-from nlu.engine.batcher import Batcher, Overloaded
+from nlu.engine.batcher import Batcher, Late, Overloaded
 
 
 class Gate:
@@ -86,6 +87,38 @@ async def test_callers_that_hung_up_are_dropped_and_harm_nobody() -> None:
         gate.open()
         assert await stays == ["STAYS"]
     assert gate.batches == [["running"], ["stays"]]
+
+
+async def test_what_is_too_late_costs_the_model_nothing() -> None:
+    gate, now = Gate(), asyncio.get_running_loop().time
+    async with Batcher(gate.run, largest=8, capacity=100) as batcher:
+        first = await queued(batcher, "a")
+        await gate.until_started()
+        over = asyncio.create_task(batcher.submit(["b", "c"], now() - 1))
+        rest = await queued(batcher, "d")
+        await asyncio.sleep(0)
+        gate.open()
+        assert await asyncio.gather(*first, *rest) == [["A"], ["D"]]
+        with pytest.raises(Late):
+            await over
+    assert gate.batches == [["a"], ["d"]]
+
+
+async def test_what_could_not_be_ready_in_time_is_dropped_but_not_for_ever() -> None:
+    gate, now = Gate(), asyncio.get_running_loop().time
+    async with Batcher(gate.run, largest=8, capacity=100) as batcher:
+        slow = await queued(batcher, "slow")
+        await gate.until_started()
+        await asyncio.sleep(0.2)
+        gate.open()
+        await asyncio.gather(*slow)
+        with pytest.raises(Late):
+            await batcher.submit(["hurried"], now() + 0.1)
+        answers: list[str] = []
+        while not answers:
+            with suppress(Late):
+                answers = await batcher.submit(["hurried"], now() + 0.1)
+    assert answers == ["HURRIED"]
 
 
 async def test_a_full_queue_refuses_at_once_and_recovers() -> None:
