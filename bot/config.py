@@ -113,7 +113,17 @@ class Settings(BaseSettings):
         0,
         ge=0,
         description="Threads of the model on a CPU; `0`: half of the cores in the service, shared by its workers, "
-        "all of them in training.",
+        "all of them in the model service and in training.",
+    )
+    model_url: str = Field(
+        "",
+        description="Model service (`frontdesk models serve`), `http://gpu:8090`; empty: each server process has the "
+        "model itself.",
+    )
+    model_token: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="Token by which a model service knows its chat servers; unset: it serves its own machine only.",
     )
     base_model: str = Field(
         "", description="Hugging Face BERT name or folder to train from; empty: the built-in MiniLM."
@@ -246,6 +256,13 @@ class Settings(BaseSettings):
         if url is not None and not re.match(r"https?://[^/]", url):
             raise ValueError("must be a URL such as http://127.0.0.1:5055/webhook")
         return url
+
+    @field_validator("model_url")
+    @classmethod
+    def _model(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^/?#@]+(/[^?#]*)?", url):
+            raise ValueError("must be a URL such as http://gpu:8090")
+        return url.rstrip("/")
 
     @field_validator("order_numbers")
     @classmethod

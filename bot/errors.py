@@ -10,6 +10,7 @@ from aiohttp import web
 from bot import metrics
 from bot.admission import Busy
 from bot.journal.errors import BadId, IdConflict, StaleFence, Unavailable
+from bot.remote import ModelAway
 from bot.wire import Malformed
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ _TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (Busy, 503, "busy", "Too many messages are waiting."),
     (StaleFence, 503, "busy", "The conversation is busy; try again."),
     (Unavailable, 503, "unavailable", "The service cannot take messages now."),
+    (ModelAway, 503, "unavailable", "The model cannot be asked now; try again."),
     (web.RequestPayloadError, 400, "malformed", "The body is not what its headers say."),
     (TimeoutError, 504, "timeout", "The answer takes long; the message is kept and will be answered."),
     (ConnectionError, 499, "gone", "The caller hung up."),

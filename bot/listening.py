@@ -31,17 +31,18 @@ class CannotServe(Mendable):
     """The service cannot start; the sentence says what to do."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises CannotServe when the port is taken or the address is not ours."""
+def listen(host: str, port: int, named: tuple[str, str] = ("FRONTDESK_HOST", "FRONTDESK_PORT")) -> socket.socket:
+    """A bound socket. Raises CannotServe, which says what to change (`named`), when the port is taken or the address is
+    not ours."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return _bound(family, (host, port))
     except socket.gaierror:
-        raise CannotServe(f"There is no address '{host}' to listen on; correct FRONTDESK_HOST.") from None
+        raise CannotServe(f"There is no address '{host}' to listen on; correct {named[0]}.") from None
     except OSError as error:
         reason = os.strerror(error.errno or 0)  # its own text repeats the address
         raise CannotServe(
-            f"Cannot listen on {host}:{port} ({reason}); stop what uses it, or choose another FRONTDESK_PORT."
+            f"Cannot listen on {host}:{port} ({reason}); stop what uses it, or choose another {named[1]}."
         ) from None
 
 

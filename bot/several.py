@@ -22,7 +22,7 @@ from bot.journal.journal import Journal
 from bot.learning.shelf import registry_of
 from bot.listening import listen
 from bot.metrics import FOLDER_VARIABLE, forget
-from bot.start import announce, front_page, until_told
+from bot.start import announce, front_page, page_of_service, until_told
 from bot.supervisor import Command, Plan, Supervisor
 from bot.tokens import Signer, load_key
 from nlu.source import Mendable
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
     model = asyncio.run(_model(settings, screen))
 
     def ready(url: str, signer: Signer) -> None:
-        page = models.page(registry_of(settings).directory(model))
+        page = models.page(registry_of(settings).directory(model)) if model else page_of_service(settings, "")
         stores = redis_in_words(settings), database_in_words(settings)
         announce(screen, front_page(assistant, url), signer, page, stores)
 
@@ -125,7 +125,9 @@ class _Commands:
 
 
 async def _model(settings: Settings, screen: Screen) -> str:
-    """The model to serve; one is trained if there is none for the data. Raises NotTrained."""
+    """The model to serve, empty for a service's; one is trained if there is none for the data. Raises NotTrained."""
+    if settings.model_url:
+        return ""
     if (found := models.chosen(settings)) is not None:
         return found
     await asyncio.to_thread(_wait_for_training, settings, screen)

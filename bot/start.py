@@ -22,6 +22,7 @@ from bot.dialogue.assistant import Assistant
 from bot.following import following
 from bot.language import Language
 from bot.learning.schedule import scheduled
+from bot.remote import Remote, remote
 from bot.tokens import Signer
 from nlu.types import Understander
 
@@ -67,10 +68,46 @@ def run(settings: Settings) -> None:
     assistant = Assistant.load(settings.data)
     asyncio.run(check_stores(settings))
     # A bot that says nothing while it is trained looks dead: without any model the doors stay closed.
-    trained = None if models.chosen(settings) else models.ready(settings, screen)
-    load = loading(lambda: trained or models.ready(settings, screen))
-    start = Start(settings, assistant, models.articles(settings), load, follow=follower(settings))
+    needs_one = not (settings.model_url or models.chosen(settings))
+    trained = models.ready(settings, screen) if needs_one else None
+    load, follow = understood_by(settings, lambda: trained or models.ready(settings, screen))
+    start = Start(settings, assistant, models.articles(settings), load, follow=follow)
     interpreter.run(_serve(start, screen))
+
+
+def understood_by(settings: Settings, found: Callable[[], tuple[Path, Model]]) -> tuple[Load, Follow]:
+    """The model service of the settings; else the model that `found` finds, in this process."""
+    if settings.model_url:
+        return reaching(settings), told_of_models(settings)
+    return loading(found), follower(settings)
+
+
+@asynccontextmanager
+async def reaching(settings: Settings) -> AsyncIterator[tuple[Understander, ModelPage]]:
+    """The model service, once it answers."""
+    token = settings.model_token.get_secret_value() if settings.model_token else ""
+    async with remote(settings.model_url, token, settings.turn_timeout) as model:
+        await model.meet()
+        yield model, page_of_service(settings, model.model)
+
+
+def told_of_models(settings: Settings) -> Follow:
+    """Another model is in the service's answers."""
+
+    @asynccontextmanager
+    async def follow(language: Language, understander: Understander) -> AsyncIterator[None]:
+        assert isinstance(understander, Remote)
+        understander.on_model = lambda model: language.use(understander, page_of_service(settings, model))
+        understander.on_model(understander.model)
+        yield
+
+    return follow
+
+
+def page_of_service(settings: Settings, model: str) -> ModelPage:
+    where = f"on the machine of the model service: `frontdesk models show {model}`"
+    facts = (("Served by", settings.model_url), ("Scores and report", where))
+    return ModelPage(model or f"that of {settings.model_url}", facts, None)
 
 
 def follower(settings: Settings) -> Follow:
@@ -178,10 +215,8 @@ async def alone(settings: Settings) -> AsyncIterator[str]:
     screen = Screen(stderr=True, soft_wrap=True)
     assistant = Assistant.load(settings.data)
     await check_stores(settings)
-    directory, model = await asyncio.to_thread(models.ready, settings, screen)
-    from nlu.understand import serve
-
-    async with serve(model) as understander:
-        language = Language(understander, models.page(directory), {})
+    load, _ = understood_by(settings, lambda: models.ready(settings, screen))
+    async with load as (understander, page):
+        language = Language(understander, page, {})
         async with serving(settings.model_copy(update={"port": 0}), assistant, language) as service:
             yield service.url

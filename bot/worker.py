@@ -19,7 +19,7 @@ from bot import failures, interpreter, logs, models
 from bot.app import until_stopped
 from bot.config import Settings
 from bot.dialogue.assistant import Assistant
-from bot.start import Start, follower, loading, serve_until
+from bot.start import Start, serve_until, understood_by
 
 logger = logging.getLogger("bot.worker")  # not `__main__`
 
@@ -92,10 +92,10 @@ def _start(post: Post) -> Start:
     settings = Settings.read()
     logs.set_up(settings.log_level, settings.log_format, post.number)
     screen = Screen(stderr=True, soft_wrap=True)
-    load = loading(lambda: models.sound(post.model, settings, screen))
+    load, follow = understood_by(settings, lambda: models.sound(post.model, settings, screen))
     assistant = Assistant.load(settings.data)
     sockets = post.listener, post.patient
-    return Start(settings, assistant, models.articles(settings), load, *sockets, follow=follower(settings))
+    return Start(settings, assistant, models.articles(settings), load, *sockets, follow=follow)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -117,6 +118,11 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
     ours = {"FRONTDESK_HOME": home, "FRONTDESK_THREADS": 1, "OMP_NUM_THREADS": 1, "PYTHONPATH": ROOT, **settings}
     return {**kept, **{name: str(value) for name, value in ours.items()}}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def ran(*words: Any, env: dict[str, str], stdin: Any = subprocess.DEVNULL, before: tuple[str, ...] = ()) -> Ended:

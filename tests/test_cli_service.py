@@ -6,7 +6,6 @@ import asyncio
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from aiohttp import web
 from bot.terminal import CannotChat, NobodyThere, talk
 from bot.typed import clean
 from nlu.registry import Registry
-from tests.command import SECONDS, START, environment, ran, started, write_project
+from tests.command import SECONDS, START, environment, free_port, ran, started, write_project
 from tests.service import KeywordUnderstander, Widget, running
 from tests.several import children, command_line
 
@@ -37,16 +36,11 @@ class Running:
     log: Path
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`frontdesk run` in a home without a model, and in a pipe."""
     folder = tmp_path_factory.mktemp("run")
-    port = _free_port()
+    port = free_port()
     data = write_project(folder / "project")
     env = environment(folder / "home", FRONTDESK_DATA=data, FRONTDESK_PORT=port, FRONTDESK_RATE=1000)
     with started("run", env=env, log=folder / "log", until=ANNOUNCED) as process:
@@ -65,7 +59,7 @@ def test_the_service_trains_then_says_where_to_look(service: Running) -> None:
 
 
 def test_a_second_service_in_the_same_home_is_refused(service: Running) -> None:
-    ended = ran("run", "--port", _free_port(), env=service.env)
+    ended = ran("run", "--port", free_port(), env=service.env)
     assert ended.code == 2
     assert ended.err.startswith(
         f"frontdesk: Another Frontdesk (process {service.process.pid}) uses {service.home}: stop it"
@@ -140,7 +134,7 @@ def test_chat_starts_the_service_for_itself(service: Running) -> None:
 
 
 def test_several_workers_serve_with_a_model_that_the_supervisor_never_loads(tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     data = write_project(tmp_path / "project")
     env = environment(tmp_path / "home", FRONTDESK_DATA=data, FRONTDESK_PORT=port)
     with started("run", "--workers", "2", env=env, log=tmp_path / "log", until=ANNOUNCED) as process:
@@ -174,7 +168,7 @@ def test_several_workers_need_a_model_that_can_be_trained(tmp_path: Path) -> Non
 
 async def test_chat_says_that_nobody_is_there() -> None:
     with pytest.raises(NobodyThere, match="Nobody answers"):
-        await talk(f"http://127.0.0.1:{_free_port()}")
+        await talk(f"http://127.0.0.1:{free_port()}")
 
 
 @pytest.mark.parametrize("url", ["http://", "http://127.0.0.1:99999"])
@@ -245,7 +239,7 @@ async def test_a_conversation_reaches_the_action_server(tmp_path: Path) -> None:
     folder = tmp_path / "somewhere" / "our_actions"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(ACTION)
-    port = _free_port()
+    port = free_port()
     env = environment(tmp_path / "home", FRONTDESK_ACTIONS="our_actions")
     command = ("actions", "--port", str(port))
     with started(*command, env=env, log=tmp_path / "log", until="Actions are served", cwd=folder.parent) as server:

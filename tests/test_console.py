@@ -252,6 +252,19 @@ async def test_strangers_review_nothing(service: Service, browser: aiohttp.Clien
             assert answer.status == 401
 
 
+async def test_where_the_model_is_a_service_of_its_own_the_review_says_so(tmp_path: Path) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with (
+        running(tmp_path, model_url="http://gpu:8090") as service,
+        aiohttp.ClientSession(cookie_jar=jar) as browser,
+    ):
+        form = {"code": one_time_code(service.signer), "name": "Ada"}
+        async with browser.post(f"{service.url}/console/enter", data=form, headers={"Origin": service.url}) as answer:
+            assert answer.status == 200
+        async with browser.get(f"{service.url}/console/review") as answer:
+            assert "Review on its machine: frontdesk review." in await answer.text()
+
+
 async def test_without_questions_the_page_says_so(service: Service, agent: aiohttp.ClientSession) -> None:
     async with agent.get(f"{service.url}/console/review") as answer:
         assert "There is nothing to review." in await answer.text()

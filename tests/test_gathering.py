@@ -37,6 +37,20 @@ async def test_what_comes_while_an_exchange_runs_goes_out_with_the_next_one() ->
     assert far.batches == [[1, 2], [3, 4]]
 
 
+async def test_exchanges_are_as_large_and_as_many_as_asked() -> None:
+    far = Far()
+    gathering: Gathering[int, int] = Gathering(far, largest=2, at_once=2)
+    answers = [gathering.put(n) for n in (1, 2, 3)]
+    await asyncio.sleep(0)
+    answers += [gathering.put(n) for n in (4, 5, 6)]
+    await asyncio.sleep(0)
+    assert far.batches == [[1, 2], [3]]
+    for _ in range(4):
+        far.go.release()
+    assert await asyncio.gather(*answers) == [2, 4, 6, 8, 10, 12]
+    assert far.batches == [[1, 2], [3], [4, 5], [6]]
+
+
 async def test_each_gets_its_own_error_and_a_broken_exchange_is_everybodys() -> None:
     far = Far()
     gathering: Gathering[int, int] = Gathering(far)

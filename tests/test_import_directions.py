@@ -13,6 +13,7 @@ WIRING = {
     "bot/app.py",
     "bot/cli.py",
     "bot/models.py",
+    "bot/model_service.py",
     "bot/start.py",
     "bot/several.py",
     "bot/checks.py",
@@ -22,7 +23,7 @@ WIRING = {
 }
 LEARNING = "bot/learning/"
 """Brings the conversations to the training: it knows both sides."""
-SEEN_BY_BOT = {"nlu.types", "nlu.source", "nlu.learning.redaction", "nlu.languages"}
+SEEN_BY_BOT = {"nlu.types", "nlu.wire", "nlu.source", "nlu.learning.redaction", "nlu.languages"}
 
 Import = tuple[str, str, bool]
 """File, module and whether it is imported when the file is."""

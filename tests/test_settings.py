@@ -68,6 +68,8 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("FRONTDESK_DEVICE", "tpu"),
         ("FRONTDESK_ORIGINS", "x"),
         ("FRONTDESK_ORDER_NUMBERS", "LW-("),
+        ("FRONTDESK_MODEL_URL", "gpu:8090"),
+        ("FRONTDESK_MODEL_URL", "http://user:password@gpu:8090"),
         ("FRONTDESK_MEDIA_MEGABYTES", "0"),
         ("FRONTDESK_MEDIA_TYPES", '["image/svg+xml"]'),
         ("FRONTDESK_MEDIA_ORIGINS", '["minio:9000"]'),

@@ -43,6 +43,7 @@ class ReviewPages:
         found = await self.live.opinions()
         values = {
             "item": item,
+            "missing": self.live.missing,
             "shown": SHOWN,
             "waiting": self.live.waiting(agent.name, later),
             "later": len(later),

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 FRESH_SECONDS = 300.0
 NEWEST = 1000
 """Open utterances that are looked at: fewer than in the terminal, because turns wait for the same processor."""
+ELSEWHERE = (
+    "The questions are made with the model, and that is a service of its own here. "
+    "Review on its machine: frontdesk review."
+)
 
 
 @dataclass(slots=True)
@@ -38,6 +42,11 @@ class LiveQueue:
     _gone: set[int] = field(default_factory=set)
     """Utterances decided since then."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def missing(self) -> str:
+        """Why nothing can be asked, in a sentence; empty if it can."""
+        return ELSEWHERE if self.settings.model_url and self.model() is None else ""
 
     async def next(self, reviewer: str, later: set[int], wanted: int | None = None) -> Item | None:
         """What to ask now: the item of that number, else the first without those put off (`later`)."""

@@ -157,6 +157,17 @@ def models_add(directory: Annotated[Path, typer.Argument(help="A model directory
     print(f"{model} is in the registry; `frontdesk models promote {model}` makes it current.")
 
 
+@models_cli.command("serve")
+def models_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; others' need FRONTDESK_MODEL_TOKEN.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8090,
+) -> None:
+    """Serve the current model alone, to chat servers whose FRONTDESK_MODEL_URL leads here."""
+    from bot.model_service import run
+
+    run(Settings.read(), host, port)
+
+
 @models_cli.command("sign")
 def models_sign(model: Name) -> None:
     """Vouch for a model: sign it with this machine's key."""

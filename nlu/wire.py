@@ -1,0 +1,70 @@
+"""What a chat server and the model service say to each other: MessagePack, made of the values as they are declared.
+
+A field that one of the two does not know yet is left out or has its default: they may be of different versions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from nlu.types import Understanding
+
+PATH = "/understand"
+CONTENT_TYPE = "application/vnd.msgpack"
+MOST_TEXTS = 256
+"""In one question."""
+LARGEST_QUESTION = 4 * 1024 * 1024
+"""Bytes."""
+LONGEST = 600_000
+"""Milliseconds."""
+
+
+class Unreadable(ValueError):
+    """Not what was agreed on; the sentence quotes nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MOST_TEXTS)]
+    milliseconds: Annotated[int, Meta(ge=0, le=LONGEST)]
+    """How long an answer is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    model: str
+    """Id of the model in use."""
+    understood: tuple[Understanding, ...]
+    """One per text, in order."""
+
+
+Value = TypeVar("Value")
+
+_encoder = msgspec.msgpack.Encoder()
+_questions = msgspec.msgpack.Decoder(Question)
+_answers = msgspec.msgpack.Decoder(Answer)
+
+
+def packed(value: Question | Answer) -> bytes:
+    return _encoder.encode(value)
+
+
+def read_question(body: bytes) -> Question:
+    """Raises Unreadable."""
+    return _read(_questions, body)
+
+
+def read_answer(body: bytes) -> Answer:
+    """Raises Unreadable."""
+    return _read(_answers, body)
+
+
+def _read(decoder: msgspec.msgpack.Decoder[Value], body: bytes) -> Value:
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"Not what Frontdesk says to its model service ({error}).") from None
