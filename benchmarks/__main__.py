@@ -57,6 +57,7 @@ MEASUREMENTS = (
     Measurement("retrain", "How long a retraining takes", "benchmarks.retrain --model MODEL"),
     Measurement("head", "How long a retraining takes", "benchmarks.retrain --model MODEL -- --tune head"),
     Measurement("swap", "What a change of model costs", "benchmarks.swap --model MODEL"),
+    Measurement("model-server", "What a model service costs", "benchmarks.model_server MODEL"),
     Measurement("channels", "All channels at once", "benchmarks.channels"),
     Measurement("channels-killed", "All channels at once", "benchmarks.channels --rate 60 --seconds 60 --kills 10"),
     Measurement("redaction", "What redaction finds", "benchmarks.redaction"),
