@@ -146,10 +146,15 @@ def test_several_workers_serve_with_a_model_that_the_supervisor_never_loads(tmp_
             assert (ended.code, ended.out, ended.err) == (0, answer, "")
         workers = [child for child in children(process.pid) if b"bot.worker" in command_line(child)]
         assert len(workers) == 2
-        assert all("libtorch" in Path(f"/proc/{worker}/maps").read_text() for worker in workers)
-        assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()
+        assert all(_engines(worker) == {"onnxruntime"} for worker in workers)
+        assert _engines(process.pid) == set()
         process.terminate()
         assert process.wait(SECONDS) == 0
+
+
+def _engines(process: int) -> set[str]:
+    mapped = Path(f"/proc/{process}/maps").read_text()
+    return {name for name in ("libtorch", "onnxruntime") if name in mapped}
 
 
 def test_several_workers_need_a_model_that_can_be_trained(tmp_path: Path) -> None:
