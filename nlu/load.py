@@ -33,7 +33,7 @@ from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
 from nlu.signing import ANYBODY, Trust
 from nlu.spelling import Speller
-from nlu.tokens import TextReader, known_to, prepared
+from nlu.tokens import TextReader, known_to, prepared, tokenize
 from nlu.types import ERROR_BUDGET
 from nlu.understand import Model
 
@@ -114,8 +114,8 @@ def _onnx(directory: Path, manifest: Manifest, threads: int) -> Engine | None:
     weights, shape = _Weights(directory), Architecture.from_json(manifest.architecture)
     heads = Heads.of(weights, shape.pooling, len(manifest.intents), 1 + 2 * len(manifest.entities))
     engine = OnnxEngine(graph, heads, threads)
-    reader = _reader(directory, shape.max_tokens, ())
-    points = np.stack([one.point for one in engine.run([tokens.ids for tokens in reader.read(WARM_UP)])])
+    texts = tokenize(_tokenizer(directory, shape.max_tokens), WARM_UP)  # uncorrected: what is corrected, data change
+    points = np.stack([one.point for one in engine.run([tokens.ids for tokens in texts])])
     if float((points * weights(EXPECTED)).sum(1).min()) >= _ALIKE:
         return engine
     _log.warning("ONNX Runtime computes something else here than where the model was trained: torch serves it, slower.")
@@ -144,8 +144,12 @@ def _assembled(directory: Path, manifest: Manifest, budget: float, engine: Engin
 
 
 def _reader(directory: Path, most: int, languages: Sequence[str]) -> TextReader:
-    tokenizer = prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
+    tokenizer = _tokenizer(directory, most)
     return TextReader(tokenizer, Speller(_words(directory)["words"], known_to(tokenizer, languages)))
+
+
+def _tokenizer(directory: Path, most: int) -> Tokenizer:
+    return prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
 
 
 def _words(directory: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from nlu.architecture import Architecture
 from nlu.encoder import Encoder
@@ -25,8 +27,9 @@ from nlu.engine.torch_engine import TorchEngine
 from nlu.export.export import ALIKE, SAME, Agreement, agreement, exported
 from nlu.export.graph import Product, encoder_graph
 from nlu.export.products import InWhole, Range, exact, in_blocks
-from nlu.load import EXPECTED, GRAPH, WEIGHTS, load_model
+from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS, load_model
 from nlu.manifest import ModelError, read_manifest, write_manifest
+from nlu.tokens import tokenize
 from tests.demo import demo_model
 
 BERT = Architecture("bert", 90, 64, 3, 4, 128, 40, 2, 1e-12, "gelu", 0, "mean", 1)
@@ -200,6 +203,20 @@ def test_a_machine_that_computes_something_else_is_served_by_torch(
     write_manifest(copy, read_manifest(copy))
     assert isinstance(load_model(copy, device="cpu", threads=1).engine, TorchEngine)
     assert "torch serves it" in caplog.text
+
+
+def test_words_that_are_corrected_otherwise_do_not_make_another_machine(copy: Path) -> None:
+    words = json.loads((copy / "words.json").read_text("utf-8"))
+    weights = load_file(copy / WEIGHTS)
+    engine = load_model(copy, device="cpu", threads=1, with_torch=True).engine
+    tokenizer = Tokenizer.from_file(str(copy / "tokenizer.json"))
+    found = engine.run([tokens.ids for tokens in tokenize(tokenizer, WARM_UP)])
+    weights[EXPECTED] = torch.from_numpy(np.stack([one.point for one in found]))
+    save_file(weights, copy / WEIGHTS)
+    for known in ([], ["dann", "packt"], ["denn", "geblieben"]):
+        (copy / "words.json").write_text(json.dumps({**words, "words": known}), "utf-8")
+        write_manifest(copy, replace(read_manifest(copy), languages=("de", "en")))
+        assert isinstance(load_model(copy, device="cpu", threads=1).engine, OnnxEngine)
 
 
 def test_a_graph_that_cannot_be_read_is_refused_with_a_reason(copy: Path) -> None:

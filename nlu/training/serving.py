@@ -15,7 +15,7 @@ from nlu.export.export import CALIBRATED_ON, CHECKED_ON, exported
 from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS
 from nlu.manifest import read_manifest
 from nlu.noise import mistyped
-from nlu.tokens import TextReader
+from nlu.tokens import TextReader, tokenize
 from nlu.training.mistyped import TYPOS
 from nlu.training.pack import Serving, Trained
 
@@ -31,7 +31,8 @@ def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
     found = exported(trained.network, _rows(trained.reader, calibrating), _rows(trained.reader, checking))
     if found is None:
         return None
-    signals = TorchEngine(trained.network, "cpu").run(_rows(trained.reader, WARM_UP))
+    warming = [tokens.ids for tokens in tokenize(trained.reader.tokenizer, WARM_UP)]
+    signals = TorchEngine(trained.network, "cpu").run(warming)
     return Serving(found.graph, np.stack([one.point for one in signals]), found.to_json())
 
 
