@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,23 @@ async def test_each_caller_gets_its_own_error() -> None:
     assert outcomes[0] == ["one"]
     assert isinstance(outcomes[1], ValueError)
     assert outcomes[2] == ["two"]
+
+
+class Panic(BaseException):
+    """As tokenizers raises for a fault of its own."""
+
+
+@pytest.mark.parametrize("error", [Panic("lost"), StopIteration()])
+async def test_whatever_is_raised_the_next_caller_is_answered(error: BaseException) -> None:
+    def run(items: Sequence[str]) -> list[str]:
+        if "bad" in items:
+            raise error
+        return list(items)
+
+    async with Batcher(run, largest=8, capacity=100) as batcher:
+        with pytest.raises(RuntimeError, match="broke off"):
+            await asyncio.wait_for(batcher.submit(["bad"]), 20)
+        assert await asyncio.wait_for(batcher.submit(["after"]), 20) == ["after"]
 
 
 async def test_callers_that_hung_up_are_dropped_and_harm_nobody() -> None:
@@ -153,3 +171,22 @@ async def test_several_threads_share_what_waits() -> None:
         gate.open()
         assert await asyncio.gather(*tasks) == [[letter] for letter in "ABCDEF"]
     assert sorted(gate.batches) == [["a", "b", "c"], ["d", "e", "f"]]
+
+
+async def test_one_text_keeps_one_thread_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    gate.open()
+    handed: list[object] = []
+    loop = asyncio.get_running_loop()
+    hand = loop.run_in_executor
+
+    def counted(*call: Any) -> asyncio.Future[Any]:
+        handed.append(call)
+        return hand(*call)
+
+    async with Batcher(gate.run, largest=8, capacity=100, threads=4) as batcher:
+        monkeypatch.setattr(loop, "run_in_executor", counted)
+        for text in "abc":
+            await batcher.submit([text])
+        monkeypatch.undo()
+    assert len(handed) == 3

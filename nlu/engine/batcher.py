@@ -119,13 +119,20 @@ class Batcher(Generic[Item, Result]):
         """If a batch fails, each of its items is tried alone, so that one cannot fail the others."""
         try:
             return list(self._run(items))
-        except Exception as error:
-            return [error] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
+        except BaseException as error:  # a panic in Rust is no Exception
+            return [_catchable(error)] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
 
 
 def _hang_up(waiting: Iterable[_Waiting[Item, Result]]) -> None:
     for one in waiting:
         one.future.cancel()
+
+
+def _catchable(error: BaseException) -> Exception:
+    """What a future takes and `except Exception` sees."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"The model broke off ({error!r}).")
 
 
 def _settle(future: asyncio.Future[Result], outcome: Result | Exception) -> None:
