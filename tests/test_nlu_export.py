@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -232,6 +233,22 @@ def test_a_model_without_a_graph_is_served_by_torch(copy: Path) -> None:
     (copy / GRAPH).unlink()
     write_manifest(copy, read_manifest(copy))
     assert isinstance(load_model(copy, device="cpu", threads=1).engine, TorchEngine)
+
+
+def test_a_graph_that_takes_numbers_from_another_file_is_refused(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = onnx.load_model_from_string((copy / GRAPH).read_bytes())
+    weight = next(one for one in graph.graph.initializer if one.name == "norm.weight")
+    (tmp_path / "other").write_bytes(weight.raw_data)
+    monkeypatch.chdir(tmp_path)
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="other")
+    (copy / GRAPH).write_bytes(graph.SerializeToString())
+    write_manifest(copy, read_manifest(copy))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(copy, device="cpu", threads=1)
 
 
 def test_what_the_encoder_makes_of_a_batch_has_a_row_for_every_token() -> None:

@@ -16,6 +16,7 @@ TOKENS = 256
 """Of a batch: more gain nothing."""
 STATES = ("low", "frozen", "tuned")
 """The graph's outputs, batch x length x width."""
+_OTHER_FILES = "session.model_external_initializers_file_folder_path"
 
 
 class OnnxEngine:
@@ -47,6 +48,7 @@ def opened(graph: bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # else a plan is kept for every shape
     options.log_severity_level = 3
+    options.add_session_config_entry(_OTHER_FILES, os.devnull)  # a graph holds all its numbers, or is refused
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
