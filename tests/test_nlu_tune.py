@@ -188,3 +188,16 @@ def test_whoever_wants_adapters_without_the_library_is_told_what_to_install(monk
     monkeypatch.setattr(adapters, "find_spec", lambda _: None)
     with pytest.raises(NoAdapters, match=r"pip install 'frontdesk\[adapters\]'"):
         check_adapters()
+
+
+def test_a_training_is_not_lost_where_there_can_be_no_graph(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> None:
+        raise ValueError("Failed to serialize proto")
+
+    monkeypatch.setattr("nlu.training.serving.exported", too_large)
+    steps: list[Step] = []
+    made = train(data, tmp_path / "model", replace(QUICK, epochs=1), steps.append)
+    assert not made.engine
+    assert "torch serves it, slower" in "".join(step.done for step in steps)

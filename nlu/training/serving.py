@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -19,16 +20,21 @@ from nlu.tokens import TextReader, tokenize
 from nlu.training.mistyped import TYPOS
 from nlu.training.pack import Serving, Trained
 
+_log = logging.getLogger(__name__)
 _SEED = 5
 """Of typing errors that training did not see."""
 
 
 def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
-    """None if ONNX Runtime does not compute what the network does. Examples with new typing errors stand for texts
-    that it has not seen; the held-out texts stay closed."""
+    """None if ONNX Runtime does not compute what the network does, or there can be no graph of it, as of one above
+    2 GB. Examples with new typing errors stand for texts that it has not seen; the held-out texts stay closed."""
     texts = _like(examples, CALIBRATED_ON + CHECKED_ON)
     calibrating, checking = texts[:CALIBRATED_ON], texts[CALIBRATED_ON:]
-    found = exported(trained.network, _rows(trained.reader, calibrating), _rows(trained.reader, checking))
+    try:
+        found = exported(trained.network, _rows(trained.reader, calibrating), _rows(trained.reader, checking))
+    except Exception:  # whatever it is, a training of hours is not lost by it
+        _log.exception("ONNX Runtime cannot run this model")
+        return None
     if found is None:
         return None
     warming = [tokens.ids for tokens in tokenize(trained.reader.tokenizer, WARM_UP)]

@@ -86,8 +86,10 @@ def train(
         before = read_lineage(last) if last and kept else frozenset()  # the layers learnt from those
         write_lineage(directory, {*before, *used(given, learned)})
         work.begin("making it fast")
-        serving = serving_in(last) if last and kept else None
-        pack(directory, _sourced(trained, given, learned), serving or serving_of(trained, examples.examples))
+        serving = (serving_in(last) if last and kept else None) or serving_of(trained, examples.examples)
+        if serving is None:
+            work.tell("ONNX Runtime does not compute what this model does: torch serves it, slower.")
+        pack(directory, _sourced(trained, given, learned), serving)
         manifest = _score(directory, data, story, (options, scored), work)
         _deliver(directory, out, promote)
     checkpoints.remove()
@@ -125,7 +127,7 @@ def _score(
 ) -> Manifest:
     """Loads the model as serving does; the held-out folder is opened only now that nothing can change any more."""
     options, scored = how
-    model = load_model(directory, device=options.device, budget=options.budget)
+    model = load_model(directory, device=options.device, threads=options.threads, budget=options.budget)
     manifest, test = model.manifest, None
     if (data / HELD_OUT).is_dir():
         try:
