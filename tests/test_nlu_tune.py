@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from nlu.data.examples import Example
 from nlu.encoder import Encoder
+from nlu.engine.network import Network
+from nlu.engine.torch_engine import TorchEngine
 from nlu.learning.learned import PLACE, Learned
 from nlu.lineage import read_lineage
 from nlu.load import load_model
@@ -201,3 +203,18 @@ def test_a_training_is_not_lost_where_there_can_be_no_graph(
     made = train(data, tmp_path / "model", replace(QUICK, epochs=1), steps.append)
     assert not made.engine
     assert "torch serves it, slower" in "".join(step.done for step in steps)
+
+
+def test_what_a_gpu_reads_in_half_precision_is_written_in_full(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Halving(TorchEngine):
+        def __init__(self, network: Network, device: str) -> None:
+            super().__init__(network, device)
+            network.half()
+
+    monkeypatch.setattr("nlu.training.learn.TorchEngine", Halving)
+    monkeypatch.setattr("nlu.training.serving.exported", lambda *_: None)
+    train(data, tmp_path / "model", replace(QUICK, epochs=1))
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    assert weights["intents.weight"].dtype == torch.float32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -111,7 +112,8 @@ def _shelved(lesson: _Lesson, learnt: Learnt, near: Neighbours, diary: Diary) ->
     diary.work.begin("reading the knowledge base")
     data, calibration = lesson.data, learnt.calibration
     judge = Judge(lesson.prepared.names, near, calibration.start, calibration.temperature)
-    reader = QuestionReader(TorchEngine(learnt.network, lesson.device.type), lesson.reader, judge)
+    engine = TorchEngine(deepcopy(learnt.network), lesson.device.type)  # which halves its network on a GPU
+    reader = QuestionReader(engine, lesson.reader, judge)
     known = lines_of(data.articles, data.examples)
     lines = Lines(_seen(lesson, learnt, known), [data.examples[row].family for row in known])
     joining = before.fusion if before else _strangers(lesson, learnt, reader)
