@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from bot.config import Settings
 from bot.console.pages import ModelPage
 from bot.learning.shelf import registry_of
 from nlu.data.reader import check_enough, data_hash, read_training_data
+from nlu.engine.device import cores
 from nlu.learning.learned import NOTHING, Learned, joined
 from nlu.manifest import Manifest, ModelError, read_manifest
 from nlu.registry import Registry
@@ -155,7 +155,7 @@ def for_texts(directory: Path, settings: Settings, trust: Trust = ANYBODY) -> Mo
 
 def serving_threads() -> int:
     """Short texts gain little from many threads, and the service beside the model needs some of the cores too."""
-    return max(1, (os.cpu_count() or 1) // 2)
+    return max(1, cores() // 2)
 
 
 def options(settings: Settings) -> TrainingOptions:

@@ -46,7 +46,7 @@ WARM_UP = (
     "wo ist denn mein Paket geblieben",
     "where is the parcel that I ordered last week, it should have been here by now",
 )
-_ALIKE = 0.99
+_ALIKE = 0.995
 """Cosine similarity to what is expected: below it this machine does not compute what the one did that trained."""
 _log = logging.getLogger(__name__)
 

@@ -43,6 +43,7 @@ class Batcher(Generic[Item, Result]):
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._filled = asyncio.Event()
         self._idle = threads
+        self._closed = False
         self._usual = 0.0
         """Seconds that the last batch took."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="model")
@@ -54,6 +55,7 @@ class Batcher(Generic[Item, Result]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -67,6 +69,8 @@ class Batcher(Generic[Item, Result]):
     async def submit(self, items: Sequence[Item], until: float = math.inf) -> list[Result]:
         """Results in order. Raises Overloaded, Late for what cannot be there by `until` on the event loop's clock, or
         what `run` raised for the first item that failed."""
+        if self._closed:
+            raise Overloaded("Nothing is run any more.")
         if len(self._waiting) + len(items) > self._capacity:
             raise Overloaded(f"{len(self._waiting)} texts are waiting already.")
         waiting: list[_Waiting[Item, Result]] = [_Waiting(item, until) for item in items]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
 
+from nlu.engine.device import cores
 from nlu.engine.heads import Heads
 from nlu.engine.signals import Floats, Signals, by_length
 
@@ -26,6 +28,7 @@ class OnnxEngine:
         self.callers = threads or cores()
         self._heads = heads
         self._pool = ThreadPoolExecutor(self.callers, thread_name_prefix="engine")
+        self._free = threading.BoundedSemaphore(self.callers)
 
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         """One value per row of token ids, in order; like lengths run together."""
@@ -39,7 +42,9 @@ class OnnxEngine:
         return [found[at] for at in range(len(rows))]
 
     def _batch(self, rows: Sequence[list[int]]) -> list[Signals]:
-        return self._heads.signals(states(self.session, rows), [len(row) for row in rows])
+        with self._free:
+            found = states(self.session, rows)
+        return self._heads.signals(found, [len(row) for row in rows])
 
 
 def opened(graph: bytes) -> onnxruntime.InferenceSession:
@@ -64,11 +69,3 @@ def batch_of(rows: Sequence[list[int]]) -> dict[str, np.ndarray[tuple[int, ...],
     ids = np.array([row + [0] * (longest - len(row)) for row in rows], np.int64)
     seen = np.arange(longest) < np.array([len(row) for row in rows])[:, None]
     return {"ids": ids, "seen": seen.astype(np.int32)}
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1

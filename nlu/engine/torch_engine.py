@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,10 +21,11 @@ GPU_TOKENS = 32768
 
 class TorchEngine:
     callers = 1
-    """A call uses all cores, or the GPU."""
+    """A call uses all cores, or the GPU; others wait."""
 
     def __init__(self, network: Network, device: str) -> None:
         self._device = device
+        self._one = threading.Lock()
         self._half = device == "cuda"
         self._budget = GPU_TOKENS if self._half else CPU_TOKENS
         network = network.eval().requires_grad_(False)
@@ -32,7 +34,7 @@ class TorchEngine:
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         """One value per row of token ids, in order; like lengths run together."""
         found: list[Signals | None] = [None] * len(rows)
-        with torch.inference_mode():
+        with self._one, torch.inference_mode():
             for batch in by_length([len(row) for row in rows], self._budget):
                 ids, mask = padded([rows[index] for index in batch], self._device)
                 outputs = self.network(ids, mask)

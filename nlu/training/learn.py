@@ -41,7 +41,7 @@ from nlu.training.shelve import Lines, QuestionReader, Shelved, keys_of, lines_o
 from nlu.training.words import speller_of
 from nlu.understand import Model
 
-_PACKAGES = ("torch", "tokenizers", "safetensors", "sentence-transformers", "numpy")
+_PACKAGES = ("torch", "onnxruntime", "tokenizers", "safetensors", "sentence-transformers", "numpy")
 
 
 def amount(data: TrainingData, options: TrainingOptions, last: Model | None = None) -> float:

@@ -28,8 +28,10 @@ _SEED = 5
 def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
     """None if ONNX Runtime does not compute what the network does, or there can be no graph of it, as of one above
     2 GB. Examples with new typing errors stand for texts that it has not seen; the held-out texts stay closed."""
-    texts = _like(examples, CALIBRATED_ON + CHECKED_ON)
-    calibrating, checking = texts[:CALIBRATED_ON], texts[CALIBRATED_ON:]
+    random = Random(_SEED)  # noqa: S311  # must be repeatable, keeps no secret
+    mixed = random.sample(examples, len(examples))  # they stand intent by intent
+    calibrating = _like(mixed[::2], CALIBRATED_ON, random)
+    checking = _like(mixed[1::2] or mixed, CHECKED_ON, random)
     try:
         found = exported(trained.network, _rows(trained.reader, calibrating), _rows(trained.reader, checking))
     except Exception:  # whatever it is, a training of hours is not lost by it
@@ -51,11 +53,9 @@ def serving_in(directory: Path) -> Serving | None:
     return Serving((directory / GRAPH).read_bytes(), expected, read_manifest(directory).engine)
 
 
-def _like(examples: Sequence[Example], many: int) -> list[str]:
-    """Texts like the examples, which stand intent by intent: from all over them, few ones several times."""
-    random = Random(_SEED)  # noqa: S311  # must be repeatable, keeps no secret
-    chosen = random.sample(examples, min(many, len(examples)))
-    return [mistyped(chosen[place % len(chosen)], TYPOS, random).text for place in range(many)]
+def _like(examples: Sequence[Example], many: int, random: Random) -> list[str]:
+    """Texts like the examples; of few ones several."""
+    return [mistyped(examples[place % len(examples)], TYPOS, random).text for place in range(many)]
 
 
 def _rows(reader: TextReader, texts: Sequence[str]) -> list[list[int]]:
