@@ -144,6 +144,7 @@ def train(
     base_model = base_model or how.base_model
     how = replace(how, seed=seed, base_model=base_model, log_to=log_to, tune=tune or how.tune)
     screen = Console(stderr=True, soft_wrap=True)
+    models.check_trainable(data or settings.data, out or registry, how)
     with nullcontext() if out else registry.training():
         made = models.train(data or settings.data, out or registry, how, screen, last=registry.untainted())
     if out and registry.keys.own():

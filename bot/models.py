@@ -56,6 +56,8 @@ def ready(settings: Settings, screen: Screen) -> tuple[Path, Model]:
     name = chosen(settings)
     if (found := _served(name, settings, screen)) is not None:
         return found
+    learned = _learned(settings) if settings.home.exists() else NOTHING
+    check_trainable(settings.data, registry_of(settings), options(settings), learned)
     with registry_of(settings).training(waiting(screen)):
         again = chosen(settings)  # another process may just have made one
         found = _served(again, settings, screen) if again != name else None
@@ -182,18 +184,21 @@ def train(
 ) -> Manifest:
     """Raises DataError for what cannot be trained on, NoAdapters and NoRoom; nothing is written then. `why` is said
     otherwise; `scored` is told of the held-out texts."""
-    check_enough(
-        joined(read_training_data(data), learned), data
-    )  # what is wrong with the data is told first, and without a bar
-    if how.tune is Tune.ADAPTERS:
-        check_adapters()
-    _check_room(out.folder if isinstance(out, Registry) else out)
+    check_trainable(data, out, how, learned)
     if why:
         screen.print(why)
     from nlu.training.train import train as train_model
 
     with progress(screen) as show:
         return train_model(data, out, how, show, learned=learned, last=last, promote=promote, scored=scored)
+
+
+def check_trainable(data: Path, out: Path | Registry, how: TrainingOptions, learned: Learned = NOTHING) -> None:
+    """What is wrong is told before anything is written, and without a bar. Raises DataError, NoAdapters and NoRoom."""
+    check_enough(joined(read_training_data(data), learned), data)
+    if how.tune is Tune.ADAPTERS:
+        check_adapters()
+    _check_room(out.folder if isinstance(out, Registry) else out)
 
 
 def summary(manifest: Manifest, place: Path) -> str:
