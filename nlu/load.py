@@ -67,8 +67,9 @@ def load_model(
     """
     manifest = check_directory(directory, trust)
     try:
-        engine = None if with_torch or choose_device(device) != "cpu" else _onnx(directory, manifest, threads)
-        model = _assembled(directory, manifest, budget, engine or _torch(directory, manifest, choose_device(device)))
+        place = choose_device(device)
+        engine = _onnx(directory, manifest, threads) if place == "cpu" and not with_torch else None
+        model = _assembled(directory, manifest, budget, engine or _torch(directory, manifest, place))
     except (DeviceError, ModelError):
         raise
     except Exception as error:  # tokenizers raises nothing more precise

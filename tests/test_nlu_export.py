@@ -25,8 +25,8 @@ from nlu.engine.network import Network
 from nlu.engine.onnx_engine import OnnxEngine, opened, states
 from nlu.engine.signals import Signals
 from nlu.engine.torch_engine import TorchEngine
-from nlu.export.export import ALIKE, SAME, Agreement, agreement, exported
 from nlu.export.graph import Product, encoder_graph
+from nlu.export.precision import ALIKE, SAME, Agreement, agreement, exported
 from nlu.export.products import InWhole, Range, exact, in_blocks
 from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS, load_model
 from nlu.manifest import ModelError, read_manifest, write_manifest
@@ -140,11 +140,11 @@ def test_fewer_bits_are_taken_only_where_the_answers_stay(monkeypatch: pytest.Mo
     network = _network(BERT)
     assert (taken := exported(network, _rows(1), _rows(2))) is not None
     assert taken.precision == "float32" or taken.agreement.reaches(ALIKE)
-    monkeypatch.setattr("nlu.export.export.ALIKE", Agreement(1.1, 0, 0))
+    monkeypatch.setattr("nlu.export.precision.ALIKE", Agreement(1.1, 0, 0))
     assert (exactly := exported(network, _rows(1), _rows(2))) is not None
     assert exactly.precision == "float32"
     assert exactly.agreement.reaches(SAME)
-    monkeypatch.setattr("nlu.export.export.SAME", Agreement(1.1, 0, 0))
+    monkeypatch.setattr("nlu.export.precision.SAME", Agreement(1.1, 0, 0))
     assert exported(network, _rows(1), _rows(2)) is None, "what cannot be computed is left to torch"
 
 
@@ -187,7 +187,7 @@ def test_serving_understands_without_torch(demo: Path) -> None:
 
 def test_both_engines_understand_alike(demo: Path) -> None:
     texts = ["where is my order LW-10251?", "i want to send the sofa back", "are you open on sunday", "tell me a joke"]
-    fast, slow = (load_model(demo, device="cpu", threads=1, with_torch=torch) for torch in (False, True))
+    fast, slow = (load_model(demo, device="cpu", threads=1, with_torch=with_torch) for with_torch in (False, True))
     assert isinstance(fast.engine, OnnxEngine)
     assert isinstance(slow.engine, TorchEngine)
     for ours, theirs in zip(fast.understand_now(texts), slow.understand_now(texts), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -34,12 +34,17 @@ class OnnxEngine:
         """One value per row of token ids, in order; like lengths run together."""
         lengths = [len(row) for row in rows]
         budget = min(TOKENS, -(-sum(lengths) // self.callers))  # of few texts, each core gets some
-        batches = list(by_length(lengths, budget))
-        apply = self._pool.map if len(batches) > 1 and self.callers > 1 else map
+        places = list(by_length(lengths, budget))
         found: dict[int, Signals] = {}
-        for batch, signals in zip(batches, apply(self._batch, [[rows[at] for at in b] for b in batches]), strict=True):
+        for batch, signals in zip(
+            places, self._together([[rows[at] for at in batch] for batch in places]), strict=True
+        ):
             found.update(zip(batch, signals, strict=True))
         return [found[at] for at in range(len(rows))]
+
+    def _together(self, batches: Sequence[list[list[int]]]) -> Iterable[list[Signals]]:
+        alone = len(batches) == 1 or self.callers == 1
+        return map(self._batch, batches) if alone else self._pool.map(self._batch, batches)
 
     def _batch(self, rows: Sequence[list[int]]) -> list[Signals]:
         with self._free:

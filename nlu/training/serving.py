@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from nlu.data.examples import Example
 from nlu.engine.torch_engine import TorchEngine
-from nlu.export.export import CALIBRATED_ON, CHECKED_ON, exported
+from nlu.export.precision import CALIBRATED_ON, CHECKED_ON, exported
 from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS
 from nlu.manifest import read_manifest
 from nlu.noise import mistyped

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from nlu.architecture import Architecture
 from nlu.engine.heads import Heads
 from nlu.engine.network import Network
 from nlu.engine.onnx_engine import STATES, OnnxEngine, batch_of
-from nlu.engine.signals import Signals, by_length
+from nlu.engine.signals import Floats, Signals, by_length
 from nlu.engine.torch_engine import TorchEngine
 from nlu.export.graph import Product, encoder_graph
 from nlu.export.products import BLOCK, InWhole, Range, exact, in_blocks
@@ -59,23 +60,41 @@ class Exported:
 def exported(network: Network, calibrating: Sequence[list[int]], checking: Sequence[list[int]]) -> Exported | None:
     """The fastest graph that agrees with the network on the rows of token ids `checking`, which are not those it was
     calibrated on; None if ONNX Runtime does not compute what the network does."""
-    network = network.cpu().eval()
-    weights = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
-    encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
-    shape = network.encoder.shape
-    tags = network.tags.out_features if network.tags is not None else 1
-    heads = Heads.of(weights.__getitem__, shape.pooling, network.intents.out_features, tags)
+    source = _Source.of(network.cpu().eval())
     expected = TorchEngine(network, "cpu").run(checking)
-    exactly = OnnxEngine(encoder_graph(encoder, shape, exact, watched=True), heads, 0)
-    agrees = agreement(exactly.run(checking[:_EXACTLY]), expected[:_EXACTLY])
+    float32 = source.engine(source.graph(exact, watched=True))
+    agrees = agreement(float32.run(checking[:_EXACTLY]), expected[:_EXACTLY])
     if not agrees.reaches(SAME):
         return None
-    for precision, product in _fewer_bits(_ranges(exactly.session, calibrating)).items():
-        graph = encoder_graph(encoder, shape, product)
-        found = Exported(graph, precision, agreement(OnnxEngine(graph, heads, 0).run(checking), expected))
+    for precision, product in _fewer_bits(_ranges(float32.session, calibrating)).items():
+        graph = source.graph(product)
+        found = Exported(graph, precision, agreement(source.engine(graph).run(checking), expected))
         if found.agreement.reaches(ALIKE):
             return found
-    return Exported(encoder_graph(encoder, shape, exact), "float32", agrees)
+    return Exported(source.graph(exact), "float32", agrees)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What graphs are made of."""
+
+    shape: Architecture
+    encoder: Mapping[str, Floats]
+    heads: Heads
+
+    @classmethod
+    def of(cls, network: Network) -> _Source:
+        shape = network.encoder.shape
+        weights = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
+        tags = network.tags.out_features if network.tags is not None else 1
+        heads = Heads.of(weights.__getitem__, shape.pooling, network.intents.out_features, tags)
+        return cls(shape, {name.removeprefix("encoder."): weight for name, weight in weights.items()}, heads)
+
+    def graph(self, product: Product, *, watched: bool = False) -> bytes:
+        return encoder_graph(self.encoder, self.shape, product, watched=watched)
+
+    def engine(self, graph: bytes) -> OnnxEngine:
+        return OnnxEngine(graph, self.heads, 0)
 
 
 def _fewer_bits(ranges: Mapping[str, Range]) -> dict[str, Product]:
