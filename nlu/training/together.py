@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +38,14 @@ def run(command: Callable[[], None]) -> None:
             _command(command, all_of_us)
         else:
             _help(all_of_us)
+            _leave()
+
+
+def _leave() -> None:
+    """At once: torch's threads that still listen may abort a process which is taken down around them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _command(command: Callable[[], None], all_of_us: Team) -> None:
