@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import resource
 import subprocess
 import sys
 import time
@@ -92,15 +94,16 @@ def engine_alone(model: Model, size: int) -> Way:
 
 
 def megabytes(model: Path) -> float:
-    """Resident in a process that has answered."""
+    """Resident in a process that has answered, and imported nothing else."""
     code = (
-        "import sys; from pathlib import Path; from nlu.load import load_model; from benchmarks.nlu_speed import TEXTS;"
+        "import json, sys; from pathlib import Path; from nlu.load import load_model;"
         "model = load_model(Path(sys.argv[1]), device='cpu', threads=1);"
-        "[model.understand_now([text]) for text in TEXTS];"
+        "[model.understand_now([text]) for text in json.load(sys.stdin)];"
         "print(Path('/proc/self/statm').read_text().split()[1])"
     )
-    told = subprocess.run([sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True)
-    return int(told.stdout) * 4096 / 2**20
+    command = [sys.executable, "-c", code, str(model)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, input=json.dumps(TEXTS))
+    return int(told.stdout) * resource.getpagesize() / 2**20
 
 
 async def measured(directory: Path, rounds: int) -> None:
@@ -118,9 +121,7 @@ async def measured(directory: Path, rounds: int) -> None:
     print(f"| all cores: the bare engine, {best} at a time | {together[str(best)]:.0f} | 1 | |")
     _line(f"all cores: {CALLERS} callers", together["called"], together[str(best)], "0.95")
     resident, weights = megabytes(directory), (directory / WEIGHTS).stat().st_size / 2**20
-    print(
-        f"\nResident with the model, serving: {resident:.0f} MB, {resident / weights:.1f} times the weights (goal 4)."
-    )
+    print(f"\nResident, serving: {resident:.0f} MB, {resident / weights:.1f} times the weights (goal 4).")
 
 
 def _line(what: str, pace: float, baseline: float, goal: str) -> None:
