@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from random import Random
 
 import torch
@@ -43,7 +44,8 @@ def trainer(examples: Sequence[Example], epochs: int) -> float:
         )
         training = Trainer(model, arguments, train_dataset=rows, processing_class=tokenizer)
         began = time.perf_counter()
-        training.train()
+        with redirect_stdout(sys.stderr):  # it prints figures of its own
+            training.train()
         return time.perf_counter() - began
 
 

@@ -20,13 +20,12 @@ from tokenizers import Tokenizer
 
 from nlu.architecture import Architecture
 from nlu.encoder import Encoder
-from nlu.engine.heads import Heads
 from nlu.engine.network import Network
-from nlu.engine.onnx_engine import OnnxEngine, opened, states
+from nlu.engine.onnx_engine import OnnxEngine, states
 from nlu.engine.signals import Signals
 from nlu.engine.torch_engine import TorchEngine
-from nlu.export.graph import Product, encoder_graph
-from nlu.export.precision import ALIKE, SAME, Agreement, agreement, exported
+from nlu.export.graph import Product
+from nlu.export.precision import ALIKE, SAME, Agreement, Source, agreement, exported, ranges_of
 from nlu.export.products import InWhole, Range, exact, in_blocks
 from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS, load_model
 from nlu.manifest import ModelError, read_manifest, write_manifest
@@ -59,16 +58,9 @@ def _rows(seed: int = 0, most: int = 30) -> list[list[int]]:
     return [random.integers(1, 90, random.integers(1, most)).tolist() for _ in range(40)]
 
 
-def _numbers(network: Network) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    return {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
-
-
 def _engine(network: Network, product: Product, threads: int = 1) -> OnnxEngine:
-    numbers, shape = _numbers(network), network.encoder.shape
-    encoder = {name.removeprefix("encoder."): weight for name, weight in numbers.items()}
-    tags = network.tags.out_features if network.tags is not None else 1
-    heads = Heads.of(numbers.__getitem__, shape.pooling, 7, tags)
-    return OnnxEngine(encoder_graph(encoder, shape, product), heads, threads)
+    source = Source.of(network)
+    return OnnxEngine(source.graph(product), source.heads, threads)
 
 
 def _close(found: Sequence[Signals], expected: Sequence[Signals], most: float) -> None:
@@ -89,16 +81,8 @@ def test_a_network_without_entities_has_no_tags() -> None:
 
 
 def _ranges(network: Network) -> dict[str, Range]:
-    numbers = {name.removeprefix("encoder."): weight for name, weight in _numbers(network).items()}
-    watched = opened(encoder_graph(numbers, network.encoder.shape, exact, watched=True))
-    names = [output.name for output in watched.get_outputs()][3:]
-    found: dict[str, Range] = {}
-    for row in _rows(1):
-        ids = {"ids": np.array([row]), "seen": np.ones((1, len(row)), np.int32)}
-        for name, values in zip(names, watched.run(names, ids), strict=True):
-            seen = Range.of(values[0])
-            found[name] = seen.joined(found[name]) if name in found else seen
-    return found
+    source = Source.of(network)
+    return ranges_of(source.engine(source.graph(exact, watched=True)).session, _rows(1))
 
 
 @pytest.mark.parametrize("kind", ["int8", "apart", "blocks"])
@@ -253,7 +237,5 @@ def test_a_graph_that_takes_numbers_from_another_file_is_refused(
 
 def test_what_the_encoder_makes_of_a_batch_has_a_row_for_every_token() -> None:
     network = _network(BERT)
-    numbers = {name.removeprefix("encoder."): weight for name, weight in _numbers(network).items()}
-    session = opened(encoder_graph(numbers, BERT, exact))
-    for hidden in states(session, [[1, 2, 3], [4]]):
+    for hidden in states(_engine(network, exact).session, [[1, 2, 3], [4]]):
         assert hidden.shape == (2, 3, 64)

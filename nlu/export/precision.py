@@ -60,13 +60,13 @@ class Exported:
 def exported(network: Network, calibrating: Sequence[list[int]], checking: Sequence[list[int]]) -> Exported | None:
     """The fastest graph that agrees with the network on the rows of token ids `checking`, which are not those it was
     calibrated on; None if ONNX Runtime does not compute what the network does."""
-    source = _Source.of(network.cpu().eval())
+    source = Source.of(network.cpu().eval())
     expected = TorchEngine(network, "cpu").run(checking)
     float32 = source.engine(source.graph(exact, watched=True))
     agrees = agreement(float32.run(checking[:_EXACTLY]), expected[:_EXACTLY])
     if not agrees.reaches(SAME):
         return None
-    for precision, product in _fewer_bits(_ranges(float32.session, calibrating)).items():
+    for precision, product in _fewer_bits(ranges_of(float32.session, calibrating)).items():
         graph = source.graph(product)
         found = Exported(graph, precision, agreement(source.engine(graph).run(checking), expected))
         if found.agreement.reaches(ALIKE):
@@ -75,7 +75,7 @@ def exported(network: Network, calibrating: Sequence[list[int]], checking: Seque
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class Source:
     """What graphs are made of."""
 
     shape: Architecture
@@ -83,7 +83,7 @@ class _Source:
     heads: Heads
 
     @classmethod
-    def of(cls, network: Network) -> _Source:
+    def of(cls, network: Network) -> Source:
         shape = network.encoder.shape
         weights = {name: tensor.detach().float().numpy() for name, tensor in network.state_dict().items()}
         tags = network.tags.out_features if network.tags is not None else 1
@@ -116,7 +116,7 @@ def agreement(found: Sequence[Signals], expected: Sequence[Signals]) -> Agreemen
     )
 
 
-def _ranges(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Range]:
+def ranges_of(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Range]:
     """Of what goes into each product."""
     names = [output.name for output in watched.get_outputs()][len(STATES) :]
     found: dict[str, Range] = {}

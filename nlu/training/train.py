@@ -90,7 +90,7 @@ def train(
         if serving is None:
             work.tell("ONNX Runtime does not compute what this model does: torch serves it, slower.")
         pack(directory, _sourced(trained, given, learned), serving)
-        manifest = _score(directory, data, story, (options, scored), work)
+        manifest = _score(directory, data, story, options, work, scored=scored)
         _deliver(directory, out, promote)
     checkpoints.remove()
     if isinstance(out, Registry):
@@ -123,10 +123,15 @@ def _with_last(
 
 
 def _score(
-    directory: Path, data: Path, story: Story, how: tuple[TrainingOptions, Callable[[Said], None]], work: Work
+    directory: Path,
+    data: Path,
+    story: Story,
+    options: TrainingOptions,
+    work: Work,
+    *,
+    scored: Callable[[Said], None],
 ) -> Manifest:
     """Loads the model as serving does; the held-out folder is opened only now that nothing can change any more."""
-    options, scored = how
     model = load_model(directory, device=options.device, threads=options.threads, budget=options.budget)
     manifest, test = model.manifest, None
     if (data / HELD_OUT).is_dir():

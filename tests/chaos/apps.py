@@ -25,7 +25,7 @@ from bot.messages import Author, Entry
 from bot.simulators.all import simulator
 from bot.simulators.provider import Event, Provider
 from tests.chaos.deaths import APP_POINTS, Death
-from tests.chaos.invariants import Violation
+from tests.chaos.invariants import Violation, violations
 from tests.chaos.ledger import Ledger
 from tests.chaos.rounds import Report, Round
 from tests.chaos.stub import GIVEN_UP, mark
@@ -226,17 +226,15 @@ def _count(report: Report, writer: Writer, story: AppStory) -> None:
 
 
 def check(story: AppStory) -> list[Violation]:
-    found = []
-    for invariant, sentences in (
-        ("I1", _lost(story)),
-        ("I2", _twice(story)),
-        ("I3", _unanswered(story)),
-        ("I4", _disorder(story)),
-        ("I6", _cross_talk(story)),
-        ("I11", _shown(story)),
-    ):
-        found += [Violation(invariant, story.conversation, sentence) for sentence in sentences]
-    return found
+    return violations(
+        story.conversation,
+        I1=_lost(story),
+        I2=_twice(story),
+        I3=_unanswered(story),
+        I4=_disorder(story),
+        I6=_cross_talk(story),
+        I11=_shown(story),
+    )
 
 
 def _lost(story: AppStory) -> Iterator[str]:

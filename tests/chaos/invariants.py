@@ -62,20 +62,25 @@ class Story:
 
 
 def check(story: Story) -> list[Violation]:
-    found = []
-    for invariant, sentences in (
-        ("I1", _lost(story)),
-        ("I2", _twice(story)),
-        ("I3", _unanswered(story)),
-        ("I4", _disorder(story)),
-        ("I5", _gaps(story)),
-        ("I6", _cross_talk(story)),
-        ("I7", _actions(story)),
-        ("I8", _unsent(story)),
-        ("I9", _stale(story)),
-    ):
-        found += [Violation(invariant, story.conversation, sentence) for sentence in sentences]
-    return found
+    return violations(
+        story.conversation,
+        I1=_lost(story),
+        I2=_twice(story),
+        I3=_unanswered(story),
+        I4=_disorder(story),
+        I5=_gaps(story),
+        I6=_cross_talk(story),
+        I7=_actions(story),
+        I8=_unsent(story),
+        I9=_stale(story),
+    )
+
+
+def violations(conversation: str, **found: Iterator[str]) -> list[Violation]:
+    """Sentences by the invariant that they say is broken."""
+    return [
+        Violation(invariant, conversation, sentence) for invariant, sentences in found.items() for sentence in sentences
+    ]
 
 
 def _lost(story: Story) -> Iterator[str]:
