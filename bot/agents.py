@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.dialogue.tracker import Tracker
 from bot.fanout import Fanout
 from bot.journal.errors import NotFound, StaleFence
 from bot.journal.journal import Journal
-from bot.messages import Author, Event, Outbound, Owner
+from bot.messages import LABELS, Author, Event, Outbound, Owner
 
 _TRIES = 5
 
@@ -24,11 +25,13 @@ class Agents:
         taken = {"owner": Owner.AGENT.value, "metadata": {"by": name}}
         await self._change(conversation_id, notice, Owner.AGENT, Event("pause", time.time(), taken))
 
-    async def release(self, conversation_id: str, name: str | None) -> None:
-        """Gives it back to the bot. `name` is None where people who are not known here had it."""
+    async def release(self, conversation_id: str, name: str | None, labels: Sequence[str] = ()) -> None:
+        """Gives it back to the bot. `name` is None where people who are not known here had it; `labels` say what the
+        customer had wanted."""
         left = f"{name} has left. " if name else ""
         notice = Outbound(text=f"{left}You are talking to the assistant again.", author=Author.SYSTEM)
-        await self._change(conversation_id, notice, Owner.BOT, Event("resume", time.time(), {"metadata": {"by": name}}))
+        told = {"by": name, LABELS: list(labels)} if labels else {"by": name}
+        await self._change(conversation_id, notice, Owner.BOT, Event("resume", time.time(), {"metadata": told}))
 
     async def reply(self, conversation_id: str, name: str, text: str) -> None:
         """Says something to the customer; who answers a conversation takes it over."""

@@ -16,6 +16,8 @@ from bot.text import Written, fragment
 Json = dict[str, Any]
 NUMBERS_FROM = "numbers_from"
 """In a message's metadata: its channel shows so many choices, or more, as a numbered text."""
+LABELS = "labels"
+"""In a message's metadata, and when people give a conversation back: what they had put on it by then."""
 State = Written | Json
 """A tracker's state, as it is or written already."""
 

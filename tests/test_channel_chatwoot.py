@@ -19,17 +19,22 @@ from bot.channels.chatwoot import Chatwoot, ChatwootSettings, signature
 from bot.channels.chatwoot_events import KEY
 from bot.channels.checking import findings
 from bot.channels.connector import Signing
-from bot.channels.received import Arrival, Attachment, Receipt, Request
+from bot.channels.received import Arrival, Attachment, Receipt, Release, Request
 from bot.channels.set_up import set_up
 from bot.channels.settings import Limits
 from bot.channels.verdict import Answer, Call, Fate, Silence
 from bot.config import Settings, SettingsError
+from bot.journal import collected
 from bot.journal.errors import Unavailable
-from bot.journal.values import DeliveryState
+from bot.journal.values import DeliveryState, Whose
+from bot.learning.labels import CHOSEN_WEIGHT, labelled
 from bot.messages import Author, Button, Card, Outbound, Owner
 from bot.simulators.chatwoot import INBOX, SimulatedChatwoot
 from bot.simulators.provider import Event, Shown
+from bot.transcripts.collect import Collection
+from bot.transcripts.keeper import Keeper
 from bot.wire import Malformed
+from nlu.data.examples import Example, TrainingData
 from tests.deliveries import EPOCH, delivery
 from tests.json_values import JSON_VALUES
 from tests.service import running
@@ -244,7 +249,32 @@ def test_what_the_inbox_did_not_take_has_failed() -> None:
     ],
 )
 def test_people_give_it_back(event: str, status: str, released: tuple[str, ...]) -> None:
-    assert channel().parse(request(_changed(played(), status, event))).released == released
+    found = channel().parse(request(_changed(played(), status, event))).released
+    assert tuple(one.conversation_id for one in found) == released
+
+
+def test_what_people_called_it_comes_with_what_they_give_back() -> None:
+    provider = played()
+    provider.said(MARA, "hello")
+    (release,) = channel().parse(request(provider.resolved(MARA, "order-status", "vip"))).released
+    assert release == Release("chatwoot-1:1", ("order-status", "vip"))
+    (message,) = channel().parse(request(provider.said(MARA, "and now?"))).messages
+    assert message.metadata["labels"] == ["order-status", "vip"], "they stay, and are about the first time"
+
+
+@pytest.mark.parametrize(
+    ("labels", "known"),
+    [
+        (None, ()),
+        ("vip", ()),
+        ([1, None, ["x"], "vip"], ("vip",)),
+        (["x" * 500], ("x" * 100,)),
+        (["x"] * 50, ("x",) * 20),
+    ],
+)
+def test_labels_are_words_and_few(labels: object, known: tuple[str, ...]) -> None:
+    event = orjson.loads(_changed(played(), "resolved").body) | {"labels": labels}
+    assert channel().parse(request(orjson.dumps(event))).released == (Release("chatwoot-1:1", known),)
 
 
 def test_a_status_of_no_known_account_releases_nothing() -> None:
@@ -514,6 +544,38 @@ async def test_people_take_over_and_give_it_back(tmp_path: Path) -> None:
         await provider.say(MARA, "ask")
         await provider.until(lambda: len(provider.seen[MARA]) > before)
         assert provider.texts(MARA)[before:] == ["answer"]
+
+
+async def test_the_agents_label_says_what_the_customer_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the service, the log and what is collected from it, to what a training learns."""
+    monkeypatch.setattr(collected, "LAG_SECONDS", -1.0)
+    data = TrainingData((Example("where is my box", "order_status"), Example("take it back", "return_it")))
+    async with talking(tmp_path) as (provider, service):
+        for text in ("wo ist es", "hm", "my crate is nowhere"):
+            before = len(provider.seen[MARA])
+            await provider.say(MARA, text)
+            await provider.until(lambda: len(provider.seen[MARA]) > before)  # noqa: B023  # awaited in this round
+        await provider.until(lambda: provider.statuses[MARA] == "open")
+        for _ in range(2):  # Chatwoot tells of it as two events
+            assert await provider.deliver(provider.resolved(MARA, "order-status")) == 200
+
+        before = len(provider.seen[MARA])
+        await provider.say(MARA, "ask")
+        await provider.until(lambda: len(provider.seen[MARA]) > before)
+        await provider.press(MARA, "A person")
+        await provider.until(lambda: provider.statuses[MARA] == "open")
+        await provider.deliver(provider.resolved(MARA))
+
+        settings = Settings(home=tmp_path)
+        await Collection(service.journal, Keeper.of(settings)).collect()
+        told = await service.journal.answered_for()
+        assert [(one.text, one.signals["labels"]) for one in told] == [("my crate is nowhere", ["order-status"])]
+        (example,) = labelled([], told, data).learned.examples
+        assert (example.text, example.intent, example.weight) == ("my crate is nowhere", "order_status", CHOSEN_WEIGHT)
+
+        gone = await service.journal.erase(Whose(("chatwoot-1:1",)))
+        assert gone.rows["utterances"] == len(gone.texts)
+        assert not await service.journal.answered_for()
 
 
 async def test_a_press_that_comes_twice_and_at_once_is_one(tmp_path: Path) -> None:

@@ -214,6 +214,48 @@ async def test_a_hand_over_tells_why_and_the_words_to_a_person_are_marked(talk: 
     assert (last.intent, last.confidence, last.verdict) == (None, None, None)
 
 
+async def called(talk: Talk, *labels: str) -> None:
+    """People give back what they had taken over."""
+    given = Event("resume", talk.play.now, {"metadata": {"by": None, "labels": list(labels)}})
+    await talk.journal.append("c1", Outbound("The assistant is back"), owner=Owner.BOT, events=(given,))
+    talk.play.apply(given)
+
+
+async def labels_of(talk: Talk) -> dict[str, Any]:
+    await collect(talk.journal)
+    return {u.text: u.signals["labels"] for u in await kept(talk.journal) if "labels" in u.signals}
+
+
+async def test_what_people_called_it_is_noted_on_the_message_that_was_handed_over(talk: Talk) -> None:
+    await talk("blah | ?", "blub | ?", "bleh | ?")
+    await collect(talk.journal)  # the note comes to an utterance that is kept already
+    await called(talk, "track", "vip")
+    assert await labels_of(talk) == {"bleh": ["track", "vip"]}
+
+
+@pytest.mark.parametrize("asks", ["a person please | human", "/human"])
+async def test_who_only_asks_for_a_person_wants_what_was_not_understood_before(talk: Talk, asks: str) -> None:
+    await talk("nice day | chat", "blah | ?", asks)
+    await called(talk, "track")
+    assert await labels_of(talk) == {"blah": ["track"]}
+
+
+async def test_where_it_is_not_plain_what_people_were_called_for_nothing_is_noted(talk: Talk) -> None:
+    await talk("blah | ?", "nice day | chat", "a person please | human")
+    await called(talk, "track")
+    assert await labels_of(talk) == {}, "the last message had its answer"
+
+
+async def test_only_a_label_that_people_added_says_something(talk: Talk) -> None:
+    talk.metadata["labels"] = ["track", "vip"]
+    await talk("blah | ?", "blub | ?", "bleh | ?")
+    await called(talk, "vip", "track", "swap")
+    assert await labels_of(talk) == {"bleh": ["swap"]}
+    await talk("bluh | ?", "/human", "/resume_bot")
+    await called(talk, "cancel")
+    assert await labels_of(talk) == {"bleh": ["swap"]}, "the customer had gone back to the assistant"
+
+
 async def test_thumbs_are_noted_when_they_come_and_taken_back_when_they_go(talk: Talk) -> None:
     seq = await talk.say("nice day | chat")
     await collect(talk.journal)

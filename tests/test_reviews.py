@@ -16,6 +16,7 @@ from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.exporting import as_yaml
 from bot.learning.labels import (
+    CHOSEN_WEIGHT,
     FINISHED_WEIGHT,
     LIKED_WEIGHT,
     MOST_OF_ONE,
@@ -139,6 +140,47 @@ def test_strangers_count_once_three_of_them_agree_on_two_days() -> None:
     same_day = [replace(one, at=0.0) for one in pressed("track", range(50))]
     assert not examples_of(labelled([], same_day, DATA))
     assert not examples_of(labelled([], [*pressed("track", [1, 2, 3]), *pressed("refund", [4])], DATA))
+
+
+def picked(*labels: str, text: str = "my box", number: int = 1, **more: Any) -> Utterance:
+    return said(text, number, signals={"labels": list(labels), **more})
+
+
+def test_what_people_chose_who_took_over_counts_without_others() -> None:
+    assert examples_of(labelled([], [picked("track", "vip")], DATA)) == {("my box", "track", CHOSEN_WEIGHT)}
+    assert examples_of(labelled([word(said("my box", 9), Kind.INTENT, "refund")], [picked("track")], DATA)) == {
+        ("my box", "refund", 1.0)
+    }
+
+
+def test_a_label_is_an_intents_name_however_it_is_spelled() -> None:
+    data = TrainingData((Example("where is it", "Order_Status"), Example("money", "refund")))
+    assert examples_of(labelled([], [picked("order-status")], data)) == {("my box", "Order_Status", CHOSEN_WEIGHT)}
+
+
+@pytest.mark.parametrize("labels", [(), ("vip",), ("track", "refund"), ("human",), ("out_of_scope",)])
+def test_labels_that_name_no_intent_or_several_label_nothing(labels: tuple[str, ...]) -> None:
+    data = replace(DATA, examples=(*DATA.examples, Example("a person", "human"), Example("a poem", "out_of_scope")))
+    assert not examples_of(labelled([], [picked(*labels)], data))
+
+
+def test_a_contradiction_counts_for_nothing_whoever_chose() -> None:
+    assert not examples_of(labelled([], [picked("track"), picked("refund", number=2)], DATA))
+    assert not examples_of(labelled([], [picked("track", pressed="refund")], DATA))
+    assert not examples_of(labelled([], [picked("track"), *pressed("refund", [2, 3, 4])], DATA))
+
+
+def test_of_what_a_second_opinion_is_asked_for_one_persons_label_is_not_enough() -> None:
+    assert not examples_of(labelled([], [picked("track")], DATA, share=1.0))
+    several = [picked("track", number=number) for number in (1, 2, 3)]
+    assert examples_of(labelled([], several, DATA, share=1.0)) == {("my box", "track", CHOSEN_WEIGHT)}
+
+
+def test_who_plants_words_before_people_plants_few() -> None:
+    many = [picked("track", text=f"zorbax prime where is box{n}", number=n) for n in range(20)]
+    assert len(labelled([], many, DATA).learned.examples) == MOST_OF_PHRASE
+    one = [replace(picked("track", text=f"phrase{n}", number=n), customer="known-1") for n in range(20)]
+    assert len(labelled([], one, DATA).learned.examples) == MOST_OF_ONE
 
 
 def test_two_customers_who_are_known_are_enough() -> None:

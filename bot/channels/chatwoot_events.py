@@ -9,14 +9,15 @@ from typing import Literal
 from urllib.parse import unquote
 
 from bot.channels.chatwoot_inboxes import address, shows
-from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, conversation, place
-from bot.messages import NUMBERS_FROM, Json
+from bot.channels.received import Arrival, Attachment, Message, Receipt, Received, Release, conversation, place
+from bot.messages import LABELS, NUMBERS_FROM, Json
 from bot.wire import Malformed, inner, objects
 
 KEY = "frontdesk"
 """Under which a message of ours carries the key of its call: Chatwoot keeps it, and tells it with the message."""
 ATTACHMENTS = 15
 """As many as Chatwoot allows in a message."""
+MOST_LABELS, LONGEST_LABEL = 20, 100
 _INCOMING, _OUTGOING = ("incoming", 0), ("outgoing", 1)
 _CALLBACK = re.compile(r"\d{12,}")
 """What Telegram calls a press; its messages have shorter numbers."""
@@ -100,7 +101,7 @@ class Events:
     def _given_back(self, event: Json) -> Received:
         """To the bot, or people are done: whoever writes after that is the bot's again."""
         if event.get("status") in ("pending", "resolved") and account_of(event) == self.account:
-            return Received(released=(self._conversation({"conversation": event}),))
+            return Received(released=(Release(self._conversation({"conversation": event}), labels_of(event)),))
         return Received(ignored=("status",))
 
     def _message(self, event: Json, name: str, text: str, press: str | None) -> Received:
@@ -112,7 +113,7 @@ class Events:
         told = inner(event, "conversation")
         where = address(told, _number(told.get("id")))
         numbers_from = shows(where, self.lengths).numbers_from
-        metadata = {**_contact(event, told), "inbox": where["inbox"], NUMBERS_FROM: numbers_from}
+        metadata = {**_contact(event, told), "inbox": where["inbox"], NUMBERS_FROM: numbers_from, **_labelled(told)}
         there = self._conversation(event)
         message = Message(there, name, where, text, press, attachments=attachments, metadata=metadata)
         return Received((message,))
@@ -137,6 +138,19 @@ def _contact(event: Json, told: Json) -> dict[str, str]:
     sender = inner(inner(told, "meta"), "sender") or inner(event, "sender")
     known = {"name": sender.get("name"), "email": sender.get("email"), "phone": sender.get("phone_number")}
     return {name: value[:200] for name, value in known.items() if isinstance(value, str) and value}
+
+
+def labels_of(conversation: Json) -> tuple[str, ...]:
+    """As people called it: single words, in lower case."""
+    given = conversation.get("labels")
+    named = [label for label in given if isinstance(label, str)] if isinstance(given, list) else []
+    return tuple(label[:LONGEST_LABEL] for label in named[:MOST_LABELS])
+
+
+def _labelled(conversation: Json) -> Json:
+    """The labels before people have it: what is added later is about what they were called for."""
+    labels = labels_of(conversation)
+    return {LABELS: list(labels)} if labels else {}
 
 
 def _attachment(data: Json) -> Attachment | None:

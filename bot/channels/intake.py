@@ -8,7 +8,7 @@ from bot import metrics
 from bot.agents import Agents
 from bot.channels.connector import Connector
 from bot.channels.presses import button_of, is_over, read_press
-from bot.channels.received import ATTACHED, Message, Received
+from bot.channels.received import ATTACHED, Message, Received, Release
 from bot.dispatcher import Dispatcher
 from bot.fanout import Fanout
 from bot.journal.errors import BadId, IdConflict
@@ -46,8 +46,8 @@ class Intake:
             metrics.RECEIPTS.labels(connector.name, receipt.arrival.value if ours else "foreign").inc()
         for reaction in received.reactions:
             await self._rate(connector.name, reaction.provider_id, reaction.rating)
-        for conversation_id in received.released:
-            await self._release(conversation_id)
+        for release in received.released:
+            await self._release(release)
         for call in received.seen:
             self.signals.once(connector, call, f"seen-{now}")
 
@@ -94,11 +94,11 @@ class Intake:
         if rated:
             self.fanout.signal(rated[0], {"type": "noted", "seq": rated[1], "value": rating})
 
-    async def _release(self, conversation_id: str) -> None:
-        """People who work elsewhere gave it back. What they said there, they said there."""
-        conversation = await self.journal.conversation(conversation_id)
+    async def _release(self, release: Release) -> None:
+        """What people said elsewhere, they said there; what they called it is worth knowing."""
+        conversation = await self.journal.conversation(release.conversation_id)
         if conversation is not None and conversation.owner is not Owner.BOT:
-            await self.agents.release(conversation_id, None)
+            await self.agents.release(release.conversation_id, None, release.labels)
 
 
 GONE = "?"

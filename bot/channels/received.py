@@ -11,7 +11,7 @@ from bot.channels.verdict import Call
 from bot.journal.values import Arrival, Rating, Receipt
 from bot.messages import Json
 
-__all__ = ["Arrival", "Attachment", "Message", "Reaction", "Receipt", "Received", "Reply", "Request"]
+__all__ = ["Arrival", "Attachment", "Message", "Reaction", "Receipt", "Received", "Release", "Reply", "Request"]
 
 JOINED = "/joined"
 """What it means that somebody opens a conversation, by a button of the app or by adding the bot."""
@@ -105,6 +105,15 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """People, somewhere else, gave a conversation back to the bot."""
+
+    conversation_id: str
+    labels: tuple[str, ...] = ()
+    """What they had put on it by then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What the provider is told at once."""
 
@@ -123,8 +132,7 @@ class Received:
     messages: tuple[Message, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     reactions: tuple[Reaction, ...] = ()
-    released: tuple[str, ...] = ()
-    """Conversations that people, somewhere else, gave back to the bot."""
+    released: tuple[Release, ...] = ()
     seen: tuple[Call, ...] = ()
     """Calls to make at once, once all is accepted: that a press was seen, say. Nothing depends on them."""
     ignored: tuple[str, ...] = ()

@@ -352,7 +352,8 @@ class Journal:
         return await self._read(reviews.counts)
 
     async def answered_for(self) -> list[Utterance]:
-        """Those on which nobody decided, and whose customers pressed a button or gave a thumb, in their order."""
+        """Those on which nobody decided, and of which customers said something without words, or people who took over
+        what they were about; in their order."""
         return await self._read(reviews.answered_for)
 
     async def collected(self) -> Mark:

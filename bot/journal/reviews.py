@@ -11,8 +11,9 @@ from bot.journal.rows import Row
 from bot.journal.tables import reviews, utterances
 from bot.journal.utterances import as_utterance
 from bot.journal.values import Kind, Review, Reviewed, Utterance
+from bot.messages import LABELS
 
-_TOLD = ("pressed", "rating", "completed")
+_TOLD = ("pressed", "rating", "completed", LABELS)
 _later = reviews.alias("later")
 _LAST = ~exists().where(_later.c.utterance_id == reviews.c.utterance_id, _later.c.id > reviews.c.id)
 _OPEN = ~exists().where(reviews.c.utterance_id == utterances.c.id)
@@ -76,7 +77,8 @@ def undecided(connection: Connection, limit: int) -> list[Utterance]:
 
 
 def answered_for(connection: Connection) -> list[Utterance]:
-    """Undecided ones of which customers themselves said what they meant, or whether the answer was right."""
+    """Undecided ones of which customers themselves said what they meant, or whether the answer was right, or people
+    who took over what it was about."""
     told = or_(*(type_coerce(utterances.c.signals, Text).contains(f'"{name}":', autoescape=True) for name in _TOLD))
     query = select(utterances).where(_OPEN, utterances.c.asked.is_(None), told).order_by(utterances.c.id)
     return [as_utterance(row) for row in connection.execute(query).mappings()]

@@ -1,7 +1,8 @@
 """Which utterances a training may learn from, as what, and how much each label deserves to be believed.
 
-What a person decided counts in full. What customers said themselves, by a button or a thumb, is free and worth less,
-and strangers must not be able to teach the assistant: it counts only where several agree, and of one only a few.
+What a person decided in the review counts in full. What customers said themselves, by a button or a thumb, is free and
+worth less, and strangers must not be able to teach the assistant: it counts only where several agree, and of one only a
+few. What people called a conversation that they took over is free too; nobody else has to say the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from bot.desk import NoLog, with_journal
 from bot.dialogue.requests import HUMAN
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Reviewed, Utterance
-from bot.learning.opinions import opinions, settled
+from bot.learning.choice import chosen
+from bot.learning.opinions import is_drawn, opinions, settled
 from bot.printed import counted
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
@@ -31,6 +33,8 @@ from nlu.types import Verdict
 
 PRESSED_WEIGHT = 0.5
 """Of a button chosen after "did you mean"."""
+CHOSEN_WEIGHT = 0.5
+"""Of what people chose who took the conversation over: they know, but it is about the conversation, not these words."""
 LIKED_WEIGHT = 0.3
 """Of a thumb up: it says that an answer was good, and little of the words."""
 FINISHED_WEIGHT = 0.3
@@ -80,7 +84,8 @@ def to_learn(settings: Settings, data: TrainingData) -> Found:
     async def read(journal: Journal) -> Found:
         await Collection(journal, Keeper.of(settings)).collect()
         said = opinions(await journal.opinions(), settings.second_opinion)
-        found = labelled(settled(said), await journal.answered_for(), data, orders_in(data, settings))
+        told, orders = await journal.answered_for(), orders_in(data, settings)
+        found = labelled(settled(said), told, data, orders, settings.second_opinion)
         return replace(found, unsettled=sum(one.settled is None for one in said))
 
     try:
@@ -90,12 +95,18 @@ def to_learn(settings: Settings, data: TrainingData) -> Found:
 
 
 def labelled(
-    reviewed: Sequence[Reviewed], answered_for: Sequence[Utterance], data: TrainingData, orders: Sequence[str] = ()
+    reviewed: Sequence[Reviewed],
+    answered_for: Sequence[Utterance],
+    data: TrainingData,
+    orders: Sequence[str] = (),
+    share: float = 0.0,
 ) -> Found:
+    """`share`: of what a second opinion is asked for."""
     known = set(data.intents)
     sure = [pair for one in reviewed if (pair := decided(one)) is not None]
     familiar = {phrase for example in data.examples for phrase in phrases(example.text)}
-    free = [label for label in _rarely_alike(_free(answered_for), familiar) if label.intent in known]
+    told = (label for one in answered_for if (label := _said(one, known)) is not None)
+    free = [label for label in _rarely_alike(_free(told, share), familiar) if label.intent in known]
     counts = Counter(intent for _, intent in {(same_text(u.text), intent) for u, intent in sure})
     waiting = {
         name: n for name, n in sorted(counts.items()) if name not in known | set(OUT_OF_SCOPE) and n < FEWEST_OF_NEW
@@ -116,6 +127,8 @@ class _Label:
     utterance: Utterance
     intent: str
     weight: float
+    by_people: bool = False
+    """Of ours, who took the conversation over."""
 
     @property
     def words(self) -> str:
@@ -140,15 +153,14 @@ def decided(one: Reviewed) -> tuple[Utterance, str] | None:
     return None
 
 
-def _free(utterances: Iterable[Utterance]) -> Iterator[_Label]:
-    """Those on which enough customers agree and none disagrees."""
+def _free(labels: Iterable[_Label], share: float) -> Iterator[_Label]:
+    """Those on which enough customers agree, or that people chose, and nobody disagrees."""
     said: dict[str, list[_Label]] = defaultdict(list)
-    for utterance in utterances:
-        if (label := _said(utterance)) is not None:
-            said[label.words].append(label)
+    for label in labels:
+        said[label.words].append(label)
     parts: Counter[str] = Counter()
     for same in said.values():
-        if len({label.intent for label in same}) > 1 or not _agree(same):
+        if len({label.intent for label in same}) > 1 or not (_vouched_for(same, share) or _agree(same)):
             continue
         customers = {label.customer for label in same}
         if all(parts[customer] < MOST_OF_ONE for customer in customers):
@@ -166,10 +178,12 @@ def _rarely_alike(labels: Iterable[_Label], familiar: set[str]) -> Iterator[_Lab
             yield label
 
 
-def _said(utterance: Utterance) -> _Label | None:
-    pressed = utterance.signals.get("pressed")
+def _said(utterance: Utterance, intents: set[str]) -> _Label | None:
+    pressed, picked = utterance.signals.get("pressed"), chosen(utterance, intents)
     if isinstance(pressed, str) and pressed not in (HUMAN, *OUT_OF_SCOPE):
-        return _Label(utterance, pressed, PRESSED_WEIGHT)
+        return _Label(utterance, pressed, PRESSED_WEIGHT, picked is not None) if picked in (None, pressed) else None
+    if picked is not None:
+        return _Label(utterance, picked, CHOSEN_WEIGHT, by_people=True)
     if utterance.intent is None or utterance.verdict != Verdict.SURE:
         return None
     rating = utterance.signals.get("rating")
@@ -177,6 +191,11 @@ def _said(utterance: Utterance) -> _Label | None:
         return _Label(utterance, utterance.intent, LIKED_WEIGHT)
     finished = utterance.signals.get("completed") is True and rating is None
     return _Label(utterance, utterance.intent, FINISHED_WEIGHT) if finished else None
+
+
+def _vouched_for(same: Sequence[_Label], share: float) -> bool:
+    """Nobody but the reviewer is asked for a second opinion: of such words one person's label is not enough."""
+    return any(label.by_people and not is_drawn(label.utterance.text, share) for label in same)
 
 
 def _agree(same: Sequence[_Label]) -> bool:

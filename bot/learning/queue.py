@@ -14,6 +14,7 @@ import numpy as np
 from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
+from bot.learning.choice import chosen
 from bot.learning.opinions import asked_again, opinions, person
 from nlu.data.reader import read_training_data, same_text
 from nlu.learning.worth import CLOSE, Worth, clusters
@@ -240,6 +241,8 @@ class _Judged:
         told = [words for _, words in _signals(members)]
         pressed = Counter(str(one.signals["pressed"]) for one in members if one.signals.get("pressed"))
         told += [f"pressed {name}" + (f" {count} times" if count > 1 else "") for name, count in pressed.most_common(2)]
+        picked = Counter(name for one in members if (name := chosen(one, self.names)) is not None)
+        told += [f"labelled {name} by those who took over" for name, _ in picked.most_common(2)]
         if self.worth.novelty[first] >= _STRANGE:
             told.append(UNLIKE)
         if self.worth.disagreement[first] >= _APART:

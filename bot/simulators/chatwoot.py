@@ -35,6 +35,8 @@ class SimulatedChatwoot(Provider):
     kind: str = "Channel::WebWidget"
     statuses: dict[str, str] = field(default_factory=dict)
     """Of the customers' conversations."""
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """That people put on them."""
     _customers: list[str] = field(default_factory=list)
     """In the order of their conversations' numbers, from 1."""
     _keys: dict[str, str] = field(default_factory=dict)
@@ -121,6 +123,8 @@ class SimulatedChatwoot(Provider):
         return status
 
     def said(self, customer: str, text: str) -> Event:
+        if self.statuses.get(customer) == "resolved":
+            self.statuses[customer] = "pending"
         return self.event("message_created", self.message(customer, content=text))
 
     def sent_file(self, customer: str, file: File) -> Event:
@@ -159,6 +163,12 @@ class SimulatedChatwoot(Provider):
         before, self.statuses[customer] = self.statuses[customer], status
         changes = [{"status": {"previous_value": before, "current_value": status}}]
         return self.event(event, {**self._conversation(customer), "changed_attributes": changes})
+
+    def resolved(self, customer: str, *labels: str) -> Event:
+        if customer not in self.statuses:
+            raise LookupError(f"{customer} has not written yet.")
+        self.labels[customer] = tuple(dict.fromkeys((*self.labels.get(customer, ()), *labels)))
+        return self.changed(customer, "resolved", "conversation_resolved")
 
     def event(self, name: str, told: Json) -> Event:
         return self.signed(orjson.dumps({**told, "event": name}))
@@ -210,7 +220,7 @@ class SimulatedChatwoot(Provider):
             "contact_inbox": {"id": number, "contact_id": number, "inbox_id": INBOX, "source_id": f"source-{number}"},
             "id": number,
             "inbox_id": INBOX,
-            "labels": [],
+            "labels": list(self.labels.get(customer, ())),
             "messages": [{"id": 1, "account_id": self.settings.account, "conversation_id": number, "message_type": 0}],
             "meta": {"sender": self._contact(customer), "assignee": None, "team": None, "hmac_verified": False},
             "status": self.statuses[customer],

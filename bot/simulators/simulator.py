@@ -133,6 +133,10 @@ class Simulator(ABC):
         """A customer sent a file. It is there for whoever may fetch it."""
         raise LookupError(f"{self.name} has no files.")
 
+    def resolved(self, customer: str, *labels: str) -> Event:
+        """People are done with what was handed over to them, and called it so."""
+        raise LookupError(f"In {self.name} nobody takes conversations over.")
+
     @abstractmethod
     def resigned(self, event: Event, body: bytes) -> Event:
         """The same event with another body, as rightly signed: what a provider gone mad would send."""

@@ -93,6 +93,8 @@ def _event(provider: Simulator, customer: str, line: str, offered: list[tuple[Ch
         path = Path(line.removeprefix("/file ").strip())
         kind = guess_type(path.name)[0] or "application/octet-stream"
         return provider.sent_file(customer, File(path.name, kind, path.read_bytes()))
+    if line.split(maxsplit=1)[0] == "/resolve":
+        return provider.resolved(customer, *line.split()[1:])
     return provider.said(customer, line)
 
 

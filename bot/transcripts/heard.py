@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.dialogue.requests import HUMAN
 from bot.dialogue.slots import REQUESTED
 from bot.dialogue.tracker import CLARIFY
 from bot.journal.values import OURS, Note, PastTurn, UtteranceKey
-from bot.messages import Event, Owner
+from bot.messages import LABELS, Event, Owner
 
 SOURCE = OURS
 PRESSED = "a pressed button"
@@ -30,6 +31,16 @@ class Said:
     signals: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What people were called for, while they have the conversation."""
+
+    key: UtteranceKey | None
+    """The message that they have to answer, where it is plain which one."""
+    labels: frozenset[str]
+    """What was on the conversation before."""
+
+
 @dataclass(slots=True)
 class Thread:
     """What has to be remembered of a conversation from one turn to the next."""
@@ -45,6 +56,9 @@ class Thread:
     """Requests that the bot takes up later, by their texts."""
     forms: dict[str, UtteranceKey] = field(default_factory=dict)
     """The messages that began the forms which are not over."""
+    unanswered: UtteranceKey | None = None
+    """The customer's last message, if it was not understood."""
+    handed_over: HandedOver | None = None
 
     @property
     def asked(self) -> str | None:
@@ -75,6 +89,7 @@ class Hearing:
             self._thread.offered = None
         for event in self._turn.events:
             self._hear(event)
+        self._leave()
         for said in self.said:
             said.signals |= self._outcome()
 
@@ -123,6 +138,27 @@ class Hearing:
         if self._now:
             self.notes.append(Note(self._now, signals))
 
+    def _leave(self) -> None:
+        """Whether the customer was answered, and what people are left with."""
+        if self._turn.reason:
+            self._thread.handed_over = HandedOver(self._wanted(), _labels(self._turn.metadata))
+        if self.said or self.pressed:
+            missed = [said.key for said in self.said if "missed" in said.signals]
+            self._thread.unanswered = missed[-1] if missed else None
+
+    def _wanted(self) -> UtteranceKey | None:
+        """The message on which people were called; if it only asked for them, the one before, if that had no answer."""
+        wanted = [said.key for said in self.said if (said.parsed.get("intent") or {}).get("name") != HUMAN]
+        if not wanted:
+            return self._thread.unanswered
+        return wanted[0] if len(wanted) == 1 else None
+
+    def _take_back(self, event: Event) -> None:
+        """What people put on the conversation while they had it says what the customer had wanted."""
+        had, self._thread.handed_over = self._thread.handed_over, None
+        if had and had.key and (added := _labels(event.data.get("metadata") or {}) - had.labels):
+            self.notes.append(Note(had.key, {LABELS: sorted(added)}))
+
     def _outcome(self) -> dict[str, Any]:
         turn = self._turn
         found = {} if turn.owner is Owner.BOT else {"owner": turn.owner.value}
@@ -138,6 +174,8 @@ class Hearing:
             self._complete(self._thread.forms.pop(event.data["name"], None))
         elif event.name == "form_suspended":
             self._thread.in_form = False
+        elif event.name == "resume":
+            self._take_back(event)
         elif event.name in _OVER:
             self._thread.requested, self._thread.in_form, self._thread.forms = None, False, {}
 
@@ -154,6 +192,12 @@ class Hearing:
         elif name and self._now:
             thread.forms.setdefault(name, self._now)
         thread.loop = name
+
+
+def _labels(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """Metadata may be a stranger's: anything."""
+    given = metadata.get(LABELS)
+    return frozenset(label for label in given if isinstance(label, str)) if isinstance(given, list) else frozenset()
 
 
 def key_of(conversation_id: str, seq: int, part: int = 0) -> UtteranceKey:
