@@ -67,7 +67,7 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), "-D", str(self._home / "data"), *arguments]
-        subprocess.run(command, check=True, timeout=60, cwd=self._home, stdout=subprocess.DEVNULL, **self._who)
+        subprocess.run(command, check=True, timeout=300, cwd=self._home, stdout=subprocess.DEVNULL, **self._who)
 
 
 def postgres_binaries() -> Path | None:

@@ -35,7 +35,7 @@ def delivery(said: str | Outbound | Entry, address: Json | None = None, **more: 
 
 async def settled(journal: Journal, *states: DeliveryState, number: int = 1) -> list[Delivery]:
     """Once so many deliveries are in those states."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found := await journal.deliveries(states)) < number:
             await asyncio.sleep(0.01)
     return found

@@ -21,7 +21,7 @@ IN_TERMINAL = (
     "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 """Also where the tests themselves run under nohup."""
-SECONDS = 60
+SECONDS = 120
 
 
 @dataclass(slots=True)

@@ -86,7 +86,7 @@ async def killed(home: Path, when: str, step: str) -> None:
 
 
 async def answered(journal: Journal, conversation_id: str = "rest-u") -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await journal.waiting(conversation_id):
             await asyncio.sleep(0.02)
 
@@ -129,7 +129,7 @@ async def under_way(home: Path, turn_timeout: float = 20.0) -> AsyncIterator[tup
     (home / "wait").touch()
     async with charging(home, turn_timeout) as service, Widget.open(service.url) as widget:
         await widget.say("charge")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not charges(home):
                 await asyncio.sleep(0.01)
         try:

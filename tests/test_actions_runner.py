@@ -142,7 +142,7 @@ def server(package: Path) -> Iterator[str]:
     said = next((line for line in process.stdout if "served at" in line), "nothing")
     yield said.split()[-1]
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     process.stdout.close()
 
 
@@ -237,7 +237,7 @@ async def test_an_action_that_takes_too_long_is_given_up(package: Path) -> None:
     module = sys.modules[PACKAGE]
 
     assert await run(runner, "action_dawdles") == ActionFailure("timeout")
-    assert await asyncio.to_thread(module.CANCELLED.wait, 10), "an asynchronous action is told to stop"
+    assert await asyncio.to_thread(module.CANCELLED.wait, 60), "an asynchronous action is told to stop"
 
 
 async def test_a_stuck_action_keeps_its_place_until_it_ends(package: Path) -> None:
@@ -249,7 +249,7 @@ async def test_a_stuck_action_keeps_its_place_until_it_ends(package: Path) -> No
     assert await run(runner, "action_greets") == ActionFailure("failed"), "it did not begin"
     module.GATE.set()
     assert isinstance(await run(InProcess(PACKAGE, timeout=10), "action_greets"), ActionResult)
-    async with asyncio.timeout(20):  # the stuck thread has yet to be told by the processor that the gate is open
+    async with asyncio.timeout(60):  # the stuck thread has yet to be told by the processor that the gate is open
         while not isinstance(await run(runner, "action_greets"), ActionResult):
             pass
 

@@ -34,7 +34,7 @@ async def ask(service: Service, head: bytes, *headers: bytes, body: bytes = b"")
     place = urlsplit(service.url)
     host = [] if any(header.startswith(b"Host:") for header in headers) else [b"Host: " + place.netloc.encode()]
     lines = [head + b" HTTP/1.1", *host, *headers, b"Content-Length: %d" % len(body)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
         writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         answer = await reader.readuntil(b"\r\n\r\n")

@@ -601,7 +601,7 @@ async def test_an_answer_of_which_nobody_knew_is_known_when_it_comes_back(tmp_pa
 
 
 async def _until_state(service: Any, state: DeliveryState) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await service.journal.delivery_counts()).get(state) and state is not DeliveryState.DELIVERED:
             await asyncio.sleep(0.01)
         while state is DeliveryState.DELIVERED and any((await service.journal.delivery_counts()).values()):

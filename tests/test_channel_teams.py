@@ -780,7 +780,7 @@ async def test_an_answer_that_may_have_arrived_is_left_to_a_person(fault: str, t
 
 
 async def _state(service: Any, state: DeliveryState) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await service.journal.delivery_counts()).get(state):
             await asyncio.sleep(0.01)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot import failures
-from tests.command import DOMAIN, EXAMPLES, ROOT, Ended, Frontdesk, environment, ran, write_project
+from tests.command import DOMAIN, EXAMPLES, ROOT, SECONDS, Ended, Frontdesk, environment, ran, write_project
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "sqlalchemy", "aiohttp", "redis", "rasa_sdk", "rich.console"}
 
@@ -54,7 +54,7 @@ def sentences(ended: Ended) -> list[str]:
 def test_help_imports_nothing_heavy() -> None:
     program = f"import sys, bot.cli; print(*({HEAVY!r} & sys.modules.keys()))"
     asked = [sys.executable, "-c", program]
-    assert subprocess.run(asked, capture_output=True, timeout=30, cwd=ROOT, check=True).stdout == b"\n"
+    assert subprocess.run(asked, capture_output=True, timeout=SECONDS, cwd=ROOT, check=True).stdout == b"\n"
 
 
 VERBS = [
@@ -381,7 +381,7 @@ def test_a_full_disk_behind_standard_output_is_told(tmp_path: Path) -> None:
     env = environment(tmp_path)
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-c", "from bot.cli import main; main()", "version"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=env, timeout=30, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=env, timeout=SECONDS, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(b"frontdesk: No space left on device. Make room")
     assert done.stderr.count(b"\n") == 1

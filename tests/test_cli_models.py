@@ -22,7 +22,7 @@ from bot.config import Settings
 from nlu.manifest import ModelError, read_manifest, write_manifest
 from nlu.registry import Registry
 from nlu.training.options import Step
-from tests.command import EXAMPLES, Ended, Frontdesk, environment, ran, write_project
+from tests.command import EXAMPLES, SECONDS, Ended, Frontdesk, environment, ran, write_project
 from tests.registered import registered
 
 OLDER, NEWER = "20260101-000000-older", "20260102-000000-newer"
@@ -195,7 +195,7 @@ def test_who_stops_reading_is_told_nothing(trained: tuple[Path, Ended], tmp_path
     with os.fdopen(write, "wb") as gone:
         command = [sys.executable, "-c", "from bot.cli import main; main()", "models", "list", "--json"]
         shutil.copytree(trained[0], tmp_path / "models" / read_manifest(trained[0]).id)
-        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, env=env, timeout=30, check=False)
+        done = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, env=env, timeout=SECONDS, check=False)
     assert done.stderr == b""
 
 
@@ -402,7 +402,7 @@ def test_a_service_that_starts_while_a_model_is_trained_serves_that_one(
     with ThreadPoolExecutor(1) as another:
         with registry.training():
             found = another.submit(models.ready, Settings.read(), screen)
-            assert told.wait(60)
+            assert told.wait(SECONDS)
             registry.promote(OLDER)
         assert found.result()[0].name == OLDER
 

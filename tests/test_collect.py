@@ -25,7 +25,7 @@ from bot.transcripts.collect import Collection
 from bot.transcripts.heard import PRESSED
 from bot.transcripts.keeper import EMPTY, LONG, REPEATED, Keeper
 from nlu.learning.redaction import Redactor
-from tests.command import ROOT, Frontdesk
+from tests.command import ROOT, SECONDS, Frontdesk
 from tests.dialogue_play import Play, assistant_of, understood
 from tests.test_dialogue_two_forms import DOMAIN, RULES, tells
 
@@ -389,7 +389,7 @@ def test_the_command_tells_what_it_kept(frontdesk: Frontdesk, tmp_path: Path, as
 def test_the_command_loads_no_model() -> None:
     program = "import sys, bot.transcripts.collect; print(*({'torch', 'transformers', 'aiohttp'} & sys.modules.keys()))"
     asked = [sys.executable, "-c", program]
-    assert subprocess.run(asked, capture_output=True, timeout=60, cwd=ROOT, check=True).stdout == b"\n"
+    assert subprocess.run(asked, capture_output=True, timeout=SECONDS, cwd=ROOT, check=True).stdout == b"\n"
 
 
 def test_without_a_conversation_log_the_command_says_so(frontdesk: Frontdesk, tmp_path: Path) -> None:

@@ -225,10 +225,10 @@ async def test_more_than_can_wait_is_refused_at_once(tmp_path: Path, monkeypatch
 
         def block(_: Connection) -> bool:
             begun.set()
-            return free.wait(10)
+            return free.wait(60)
 
         blocking = asyncio.create_task(journal._store.write(block))
-        assert await asyncio.to_thread(begun.wait, 10)
+        assert await asyncio.to_thread(begun.wait, 60)
         outcomes = [asyncio.create_task(journal.accept(said(n))) for n in range(100)]
         await asyncio.sleep(0)
         refused = sum(task.done() and isinstance(task.exception(), Unavailable) for task in outcomes)
@@ -252,11 +252,11 @@ async def test_a_database_that_does_not_answer_is_unavailable(
 
     def block(_: Connection) -> bool:
         begun.release()
-        return free.wait(10)
+        return free.wait(60)
 
     blocking = [asyncio.create_task(journal._store.write(block)) for _ in range(8)]
     for _ in range(8 if isinstance(journal._store, PostgresStore) else 1):
-        assert await asyncio.to_thread(begun.acquire, timeout=10)
+        assert await asyncio.to_thread(begun.acquire, timeout=60)
     monkeypatch.setattr("bot.journal.store.PATIENCE", 0.05)
     with pytest.raises(Unavailable, match="did not answer"):
         await journal.accept(said(1))

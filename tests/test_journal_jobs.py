@@ -79,7 +79,7 @@ async def test_a_message_waits_for_few_of_what_waits_longer(tmp_path: Path) -> N
 
     def block(_: Connection) -> None:
         begun.set()
-        free.wait(10)
+        free.wait(60)
 
     async def accepted() -> None:
         await journal.accept(Inbound("web-1", "m1", "hello", "web", 1.0))
@@ -91,7 +91,7 @@ async def test_a_message_waits_for_few_of_what_waits_longer(tmp_path: Path) -> N
 
     async with await Journal.open(tmp_path / "journal.db") as journal:
         first = asyncio.create_task(journal._store.write(block))
-        assert await asyncio.to_thread(begun.wait, 10)
+        assert await asyncio.to_thread(begun.wait, 60)
         waiting = [asyncio.create_task(other(number)) for number in range(40)]
         await asyncio.sleep(0)
         message = asyncio.create_task(accepted())

@@ -102,7 +102,7 @@ async def test_processes_that_are_killed_between_accepting_and_marking_lose_noth
         async with several(tmp_path, **env) as service:
             mails.mailbox.hold_at = "STORE"
             mail = stored(mails, mails.said(CUSTOMER, "ask"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await mails.mailbox.held.wait()
             for worker in service.workers():
                 os.kill(worker, signal.SIGKILL)
@@ -306,7 +306,7 @@ async def test_a_file_that_is_too_large_is_not_fetched_in_whole() -> None:
 
 @pytest.mark.parametrize("step", ["LOGIN", "SELECT", "FETCH"])
 async def test_for_a_file_that_nobody_waits_for_any_more_no_thread_does(step: str) -> None:
-    async with simulated().open() as mails, asyncio.timeout(20):
+    async with simulated().open() as mails, asyncio.timeout(60):
         mails.mailbox.put(mails.sent_file(CUSTOMER, PICTURE).body)
         mails.mailbox.hold_at = step
         name = "/INBOX;UIDVALIDITY=7/;UID=1/;SECTION=2"
@@ -362,7 +362,7 @@ async def test_what_is_refused_for_now_is_sent_again(plan: str, tmp_path: Path) 
 async def test_an_account_that_is_refused_waits_for_a_person(tmp_path: Path) -> None:
     async with talking(tmp_path, "email", "auth 535") as (provider, service):
         await provider.say(CUSTOMER, "ask")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (found := [one for one in await service.journal.deliveries() if one.error]):
                 await asyncio.sleep(0.01)
         assert found[0].state is DeliveryState.WAITING

@@ -155,7 +155,7 @@ async def test_who_is_not_there_is_asked_again(journal: Journal) -> None:
         async with sending(journal, gone):
             await answered(journal, "c1", "one")
             (waiting,) = await settled(journal, DeliveryState.WAITING)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await journal.deliveries())[0].attempts < 3:
                     await asyncio.sleep(0.01)
             assert (await journal.deliveries())[0].id == waiting.id
@@ -220,7 +220,7 @@ async def test_the_provider_says_when_to_come_back(journal: Journal) -> None:
         await delivered(journal)
 
         (held, _) = await settled(journal, DeliveryState.WAITING, number=2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not held.error:
                 held = (await journal.deliveries())[0]
                 await asyncio.sleep(0.01)
@@ -488,7 +488,7 @@ async def test_a_provider_that_does_not_answer_holds_up_no_other_channel(journal
         await answered(journal, f"c{number}", "stuck")
     outbox = Outbox(journal, Sender(calls), channels, patience, pacing=Pacing(allow))
     outbox.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not calls.under_way:
             await asyncio.sleep(0.01)
     await answered(journal, "other-1", "hello", channel="other")
@@ -509,7 +509,7 @@ async def test_who_waits_for_the_account_is_not_asked_about_in_turn(journal: Jou
     for number in range(40):
         await answered(journal, f"c{number}", "hello")
     outbox = await run(journal, channel, Pacing(one_in_a_while))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(asked) < 2:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)  # several sweeps
@@ -539,7 +539,7 @@ async def test_a_pause_asked_of_two_conversations_is_the_accounts(journal: Journ
     for number in range(2):
         await answered(journal, f"c{number}", "hello")
         await tried(channel, number + 1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while pacing.open(["signed"]):
             await asyncio.sleep(0.01)
     await answered(journal, "c2", "hello")
@@ -549,7 +549,7 @@ async def test_a_pause_asked_of_two_conversations_is_the_accounts(journal: Journ
 
 
 async def tried(channel: InParts, calls: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(channel.calls or []) < calls:
             await asyncio.sleep(0.01)
 
@@ -563,7 +563,7 @@ async def test_a_process_that_was_stopped_past_its_claim_sends_nothing(journal: 
     await answered(journal, "c1", "hello")
     outbox.start()
     (waiting,) = await settled(journal, DeliveryState.WAITING)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await journal.deliveries(tuple(DeliveryState)))[0].attempts < 2:
             await asyncio.sleep(0.01)
     await delivered(journal)
@@ -618,7 +618,7 @@ async def test_an_account_that_is_refused_waits_for_a_person(journal: Journal) -
     pacing = Pacing(allow)
     outbox = await run(journal, channel, pacing)
     await answered(journal, "c1", "hello")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while pacing.open(["signed"]):
             await asyncio.sleep(0.01)
     await answered(journal, "c2", "hello")

@@ -28,7 +28,7 @@ async def one(valkey_url: str) -> AsyncIterator[Presence]:
 
 
 async def until_alone(process: Presence) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await process.count("address", 1) != 1:
             await asyncio.sleep(0.05)
 
@@ -59,7 +59,7 @@ async def test_what_a_killed_process_had_goes_when_it_is_not_heard_of(one: Prese
         await until_alone(one)
     async with redis.Redis.from_url(valkey_url) as client:
         (name,) = await client.keys("*:count")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await client.hlen(name) != 1:
                 await asyncio.sleep(0.01)
 

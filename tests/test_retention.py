@@ -209,7 +209,7 @@ async def test_a_running_service_removes_what_is_too_old(tmp_path: Path) -> None
     clock.now = time.time() - 3 * DAY
     async with await Journal.open(home / "frontdesk.db", clock) as before:
         await answered(before, "old", clock)
-    async with running(home, keep_conversations=2) as service, asyncio.timeout(30):
+    async with running(home, keep_conversations=2) as service, asyncio.timeout(60):
         while await service.journal.conversation("old"):
             await asyncio.sleep(0.01)
 

@@ -448,7 +448,7 @@ async def _raw(url: str, method: str, headers: dict[str, str], body: bytes) -> i
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value)
     writer.write(f"{method} {parts.path} HTTP/1.1\r\n{head}\r\n".encode("utf-8", "surrogateescape") + body)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b" 100 " in (line := await reader.readline()):
                 await reader.readline()
         return int(line.split()[1])

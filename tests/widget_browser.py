@@ -16,6 +16,8 @@ from playwright.async_api import Browser, Locator, Page, async_playwright, expec
 
 from tests.widget_service import FakeService, serving
 
+PATIENCE = 30_000
+"""Milliseconds for whatever has to appear: pages may have to wait for other tests."""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -72,6 +74,7 @@ def chromium() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     executable = chromium()
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield running
@@ -106,7 +109,7 @@ class Visitors:
         return await self._visit(await beside.page.context.new_page(), path)
 
     async def _visit(self, page: Page, path: str) -> Chat:
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         chat = Chat(page, [])
         page.on("pageerror", lambda error: chat.errors.append(str(error)))
         page.on("dialog", lambda dialog: chat.errors.append(f"dialog: {dialog.message}"))

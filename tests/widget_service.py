@@ -105,7 +105,7 @@ class FakeService:
         return [frame for frame in self.received if frame["type"] == kind]
 
     async def until(self, holds: Callable[[], object]) -> None:
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(holds)
 
     async def say(self, text: str = "", **more: Any) -> Json:

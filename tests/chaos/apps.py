@@ -34,9 +34,9 @@ from tests.chaos.world import World, world
 NAMES = ("signed", TELEGRAM)
 STATEMENTS = 2
 """Kills before some SQL statement, besides those at each step."""
-DEATH_SECONDS = 15.0
+DEATH_SECONDS = 30.0
 """For a server to come to the step at which it has to die."""
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 30.0
 PAUSE_SECONDS = 1.2
 """Between two messages of a customer: Telegram takes one a second for each."""
 AGAIN_SECONDS = 0.1

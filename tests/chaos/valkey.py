@@ -29,7 +29,7 @@ class Valkey:
 
     async def start(self) -> None:
         self._spawn()
-        async with redis.Redis.from_url(self.url) as client, asyncio.timeout(30):
+        async with redis.Redis.from_url(self.url) as client, asyncio.timeout(60):
             while True:
                 with suppress(redis.RedisError, OSError):
                     await client.ping()
