@@ -70,20 +70,20 @@ def test_a_try_says_first_what_to_set(frontdesk: Frontdesk) -> None:
     assert "\n  export FRONTDESK_SIGNED__URL=http://127.0.0.1:8099/replies\n" in ended.err
 
 
-async def test_a_customer_played_in_the_terminal_is_answered(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "tries"), [("signed", 2), ("twilio", 1)])
+async def test_a_customer_played_in_the_terminal_is_answered(name: str, tries: int, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    sample = simulator("signed").sample(f"http://127.0.0.1:{port}")
-    async with running(tmp_path / "service", signed=sample) as service:
-        env = environment(
-            tmp_path,
-            FRONTDESK_SIGNED__URL=sample["url"],
-            FRONTDESK_SIGNED__SECRETS=json.dumps(sample["secrets"]),
-        )
-        words = ("channels", "simulate", "signed", "--port", port, "--url", service.url)
-        tries = [await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n") for _ in range(2)]
-    assert [ended.code for ended in tries] == [0, 0], tries[0].err
-    assert ["< answer" in ended.out for ended in tries] == [True, True], "a second try is no repetition"
+    sample = simulator(name).sample(f"http://127.0.0.1:{port}")
+    public = "http://127.0.0.1:9"
+    async with running(tmp_path / "service", **{name: sample}, public_url=public) as service:
+        given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in sample.items()}
+        env = environment(tmp_path, **{f"FRONTDESK_{name.upper()}__{key.upper()}": given[key] for key in given})
+        env["FRONTDESK_PUBLIC_URL"] = public
+        words = ("channels", "simulate", name, "--port", port, "--url", service.url)
+        ended = [await asyncio.to_thread(ran, *words, env=env, stdin=b"ask\n") for _ in range(tries)]
+    assert [one.code for one in ended] == [0] * tries, ended[0].err
+    assert ["< answer" in one.out for one in ended] == [True] * tries, "a second try is no repetition"
 
 
 async def test_a_played_teams_that_is_started_anew_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

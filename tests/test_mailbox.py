@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import ssl
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -66,6 +67,10 @@ def ignored(kind: str) -> float:
     return REGISTRY.get_sample_value("frontdesk_events_ignored_total", {"channel": "email", "kind": kind}) or 0.0
 
 
+def failures() -> float:
+    return REGISTRY.get_sample_value("frontdesk_mailbox_failures_total", {"channel": "email"}) or 0.0
+
+
 async def test_a_conversation_stays_in_its_thread(tmp_path: Path) -> None:
     async with talking(tmp_path, "email") as (provider, service):
         mails = servers(provider)
@@ -123,6 +128,15 @@ async def test_a_server_that_goes_away_is_come_back_to(command: str, tmp_path: P
         await mails.say(CUSTOMER, "ask")
         await mails.until(lambda: len(mails.sent) == 1)
         assert mails.mailbox.cut_at == []
+
+
+async def test_a_server_that_is_looked_at_often_is_not_left_alone_for_long(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = free.getsockname()[1]
+    sample = MailServers.sample(f"http://127.0.0.1:{nobody}") | {"every": 0.001}
+    before = failures()
+    async with running(tmp_path, email=sample):
+        await until(lambda: failures() > before + 9)
 
 
 async def test_a_service_that_died_before_it_marked_a_mail_knows_it_again(tmp_path: Path) -> None:

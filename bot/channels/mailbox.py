@@ -37,8 +37,9 @@ AT_ONCE = 100
 """Mails of one look; the next one follows at once."""
 LOOKS = 3
 """In which the server did not give out a mail, and then it is left: some have one that they never do."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
-"""Between tries to reach a server that does not answer."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30
+"""Between tries to reach a server that does not answer: seconds at first, and so many times those between two looks
+at last."""
 
 Value = TypeVar("Value")
 
@@ -107,7 +108,7 @@ class MailReader:
         if sentence != self._told:  # once, not at every try
             log.error("the mailbox of %s cannot be read: %s", self._connector.name, sentence)
         self._told = sentence
-        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
+        self._pause = min(LONGEST_PAUSE * self._mailbox.every, max(FIRST_PAUSE, self._pause * 2))
         await self._forget()
 
     async def _look(self) -> bool:

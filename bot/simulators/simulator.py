@@ -89,6 +89,8 @@ class Simulator(ABC):
 
     webhook: str = ""
     """Where our service takes its events."""
+    public_url: str = "https://chat.example.com"
+    """Where the service is for the world: some providers sign that address."""
     plan: deque[str] = field(default_factory=deque)
     retry_after: float | None = None
     seen: dict[str, list[Shown]] = field(default_factory=lambda: defaultdict(list))

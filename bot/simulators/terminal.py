@@ -24,21 +24,22 @@ def simulate(name: str, port: int, url: str, customer: str) -> None:
     own = f"http://127.0.0.1:{port}"
     configured = getattr(settings, name, None)
     if name in channels() and f"127.0.0.1:{port}" not in str(configured and configured.model_dump()):
-        typer.echo(_how(name, own), err=True)
+        typer.echo(_how(name, own, settings), err=True)
         raise typer.Exit(2)
     chosen(settings, name)
     assert configured is not None
     provider = simulator(name).of(configured)
     provider.webhook = f"{url or address(settings.host, settings.port)}/webhooks/{name}"
+    provider.public_url = settings.public_url or provider.public_url
     provider.count_from(int(time.time() * 10))  # faster than anybody types
     asyncio.run(_talk(provider, port, customer))
 
 
-def _how(name: str, own: str) -> str:
+def _how(name: str, own: str, settings: Settings) -> str:
     """The settings that lead to the simulator."""
     sample = simulator(name).sample(own)
     given = [f"  export {environment_name(name)}__{key.upper()}={_shell(value)}" for key, value in sample.items()]
-    public = "  export FRONTDESK_PUBLIC_URL=http://127.0.0.1:8080"
+    public = f"  export FRONTDESK_PUBLIC_URL={settings.public_url or address(settings.host, settings.port)}"
     first = f"So far the settings do not lead to a simulated {name}. Start the service, and then this command, with:"
     return "\n".join((first, *given, public))
 

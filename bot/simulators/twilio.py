@@ -26,8 +26,6 @@ class TwilioApi(Provider):
     name: ClassVar[str] = "twilio"
 
     settings: TwilioSettings = field(kw_only=True)
-    public_url: str = "https://chat.example.com"
-    """Where the service is for the world: what is signed."""
     sent: dict[str, dict[str, str]] = field(default_factory=dict)
     """What we sent, by its SID."""
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
