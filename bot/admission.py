@@ -1,4 +1,5 @@
-"""Whether one more message may come in: not if it would have to wait for long, where somebody looks at a screen.
+"""Whether one more message may come in: not if it would have to wait for long, where somebody looks at a screen, and
+not if its conversation has too many that wait.
 
 In a messaging app nobody does, and some providers send a message once: those wait in the log, whatever the pace is.
 """
@@ -6,6 +7,7 @@ In a messaging app nobody does, and some providers send a message once: those wa
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,11 +38,14 @@ class Admission:
 
     most: int
     most_patient: int
+    most_of_one: int
+    """Of one conversation that cannot."""
     tally: Tally = field(default_factory=Tally)
     patient: Tally = field(default_factory=Tally)
     """Of those that can wait."""
     clock: Callable[[], float] = time.monotonic
-    _entering: int = 0
+    _entering: Counter[str] = field(default_factory=Counter)
+    """By conversation."""
     _entering_patient: int = 0
     _answered: int = 0
     _refused: int = 0
@@ -64,18 +69,27 @@ class Admission:
             self._entering_patient -= 1
 
     @contextmanager
-    def entering(self) -> Iterator[None]:
-        """While a message is stored. Raises Busy."""
+    def entering(self, conversation_id: str, before: int = 0) -> Iterator[None]:
+        """While a message is stored; `before` it wait so many of its conversation. Raises Busy."""
         self._look()
-        waiting = self.tally.waiting + self._entering
+        if before + self._entering[conversation_id] >= self.most_of_one:
+            raise Busy(self._retry_after())
+        waiting = self.tally.waiting + self._entering.total()
         if waiting >= self._room(waiting):
             self._refused += 1
             raise Busy(self._retry_after())
-        self._entering += 1
+        with self._counted(conversation_id):
+            yield
+
+    @contextmanager
+    def _counted(self, conversation_id: str) -> Iterator[None]:
+        self._entering[conversation_id] += 1
         try:
             yield
         finally:
-            self._entering -= 1
+            self._entering[conversation_id] -= 1
+            if not self._entering[conversation_id]:
+                del self._entering[conversation_id]
 
     def answered(self) -> None:
         self._answered += 1

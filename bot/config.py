@@ -187,7 +187,8 @@ class Settings(BaseSettings):
     conversation_backlog: int = Field(
         50,
         ge=1,
-        description="Messages of one conversation in a messaging app that may wait; of more the last are answered.",
+        description="Messages of one conversation that may wait; more are refused as busy, and of a messaging app's "
+        "the last are answered.",
     )
     public_url: str = Field(
         "",

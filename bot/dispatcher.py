@@ -86,7 +86,7 @@ class Dispatcher:
         self._closing = False
         self._patient = frozenset(patient)
         self._patient_places = asyncio.Semaphore(_PATIENT_PLACES)
-        self._admission = Admission(bounds.queue_size, bounds.backlog)
+        self._admission = Admission(bounds.queue_size, bounds.backlog, bounds.conversation_backlog)
 
     async def start(self) -> None:
         """From now on turns are taken, those of messages that were accepted before first."""
@@ -121,8 +121,8 @@ class Dispatcher:
         """
         if self._closing:
             raise Busy
-        started, admission = time.monotonic(), self._admission
-        with admission.entering_patient() if inbound.channel in self._patient else admission.entering():
+        started = time.monotonic()
+        with self._entering(inbound):
             accepted = await self._journal.accept(inbound)
         metrics.ACCEPT_SECONDS.observe(time.monotonic() - started)
         if accepted.duplicate:
@@ -131,6 +131,12 @@ class Dispatcher:
             metrics.ACCEPTED.labels(inbound.channel).inc()
             self._take_on(accepted)
         return accepted
+
+    def _entering(self, inbound: Inbound) -> AbstractContextManager[None]:
+        if inbound.channel in self._patient:
+            return self._admission.entering_patient()
+        worker = self._workers.get(inbound.conversation_id)
+        return self._admission.entering(inbound.conversation_id, len(worker.line) if worker else 0)
 
     async def replies(self, accepted: Accepted, seconds: float) -> list[Entry]:
         """The replies to an accepted message, once its turn is done. Raises TimeoutError."""

@@ -20,7 +20,7 @@ class Service:
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
-        self.admission = Admission(self.most, self.most, Tally(), clock=lambda: self.now)
+        self.admission = Admission(self.most, self.most, self.most, Tally(), clock=lambda: self.now)
 
     def go_on(self, seconds: float) -> None:
         """In steps of ten milliseconds; somebody tries to come in at each."""
@@ -38,7 +38,7 @@ class Service:
         """How many of them are taken."""
         for taken in range(count):
             try:
-                with self.admission.entering():
+                with self.admission.entering("c"):
                     pass
             except Busy:
                 return taken
@@ -81,10 +81,10 @@ def test_before_anything_was_answered_and_after_a_quiet_time_a_burst_may_come() 
 
 
 def test_who_is_being_stored_counts() -> None:
-    admission = Admission(2, 3)
-    with admission.entering(), admission.entering(), pytest.raises(Busy), admission.entering():
+    admission = Admission(2, 3, 2)
+    with admission.entering("c"), admission.entering("c"), pytest.raises(Busy), admission.entering("c"):
         pass
-    with admission.entering():
+    with admission.entering("c"):
         pass
 
 
@@ -92,7 +92,7 @@ def test_who_can_wait_is_taken_whatever_the_pace_is_and_is_in_nobodys_way() -> N
     service = Service(100)
     service.go_on(12)
     admission = service.admission
-    with pytest.raises(Busy), admission.entering():
+    with pytest.raises(Busy), admission.entering("c"):
         pass
     admission.patient.waiting = 999
     with admission.entering_patient(), pytest.raises(Busy) as full, admission.entering_patient():
@@ -105,12 +105,12 @@ def test_who_can_wait_is_taken_whatever_the_pace_is_and_is_in_nobodys_way() -> N
 def test_the_more_are_refused_the_later_they_are_asked_to_come_back() -> None:
     service = Service(1000)
     service.go_on(2)
-    with pytest.raises(Busy) as few, service.admission.entering():
+    with pytest.raises(Busy) as few, service.admission.entering("c"):
         pass
     for _ in range(20_000):
         service.offer(1)
     service.go_on(0.6)  # the window ends in it
-    with pytest.raises(Busy) as many, service.admission.entering():
+    with pytest.raises(Busy) as many, service.admission.entering("c"):
         pass
 
     assert SHORTEST < few.value.retry_after < 3

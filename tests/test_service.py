@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +388,35 @@ async def test_a_full_queue_refuses_before_it_accepts(tmp_path: Path) -> None:
             gate.set()
             await widget.replies(2)
             assert (await widget.say("ask 3", "m3"))["type"] == "ack"
+
+
+async def test_one_sender_of_rest_takes_no_more_than_a_conversations_places(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    gate = asyncio.Event()
+
+    async def hold(text: str) -> None:
+        if "flood" in text:
+            await gate.wait()
+
+    async def ask(service: Service, sender: str, text: str, name: str) -> tuple[int, str | None, Any]:
+        said = {"sender": sender, "message": text, "message_id": name}
+        async with http.post(f"{service.url}/webhooks/rest/webhook", json=said) as answer:
+            return answer.status, answer.headers.get("Retry-After"), await answer.json()
+
+    understander = KeywordUnderstander(before=hold)
+    async with running(tmp_path, understander, conversation_backlog=4) as service:
+        flood = [asyncio.create_task(ask(service, "flood", "ask flood", f"m{number}")) for number in range(12)]
+        refused = [await early for early in islice(asyncio.as_completed(flood), 8)]
+        assert {(status, after, body["reason"]) for status, after, body in refused} == {(503, "2", "busy")}
+        late = [await ask(service, "flood", "ask flood", "late"), await ask(service, "other", "ask", "m1")]
+        assert [status for status, *_ in late] == [503, 200], "others are answered meanwhile"
+        gate.set()
+        answers = [await one for one in flood]
+        assert sorted(status for status, *_ in answers) == [200] * 4 + [503] * 8
+        assert all(body[0]["text"] == "answer" for status, _, body in answers if status == 200)
+        assert (await ask(service, "flood", "ask flood", "late"))[0] == 200
+        assert len(await service.journal.entries("rest-flood")) == 2 * 5, "what was refused was not accepted"
 
 
 async def test_a_turn_that_raises_is_a_reply_and_a_hand_over(tmp_path: Path) -> None:

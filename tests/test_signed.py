@@ -340,11 +340,12 @@ async def test_a_flood_waits_and_keeps_nobody_else_out(tmp_path: Path) -> None:
 
 
 async def test_a_customer_who_floods_leaves_room_and_has_the_last_messages_answered(tmp_path: Path) -> None:
-    gate, texts = asyncio.Event(), list[str]()
+    begun, gate, texts = asyncio.Event(), asyncio.Event(), list[str]()
 
     async def hold(text: str) -> None:
         texts.append(text)
         if "flood" in text:
+            begun.set()
             await gate.wait()
 
     bounds = {"understander": KeywordUnderstander(before=hold), "backlog": 10, "conversation_backlog": 4}
@@ -352,6 +353,7 @@ async def test_a_customer_who_floods_leaves_room_and_has_the_last_messages_answe
         for number in range(20):
             status, _, _ = await program.say(f"ask flood {number}", f"m{number}", conversation="flood")
             assert status == 200, "whoever is over the bound is acknowledged: the provider would hold up everybody"
+            await begun.wait()
         assert (await program.say("ask", "other", conversation="other"))[0] == 200
         await receiver.until(lambda: receiver.seen["other"] == ["answer"])
         gate.set()
