@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.blocks import placed
+from nlu.engine.device import choose_device
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
@@ -31,6 +32,8 @@ class Measurement:
     """Module and options; MODEL stands for the directory of a model of the demo."""
     public: bool = False
     """Whether it is on public data."""
+    gpu: bool = False
+    """Whether it needs one."""
 
     @property
     def needs_model(self) -> bool:
@@ -61,6 +64,7 @@ MEASUREMENTS = (
     Measurement("service", "What the whole service costs beside its engine", "benchmarks.service --model MODEL"),
     Measurement("beside-rasa", "Beside Rasa", "benchmarks.beside_rasa"),
     Measurement("chat-server", "What a message costs a chat server", "benchmarks.chat_server"),
+    Measurement("gpu", "On a GPU", "benchmarks.gpu --model MODEL", gpu=True),
     Measurement("channels", "All channels at once", "benchmarks.channels"),
     Measurement("channels-killed", "All channels at once", "benchmarks.channels --rate 60 --seconds 60 --kills 10"),
     Measurement("redaction", "What redaction finds", "benchmarks.redaction"),
@@ -89,6 +93,9 @@ def main(names: Sequence[str]) -> None:
 def _measured(one: Measurement, model: Callable[[], Path]) -> bool:
     if one.public and "FRONTDESK_DATA" not in os.environ:
         print(f"{one.name}: left out, FRONTDESK_DATA names no folder.", file=sys.stderr)
+        return True
+    if one.gpu and choose_device("auto") != "cuda":
+        print(f"{one.name}: left out, there is no GPU here.", file=sys.stderr)
         return True
     print(f"{one.name}: {one.title} ...", file=sys.stderr)
     parts = [str(model()) if part == "MODEL" else part for part in one.command.split()]

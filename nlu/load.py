@@ -69,7 +69,7 @@ def load_model(
     try:
         place = choose_device(device)
         engine = _onnx(directory, manifest, threads) if place == "cpu" and not with_torch else None
-        model = _assembled(directory, manifest, budget, engine or _torch(directory, manifest, place))
+        model = _assembled(directory, manifest, budget, engine or _torch(directory, manifest, place, not with_torch))
     except (DeviceError, ModelError):
         raise
     except Exception as error:  # tokenizers raises nothing more precise
@@ -96,11 +96,12 @@ class _Weights:
         return found.astype(np.float32) if found.dtype == np.float16 else found
 
 
-def _torch(directory: Path, manifest: Manifest, device: str) -> Engine:
+def _torch(directory: Path, manifest: Manifest, device: str, serving: bool) -> Engine:
     from nlu.engine.torch_engine import read_engine
 
     shape = Architecture.from_json(manifest.architecture)
-    return read_engine(directory / WEIGHTS, shape, (len(manifest.intents), 1 + 2 * len(manifest.entities)), device)
+    outputs = len(manifest.intents), 1 + 2 * len(manifest.entities)
+    return read_engine(directory / WEIGHTS, shape, outputs, device, serving=serving)
 
 
 def _onnx(directory: Path, manifest: Manifest, threads: int) -> Engine | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -11,44 +12,75 @@ from safetensors.torch import load_file
 
 from nlu.architecture import Architecture
 from nlu.encoder import padded
+from nlu.engine.buckets import shares
+from nlu.engine.captured import Capture, CapturedNetwork, CudaGraphs
 from nlu.engine.network import Network, Outputs
 from nlu.engine.signals import Engine, Floats, Signals, by_length
 
 CPU_TOKENS = 512
 """Tokens of a batch: on a CPU, padding soon costs more than batching gains."""
 GPU_TOKENS = 32768
+_log = logging.getLogger(__name__)
 
 
 class TorchEngine:
-    callers = 1
-    """A call uses all cores, or the GPU; others wait."""
-
-    def __init__(self, network: Network, device: str) -> None:
+    def __init__(self, network: Network, device: str, capture: Capture | None = None) -> None:
+        """With `capture`, batches have the shapes of buckets, recorded now: who serves wants that, who trains not."""
         self._device = device
         self._one = threading.Lock()
         self._half = device == "cuda"
         self._budget = GPU_TOKENS if self._half else CPU_TOKENS
         network = network.eval().requires_grad_(False)
         self.network = network.to(device, torch.float16) if self._half else network
+        self.captured = self._recorded(capture) if capture else None
+
+    @property
+    def callers(self) -> int:
+        """A call uses all cores; but while the GPU works for one, the next can be prepared."""
+        return 2 if self._half else 1
+
+    @torch.inference_mode()
+    def _recorded(self, capture: Capture) -> CapturedNetwork | None:
+        try:
+            return CapturedNetwork(self.network, self._device, capture)
+        except RuntimeError as problem:  # torch's for what a GPU cannot, or has no memory for
+            _log.warning("The model is served without captured graphs, slower: %s", str(problem).partition("\n")[0])
+            return None
 
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         """One value per row of token ids, in order; like lengths run together."""
-        found: list[Signals | None] = [None] * len(rows)
+        found: dict[int, Signals] = {}
         with self._one, torch.inference_mode():
-            for batch in by_length([len(row) for row in rows], self._budget):
-                ids, mask = padded([rows[index] for index in batch], self._device)
-                outputs = self.network(ids, mask)
-                for index, signals in zip(batch, _split(outputs, [len(rows[i]) for i in batch]), strict=True):
-                    found[index] = signals
-        return [signals for signals in found if signals is not None]
+            for places, signals in self._in_buckets(rows) if self.captured else self._padded(rows, range(len(rows))):
+                found.update(zip(places, signals, strict=True))
+        return [found[place] for place in range(len(rows))]
+
+    def _in_buckets(self, rows: Sequence[list[int]]) -> Iterator[tuple[Sequence[int], Iterable[Signals]]]:
+        assert self.captured is not None
+        for share in shares([len(row) for row in rows], self.captured.longest):
+            if share.bucket is None:
+                yield from self._padded(rows, share.places)
+            else:
+                yield share.places, self.captured.run(share.bucket, [rows[place] for place in share.places])
+
+    def _padded(
+        self, rows: Sequence[list[int]], places: Sequence[int]
+    ) -> Iterator[tuple[Sequence[int], Iterable[Signals]]]:
+        for batch in by_length([len(rows[place]) for place in places], self._budget):
+            these = [places[index] for index in batch]
+            ids, mask = padded([rows[place] for place in these], self._device)
+            yield these, _split(self.network(ids, mask), [len(rows[place]) for place in these])
 
 
-def read_engine(weights: Path, shape: Architecture, outputs: tuple[int, int], device: str) -> TorchEngine:
-    """`weights`: a safetensors file, which may hold more; `outputs`: how many intents and tags the network knows."""
+def read_engine(
+    weights: Path, shape: Architecture, outputs: tuple[int, int], device: str, *, serving: bool = False
+) -> TorchEngine:
+    """`weights`: a safetensors file, which may hold more; `outputs`: how many intents and tags the network knows;
+    `serving`: nobody will change the network any more."""
     network = Network.empty(shape, *outputs)
     named = set(network.state_dict())
     network.load_state_dict({n: w for n, w in load_file(weights).items() if n in named}, assign=True)
-    return TorchEngine(network, device)
+    return TorchEngine(network, device, CudaGraphs() if serving and device == "cuda" else None)
 
 
 def network_of(engine: Engine) -> Network:

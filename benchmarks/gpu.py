@@ -1,0 +1,178 @@
+"""The model service on a GPU beside its bare captured graph: `python -m benchmarks.gpu --model DIR`.
+
+In turn, in the same run: the graph alone, repeated on what lies in its buffers; the engine, which fills and reads them;
+the network without graphs; the model in this process; and the model as a service, asked by four processes. Takes about
+two minutes. Prints Markdown tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchmarks.nlu_speed import TEXTS
+from bot import interpreter
+from bot.listening import listen
+from bot.remote import remote
+from nlu.engine.buckets import shares
+from nlu.engine.torch_engine import TorchEngine, network_of
+from nlu.load import load_model
+from nlu.server import serving
+from nlu.types import Understander
+from nlu.understand import Model, serve
+
+CALLERS, PROCESSES = 256, 4
+LONE = 300
+WARM_UP_SECONDS = 1.0
+
+
+def loaded(given: argparse.Namespace) -> Model:
+    """On a CPU torch's, too, to try this where there is no GPU."""
+    return load_model(given.model, device=given.device, with_torch=given.device == "cpu")
+
+
+def loop(work: Callable[[], object], texts: int, seconds: float) -> float:
+    """Texts a second."""
+    began, passes = time.perf_counter(), 0
+    while time.perf_counter() < began + seconds:
+        work()
+        passes += 1
+    return passes * texts / (time.perf_counter() - began)
+
+
+async def crowd(model: Understander, callers: int, seconds: float) -> float:
+    """Texts a second that so many callers get understood."""
+    began, answered = time.perf_counter(), 0
+
+    async def caller(number: int) -> None:
+        nonlocal answered
+        while time.perf_counter() < began + seconds:
+            await model.understand([TEXTS[(number + answered) % len(TEXTS)]])
+            answered += 1
+
+    await asyncio.gather(*map(caller, range(callers)))
+    return answered / (time.perf_counter() - began)
+
+
+async def as_service(model: Model) -> None:
+    """The other process: until it is killed. Prints its URL."""
+    interpreter.tune()
+    listener = listen("127.0.0.1", 0)
+    async with serve(model) as service, serving(service, "", listener):
+        interpreter.freeze()
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        await asyncio.Event().wait()
+
+
+async def called(url: str, callers: int, seconds: float) -> float:
+    async with remote(url, "", 20.0) as model:
+        await crowd(model, callers, WARM_UP_SECONDS)
+        return await crowd(model, callers, seconds)
+
+
+def _process(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "benchmarks.gpu", *options], stdout=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def elsewhere(model: Path, device: str) -> Iterator[str]:
+    """A URL."""
+    process = _process("--model", str(model), "--device", device, "--serve")
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def many(url: str, seconds: float) -> float:
+    """Texts a second that callers in other processes get understood."""
+    options = ("--call", url, "--seconds", str(seconds))
+    return sum(float(process.communicate()[0]) for process in [_process(*options) for _ in range(PROCESSES)])
+
+
+def bare(engine: TorchEngine, rows: list[list[int]], seconds: float) -> dict[str, float]:
+    eager = TorchEngine(network_of(engine), "cuda" if next(engine.network.parameters()).is_cuda else "cpu")
+    rates = {
+        "the engine, which fills its buffers and reads them": loop(lambda: engine.run(rows), len(rows), seconds),
+        "the same network without graphs": loop(lambda: eager.run(rows), len(rows), seconds),
+    }
+    if (captured := engine.captured) is None:
+        return rates
+    buckets = [share.bucket for share in shares([len(row) for row in rows], captured.longest) if share.bucket]
+
+    @torch.inference_mode()
+    def alone() -> None:
+        for bucket in buckets:
+            captured.repeat[bucket]()
+        torch.cuda.synchronize()
+
+    return {"the captured graphs alone": loop(alone, len(rows), seconds), **rates}
+
+
+def lone(engine: TorchEngine, rows: list[list[int]]) -> float:
+    """Milliseconds of a text alone."""
+    took = []
+    for number in range(LONE):
+        began = time.perf_counter()
+        engine.run([rows[number % len(rows)]])
+        took.append(1000 * (time.perf_counter() - began))
+    return median(took)
+
+
+async def in_process(model: Model, seconds: float) -> float:
+    async with serve(model) as service:
+        await crowd(service, CALLERS, WARM_UP_SECONDS)
+        return await crowd(service, CALLERS, seconds)
+
+
+def measure(given: argparse.Namespace) -> None:
+    began = time.perf_counter()
+    model = loaded(given)
+    seconds, engine = time.perf_counter() - began, model.engine
+    assert isinstance(engine, TorchEngine)
+    rows = [tokens.ids for tokens in model.reader.read((TEXTS * CALLERS)[:CALLERS])]
+    engine.run(rows)
+    found = bare(engine, rows, given.seconds)
+    best = next(iter(found.values()))
+    found[f"{CALLERS} callers in this process"] = interpreter.run(in_process(model, given.seconds))
+    with elsewhere(given.model, given.device) as url:
+        found[f"**{CALLERS} callers in {PROCESSES} processes, the model as a service**"] = many(url, given.seconds)
+    name = torch.cuda.get_device_name() if given.device == "cuda" else "a CPU"
+    print(f"On {name}, torch {torch.__version__}, {CALLERS} texts at a time:\n")
+    print("| | texts/s | ratio | goal |\n|---|---|---|---|")
+    for what, rate in found.items():
+        print(f"| {what} | {rate:,.0f} | {rate / best:.2f} | {'0.7' if what.startswith('**') else ''} |")
+    print(
+        f"\nA text alone takes the engine {lone(engine, rows):.2f} ms; loading takes {seconds:.1f} s, graphs and all."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--serve", action="store_true", help="be the service")
+    parser.add_argument("--call", metavar="URL", help="be some of the callers")
+    given = parser.parse_args()
+    if given.call:
+        print(interpreter.run(called(given.call, CALLERS // PROCESSES, given.seconds)))
+    elif given.serve:
+        interpreter.run(as_service(loaded(given)))
+    else:
+        measure(given)
+
+
+if __name__ == "__main__":
+    main()
