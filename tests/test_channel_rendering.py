@@ -75,6 +75,20 @@ def test_a_picture_takes_the_text_along_if_it_fits() -> None:
     assert shown(Outbound("A lamp.", image=IMAGE), SMS) == [Piece(f"A lamp.\n{IMAGE}")]
 
 
+def test_a_picture_stands_above_choices_where_the_channel_can_show_that() -> None:
+    can = Capabilities(200, buttons=Options(2, 20, pictured=50), choices=Options(10, 24), images=True, caption=50)
+    (piece,) = shown(Outbound("Buy?", buttons(2), image=IMAGE), can)
+    assert (piece.text, piece.image, len(piece.offer)) == ("Buy?", IMAGE, 2)
+    (piece,) = shown(Outbound(buttons=buttons(2), image=IMAGE), can)
+    assert (piece.text, piece.image, len(piece.offer)) == ("…", IMAGE, 2)
+    picture, text = shown(Outbound("Which of these? " * 5, buttons(2), image=IMAGE), can)
+    assert (picture, len(text.offer)) == (Piece(image=IMAGE), 2)
+    picture, text = shown(Outbound("Buy?", buttons(5), image=IMAGE), can)
+    assert (picture, len(text.offer)) == (Piece(image=IMAGE), 5), "a list has no place for it"
+    (piece,) = shown(Outbound(cards=(Card("Lamp", image=IMAGE, buttons=buttons(1)),)), can)
+    assert (piece.image, len(piece.offer)) == (IMAGE, 1)
+
+
 def test_a_card_becomes_a_picture_and_a_text_or_stays_a_card() -> None:
     card = Card("Lamp", "warm light", IMAGE, "https://example.com/lamp", buttons(1))
     picture, text = shown(Outbound(cards=(card,)))
@@ -129,13 +143,14 @@ def test_nothing_to_show_is_nothing() -> None:
     st.sampled_from(Markup),
 )
 def test_everything_fits_and_is_the_same_each_time(text: str, titles: list[str], unit: Unit, markup: Markup) -> None:
-    can = Capabilities(120, unit, markup, Options(3, 20, 60), Options(10, 24, 60), images=True, caption=40)
+    few, many = Options(3, 20, 60, pictured=30), Options(10, 24, 60)
+    can = Capabilities(120, unit, markup, few, many, images=True, caption=40)
     said = delivery(Outbound(text, tuple(Button(title, "/x") for title in titles), image=IMAGE))
     found = pieces(said, can)
     assert found == pieces(said, can)
     for piece in found:
         assert piece.text or piece.image
-        assert measure(piece.text, unit) <= (60 if piece.offer else 120)
+        assert measure(piece.text, unit) <= (30 if piece.image and piece.offer else 60 if piece.offer else 120)
         assert all(measure(c.title, unit) <= (20 if piece.way is Way.BUTTONS else 24) for c in piece.offer)
     assert sum(len(piece.offer) for piece in found) == (len(titles) if len(titles) <= 10 else 0)
     assert all(isinstance(choice, Choice) for piece in found for choice in piece.offer)

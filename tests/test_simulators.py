@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.config import channels
-from bot.messages import Owner
+from bot.messages import Button, Outbound, Owner
 from bot.simulators.all import simulator
 from bot.simulators.simulator import Simulator
 from tests.service import running
@@ -100,6 +100,24 @@ async def test_a_choice_means_what_it_says_and_counts_once(name: str, tmp_path: 
         await provider.until(lambda: answers(provider) == 2)
         await provider.say(CUSTOMER, "ask")
         await provider.until(lambda: answers(provider) == 3)
+
+
+@pytest.mark.parametrize("name", ["slack", "teams", "telegram", "whatsapp"])
+async def test_a_picture_with_choices_is_one_message(name: str, tmp_path: Path) -> None:
+    async with talking(tmp_path, name) as (provider, service):
+        await provider.say(CUSTOMER, "ask")
+        await provider.until(lambda: answers(provider) == 1)
+        (conversation,) = await service.journal.conversations()
+        buttons = (Button("Again", "/ask"), Button("A person", "/human"))
+        looks = Outbound("A lamp.", buttons, image="https://shop.example/lamp.png")
+        await service.journal.append(conversation.conversation_id, looks)
+        await provider.until(lambda: len(provider.seen[CUSTOMER]) > 1)
+        _, shown = provider.seen[CUSTOMER]
+        assert (shown.text, shown.image) == ("A lamp.", "https://shop.example/lamp.png")
+        assert [choice.title for choice in shown.choices] == ["Again", "A person"]
+        await provider.press(CUSTOMER, "Again")
+        await provider.until(lambda: len(provider.seen[CUSTOMER]) > 2)
+        assert provider.texts(CUSTOMER)[2] == "answer"
 
 
 @pytest.mark.parametrize("name", channels())

@@ -38,6 +38,8 @@ class Options:
     """Longest title, in the channel's unit."""
     text: int | None = None
     """Longest text above them, if it may be shorter than a plain message's."""
+    pictured: int = 0
+    """Longest text that one message shows with them and an image; 0 if none shows all three."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One message. With an image, the text is its caption, and there are no choices: few channels take all three."""
+    """One message. With an image, the text is its caption; there are choices as well only where `Options` say so."""
 
     text: str = ""
     """In the channel's markup."""
@@ -85,15 +85,18 @@ class _Renderer:
 
     def _texts(self, spans: Sequence[Span], image: str, offer: tuple[Choice, ...], way: Way) -> Iterator[Piece]:
         parts = self._parts(spans, self._options(way).text if offer else None)
-        if image:
-            if len(parts) == 1 and not offer and measure(parts[0], self.can.unit) <= self.can.caption:
-                yield Piece(parts[0], image=image)
-                return
-            yield Piece(image=image)
         if offer and not parts:
             parts = [NOTHING]
+        if image:
+            if len(parts) == 1 and measure(parts[0], self.can.unit) <= self._caption(way if offer else None):
+                yield Piece(parts[0], offer, way, image)
+                return
+            yield Piece(image=image)
         for last, part in zip([*[False] * (len(parts) - 1), True], parts, strict=True) if parts else ():
             yield Piece(part, offer if last else (), way)
+
+    def _caption(self, way: Way | None) -> int:
+        return self.can.caption if way is None else self._options(way).pictured
 
     def _parts(self, spans: Sequence[Span], last: int | None) -> list[str]:
         """Written parts; the last one may have to be shorter."""

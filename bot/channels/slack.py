@@ -27,10 +27,10 @@ SECRETS = 4
 CAPABILITIES = Capabilities(
     longest=3000,
     markup=Markup.MRKDWN,
-    buttons=Options(most=25, title=75),
-    choices=Options(most=100, title=75),
+    buttons=Options(most=25, title=75, pictured=3000),
+    choices=Options(most=100, title=75, pictured=3000),
     images=True,
-    caption=0,
+    caption=3000,
     account=Pace(20, 40),
     conversation=Pace(1, 5),
 )

@@ -33,8 +33,8 @@ CAPABILITIES = Capabilities(
     longest=20_000,  # of a message, with everything in it, 28 KB were always taken
     unit=Unit.BYTES,
     markup=Markup.MARKDOWN,
-    buttons=Options(most=HERO_BUTTONS, title=120),
-    choices=Options(most=4 * HERO_BUTTONS, title=120),
+    buttons=Options(most=HERO_BUTTONS, title=120, pictured=20_000),
+    choices=Options(most=4 * HERO_BUTTONS, title=120, pictured=20_000),
     images=True,
     caption=20_000,
     cards=True,

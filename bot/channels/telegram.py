@@ -27,7 +27,7 @@ CAPABILITIES = Capabilities(
     longest=4096,
     unit=Unit.UTF16,
     markup=Markup.HTML,
-    buttons=Options(most=24, title=64),
+    buttons=Options(most=24, title=64, pictured=1024),
     images=True,
     caption=1024,
     typing=5.0,

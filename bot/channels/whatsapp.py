@@ -36,7 +36,7 @@ from bot.wire import inner, object_or_empty, objects, read_object
 CAPABILITIES = Capabilities(
     longest=4096,
     markup=Markup.WHATSAPP,
-    buttons=Options(most=3, title=20, text=1024),
+    buttons=Options(most=3, title=20, text=1024, pictured=1024),
     choices=Options(most=10, title=24, text=1024),
     images=True,
     caption=1024,
@@ -183,12 +183,14 @@ def _leads(webhook: str) -> Callable[[Outcome], str | None]:
 
 
 def _shown(piece: Piece, choose: str) -> Json:
-    if piece.image:
-        return {"type": "image", "image": {"link": piece.image} | ({"caption": piece.text} if piece.text else {})}
+    picture = {"link": piece.image}
+    if piece.image and not piece.offer:
+        return {"type": "image", "image": picture | ({"caption": piece.text} if piece.text else {})}
     if not piece.offer:
         return {"type": "text", "text": {"body": piece.text, "preview_url": False}}
     offered = _buttons(piece.offer) if piece.way is Way.BUTTONS else _list(piece.offer, choose)
-    return {"type": "interactive", "interactive": {"body": {"text": piece.text}, **offered}}
+    header = {"header": {"type": "image", "image": picture}} if piece.image else {}
+    return {"type": "interactive", "interactive": {**header, "body": {"text": piece.text}, **offered}}
 
 
 def _buttons(offer: tuple[Choice, ...]) -> Json:

@@ -155,10 +155,13 @@ def _image(asked: Json) -> tuple[str, tuple[Choice, ...], str]:
 
 def _interactive(asked: Json) -> tuple[str, tuple[Choice, ...], str]:
     text = _fits(asked["body"]["text"], 1, 1024, "body")
+    header = asked.get("header", {})
     if asked["type"] == "button":
+        need(header.keys() <= {"type", "image"}, _wrong("header"), "the header")
         replies = [button["reply"] for button in asked["action"]["buttons"]]
         need(1 <= len(replies) <= 3, _wrong("buttons"), f"{len(replies)} buttons")
-        return text, _choices(replies, 20, 256), ""
+        return text, _choices(replies, 20, 256), header["image"]["link"] if header else ""
+    need(not header, _wrong("header"), "a list's header")
     _fits(asked["action"]["button"], 1, 20, "the list's button")
     rows = [row for section in asked["action"]["sections"] for row in section["rows"]]
     need(1 <= len(rows) <= 10, _wrong("rows"), f"{len(rows)} rows")
