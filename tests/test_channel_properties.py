@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -105,7 +106,6 @@ _HTTP = {
     "connection",
     "content-encoding",
     "content-length",
-    "expect",
     "host",
     "te",
     "trailer",
@@ -151,6 +151,19 @@ def _with(told: Any, at: tuple[Any, ...], value: Any) -> Any:
     copy = dict(told) if isinstance(told, dict) else list(told)
     copy[at[0]] = _with(told[at[0]], at[1:], value)
     return copy
+
+
+@pytest.mark.parametrize(("expected", "status"), [("100-continue", 100), ("100-Continue", 100), ("nonsense", 401)])
+def test_who_expects_something_is_no_less_a_stranger(expected: str, status: int, port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        head = f"POST /webhooks/signed HTTP/1.1\r\nHost: x\r\nExpect: {expected}\r\nContent-Length: 2\r\n\r\n"
+        connection.sendall(head.encode())
+        if status == 401:
+            connection.sendall(b"{}")
+        assert connection.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
+        if status == 100:
+            connection.sendall(b"{}")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("name", channels())

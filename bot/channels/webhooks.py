@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bot import metrics
 from bot.admission import Busy
@@ -34,7 +34,7 @@ class WebhookDoor:
     _learning: defaultdict[str, asyncio.Lock] = field(init=False, default_factory=lambda: defaultdict(asyncio.Lock))
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.route("*", "/webhooks/{channel}", self.receive)]
+        return [web.route("*", "/webhooks/{channel}", self.receive, expect_handler=_expected)]
 
     async def receive(self, request: web.Request) -> web.Response:
         """All that is in it, in order. If a message cannot be stored, the provider is told to send all of it again."""
@@ -66,6 +66,13 @@ class WebhookDoor:
             if missing is None:
                 return
             connector.learn(await self.call(missing), came.now)
+
+
+async def _expected(request: web.Request) -> None:
+    """Who waits for it is told to send the body. What else is expected is ignored (RFC 9110, 10.1.1)."""
+    if request.version >= HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
 
 
 async def _received(request: web.Request) -> Request:
