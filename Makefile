@@ -10,7 +10,7 @@ run: $(INSTALLED)
 	@$(BIN)/frontdesk run
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(or $(TESTS),-n auto --dist loadfile --no-loadscope-reorder)
 
 # Every fault against real processes: make chaos ROUNDS=20 SEED=1
 chaos: $(INSTALLED)

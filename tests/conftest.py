@@ -4,6 +4,8 @@ postgres_url   a new, empty database; the server lives as long as the test run
 database_url   the test runs twice: with a new SQLite file and with `postgres_url`
 journal        an open journal on `database_url`
 valkey_url     an empty embedded Valkey; the server lives as long as the test run
+
+Several processes may run the tests (`make test`), a whole file each; then each has servers of its own.
 """
 
 from __future__ import annotations
@@ -27,12 +29,50 @@ from hypothesis import HealthCheck, settings
 
 from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
+from nlu.engine.device import cores
+
+MOST_PROCESSES = 4
+"""Each holds a model or two in its memory."""
+LONGEST = (
+    "test_nlu_export",
+    "test_cli_retrain",
+    "test_mutations",
+    "test_nlu_checkpoints",
+    "test_cli_models",
+    "test_chaos",
+    "test_nlu_tune",
+    "test_action_runs",
+    "test_nlu_model",
+    "test_nlu_team",
+    "test_nlu_foreign_bases",
+    "test_nlu_gate",
+    "test_model_service",
+    "test_conversations",
+    "test_workers",
+)
+"""Files that take longest: they are begun before the others, so that none is left at the end. The first one trains the
+demo's model, for which others would have to wait."""
 
 # Before torch is imported: threads that wait for each other should not keep the browser and the database waiting.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // int(processes))))
 
 settings.register_profile("frontdesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("frontdesk")  # on a machine that is busy with something else no property fails for that
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means."""
+    return min(cores(), MOST_PROCESSES)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        order = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 class PostgresServer:

@@ -15,6 +15,7 @@ from bot.dialogue.assistant import Assistant
 from bot.language import Language
 from nlu.data.reader import data_hash
 from nlu.load import load_model
+from nlu.lock import locked
 from nlu.manifest import check_directory
 from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
@@ -26,11 +27,13 @@ DATA = Path(__file__).parent.parent / "training_data"
 
 def demo_model(config: pytest.Config) -> Path:
     """A model directory of the demo's data as it is now."""
-    registry = Registry(Path(str(config.cache.mkdir("demo"))) if config.cache else Path())
-    current = registry.current(data_hash(DATA))
-    if current is None:
-        train(DATA, registry, TrainingOptions(log_to="none"))
+    home = Path(str(config.cache.mkdir("demo"))) if config.cache else Path()
+    registry = Registry(home)
+    with locked(home / ".tests"):  # tests run in several processes, and only one of them trains
         current = registry.current(data_hash(DATA))
+        if current is None:
+            train(DATA, registry, TrainingOptions(log_to="none"))
+            current = registry.current(data_hash(DATA))
     assert current is not None
     check_directory(current)
     return current
