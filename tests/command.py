@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot import models
 from bot.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -112,6 +113,12 @@ class Frontdesk:
             signal.signal(signal.SIGTERM, on_stop)
         out, err = self._captured.readouterr()
         return Ended(code, out.decode(), err.decode())
+
+
+def train_less(patch: pytest.MonkeyPatch) -> None:
+    """Trainings of commands that are called in this process: a quarter of the epochs that few examples are given."""
+    usual = models.options
+    patch.setattr(models, "options", lambda settings: replace(usual(settings), averaged=1, held_out_parts=1))
 
 
 def environment(home: Path, **settings: object) -> dict[str, str]:

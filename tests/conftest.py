@@ -25,7 +25,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from bot.embedded import embedded_valkey
 from bot.journal.journal import Journal
@@ -59,6 +59,7 @@ if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // int(processes))))
 
 settings.register_profile("frontdesk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unshrunk", settings.get_profile("frontdesk"), phases=set(Phase) - {Phase.shrink})
 settings.load_profile("frontdesk")  # on a machine that is busy with something else no property fails for that
 
 

@@ -22,7 +22,7 @@ from bot.config import Settings
 from nlu.manifest import ModelError, read_manifest, write_manifest
 from nlu.registry import Registry
 from nlu.training.options import Step
-from tests.command import EXAMPLES, SECONDS, Ended, Frontdesk, environment, ran, write_project
+from tests.command import EXAMPLES, SECONDS, Ended, Frontdesk, environment, ran, train_less, write_project
 from tests.registered import registered
 
 OLDER, NEWER = "20260101-000000-older", "20260102-000000-newer"
@@ -53,6 +53,7 @@ def home(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.fixture
 def frontdesk(home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Frontdesk:
+    train_less(monkeypatch)
     return Frontdesk(monkeypatch, capfdbinary)
 
 

@@ -181,7 +181,8 @@ def run_probe(tree: Path, probe: str, seed: int, patience: float) -> set[str]:
 
 def run_machine(tree: Path) -> set[str]:
     """The machine's name if the journal does not do as the model does. Raises RuntimeError if it could not run."""
-    ran = _run(tree, "pytest", "-q", "-p", "no:cacheprovider", "tests/chaos/test_journal_machine.py", "-k", "sqlite")
+    machine = ["tests/chaos/test_journal_machine.py", "-k", "sqlite"]
+    ran = _run(tree, "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "unshrunk", *machine)
     if ran.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"the state machine could not run:\n{ran.stdout}\n{ran.stderr}")
     return {MACHINE} if ran.returncode else set()
