@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,9 @@ def test_an_agent_owns_the_conversation_until_it_is_given_back() -> None:
 
 def test_the_quick_replace_does_what_dataclasses_does() -> None:
     tracker = Tracker("c").apply(Event("slot", 1.0, {"name": "order", "value": "LW-1"}))
-    assert quick_replace(tracker, fallbacks=2, said=()) == dataclasses.replace(tracker, fallbacks=2, said=())
+    unchanged: dict[str, Any] = {}
+    for changes in (unchanged, {"fallbacks": 2, "said": ()}):
+        assert quick_replace(tracker, **changes) == dataclasses.replace(tracker, **changes)
+    assert tracker.fallbacks == 0
     with pytest.raises(TypeError, match="nothing"):
         quick_replace(tracker, nothing=1)

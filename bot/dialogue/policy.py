@@ -40,31 +40,37 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class _Candidate:
+    rank: tuple[bool, int, int, int]
+    """Of those that fit, the highest is taken: rules before stories, long and particular ones, the first written."""
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Paths, found by the last thing that happened."""
 
-    index: Mapping[Key, Sequence[tuple[int, Path, int]]] = field(default_factory=dict)
+    index: Mapping[Key, Sequence[_Candidate]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> Policy:
-        index: dict[Key, list[tuple[int, Path, int]]] = {}
+        index: dict[Key, list[_Candidate]] = {}
         for order, path in enumerate(paths):
-            for length in range(1, len(path.steps) + 1):
-                index.setdefault(_key(path.steps[length - 1]), []).append((order, path, length))
+            for length in range(1, len(path.steps) + path.waits):
+                rank = (path.is_rule, length, path.weight(length), -order)
+                index.setdefault(_key(path.steps[length - 1]), []).append(_Candidate(rank, _next(path, length)))
         return cls(index)
 
     def predict(self, tracker: Tracker, without: frozenset[str] = frozenset()) -> Prediction | None:
         """None when no rule and no story knows this situation. `without`: actions that refused to run."""
         fitting = [
-            ((path.is_rule, length, path.weight(length), -order), _next(path, length))
-            for order, path, length in self._candidates(tracker)
-            if (length < len(path.steps) or path.waits)
-            and not _refused(path, length, without)
-            and fits(path, length, tracker)
+            one
+            for one in self._candidates(tracker)
+            if one.prediction.action not in without and fits(one.prediction.path, one.prediction.length, tracker)
         ]
-        return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+        return max(fitting, key=lambda one: one.rank).prediction if fitting else None
 
-    def _candidates(self, tracker: Tracker) -> Iterator[tuple[int, Path, int]]:
+    def _candidates(self, tracker: Tracker) -> Iterator[_Candidate]:
         last = next((move for move in reversed(tracker.moves) if move.hard), None)
         if last is None:
             return
@@ -129,11 +135,6 @@ class _Past:
 def _next(path: Path, length: int) -> Prediction:
     step = path.steps[length] if length < len(path.steps) else None
     return Prediction(step.action if isinstance(step, Done) else None, path, length)
-
-
-def _refused(path: Path, length: int, without: frozenset[str]) -> bool:
-    step = path.steps[length] if length < len(path.steps) else None
-    return isinstance(step, Done) and step.action in without
 
 
 def _key(step: Hard) -> Key:
