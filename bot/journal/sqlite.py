@@ -30,8 +30,8 @@ QUEUE = 4096
 """Jobs that may wait; more are refused at once."""
 READERS = 3
 CHECKPOINT_IDLE, CHECKPOINT_BUSY = 1000, 2000
-"""Jobs after which the log is folded into the file: when nothing waits, and at any rate. Nobody can write meanwhile, and
-it takes little longer after more jobs: they change the same pages."""
+"""Jobs after which the log is folded into the file: when nothing waits, and at any rate. Nobody can write meanwhile,
+and it takes little longer after more jobs: they change the same pages."""
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
 SCRUB_PATIENCE = 30.0
