@@ -19,6 +19,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu import requests
 from nlu.data.examples import Example
 from nlu.data.reader import read_training_data
 from nlu.load import load_model
@@ -91,8 +92,8 @@ def right(read: Readings, message: Message) -> NDArray[np.bool_]:
 
 
 def possible(read: Readings) -> NDArray[np.bool_]:
-    meant, request = read.meant(), read.families.request
-    return np.asarray(request[meant.first] & request[meant.second])
+    meant, asked = read.meant(), requests.possible(read.families.names)
+    return np.asarray(asked[meant.first] & asked[meant.second])
 
 
 Measured = list[tuple[Message, Readings | None]]

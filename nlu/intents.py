@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.budget import Curve
+from nlu.families import Families
 from nlu.neighbours import Neighbours, voted
-from nlu.types import Intent, Verdict, family
+from nlu.types import Intent, Verdict
 
 Floats = NDArray[np.float32]
 
@@ -63,13 +62,12 @@ class Judge:
         return probabilities(voted(self.near.joined(scores, points), start, self.start), self.temperature)
 
 
-def ranking(names: tuple[str, ...], likely: Floats) -> tuple[Intent, ...]:
-    """Most likely first. A retrieval intent `faq/returns` counts for `faq`, as in Rasa."""
-    summed: dict[str, float] = defaultdict(float)
-    for name, probability in zip(names, likely.tolist(), strict=True):
-        summed[family(name)] += probability
-    best = sorted(summed.items(), key=lambda pair: -pair[1])[:RANKED]
-    return tuple(Intent(name, min(1.0, probability)) for name, probability in best)
+def ranking(families: Families, likely: Floats) -> tuple[Intent, ...]:
+    """Most likely first, of one text's probabilities."""
+    (chances,) = families.likely([likely])
+    best = np.argsort(-chances, kind="stable")[:RANKED]
+    found = zip(best.tolist(), np.minimum(chances[best], 1.0).tolist(), strict=True)
+    return tuple(Intent(families.names[number], chance) for number, chance in found)
 
 
 def response_keys(names: tuple[str, ...], likely: Floats, intent: str) -> dict[str, Any]:
@@ -83,12 +81,6 @@ def response_keys(names: tuple[str, ...], likely: Floats, intent: str) -> dict[s
         for p, name in sorted(of_intent, reverse=True)[:RANKED]
     ]
     return {"response_selector": {intent: {"response": dict(ranked[0]), "ranking": ranked}}}
-
-
-def families(names: Sequence[str]) -> tuple[list[int], int]:
-    """Of every trained intent the number of the one that it counts for, and how many of those there are."""
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(family(name), len(numbers)) for name in names], len(numbers)
 
 
 def offered(chances: Floats) -> NDArray[np.bool_]:

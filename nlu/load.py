@@ -22,16 +22,17 @@ from nlu.engine.device import DeviceError, choose_device, set_threads
 from nlu.engine.heads import Heads
 from nlu.engine.signals import Engine
 from nlu.entities import EntityReader, Matcher
+from nlu.families import Families
 from nlu.intents import Judge, Thresholds
 from nlu.languages import Languages
 from nlu.manifest import Manifest, ModelError, check_directory
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
 from nlu.remembered import Remembered
-from nlu.requests import Families
 from nlu.retriever import Fusion, Retriever, Vectors
 from nlu.scope import Scope
 from nlu.signing import ANYBODY, Trust
+from nlu.similarity import UnitVectors
 from nlu.spelling import Speller
 from nlu.tokens import TextReader, known_to, prepared, tokenize
 from nlu.types import ERROR_BUDGET
@@ -92,8 +93,12 @@ class _Weights:
         self._file = safe_open(str(directory / WEIGHTS), framework="np")
 
     def __call__(self, name: str) -> Any:
-        found = self._file.get_tensor(name)  # type: ignore[no-untyped-call]  # safetensors leaves it untyped
+        found = self.stored(name)
         return found.astype(np.float32) if found.dtype == np.float16 else found
+
+    def stored(self, name: str) -> Any:
+        """As precise as it is in the file."""
+        return self._file.get_tensor(name)  # type: ignore[no-untyped-call]  # safetensors leaves it untyped
 
 
 def _torch(directory: Path, manifest: Manifest, device: str, serving: bool) -> Engine:
@@ -126,9 +131,9 @@ def _onnx(directory: Path, manifest: Manifest, threads: int) -> Engine | None:
 
 def _assembled(directory: Path, manifest: Manifest, budget: float, engine: Engine) -> Model:
     weights, shape = _Weights(directory), Architecture.from_json(manifest.architecture)
-    examples, direction = weights("scope.examples"), weights("scope.direction")
+    examples, direction = UnitVectors.of(weights.stored("scope.examples")), weights("scope.direction")
     counts, weight = np.array(manifest.neighbours["counts"]), manifest.neighbours["weight"]
-    near = Neighbours(weights("neighbours.points"), counts, weight)
+    near = Neighbours(UnitVectors.of(weights.stored("neighbours.points")), counts, weight)
     return Model(
         manifest=manifest,
         reader=_reader(directory, shape.max_tokens, manifest.languages),

@@ -84,7 +84,7 @@ def _kept(model: Model, data: TrainingData, inside: Sequence[Example]) -> Floats
         number = numbers[example.intent]
         rows.append(int(starts[number]) + ranks[number])
         ranks[number] += 1
-    return near.points[rows]
+    return near.points.floats[rows]
 
 
 def _seen(model: Model, texts: Sequence[str], tell: Callable[[int, int], None]) -> Floats:

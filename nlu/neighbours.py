@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.similarity import UnitVectors
+
 Floats = NDArray[np.float32]
 
 SHARPNESS = 20.0
@@ -19,8 +21,8 @@ MOST = 8192
 class Neighbours:
     """The head generalises, the closest example remembers: together they are right more often than either."""
 
-    points: Floats
-    """Unit vectors of training examples, grouped by intent."""
+    points: UnitVectors
+    """Of training examples, grouped by intent."""
     counts: NDArray[np.int64]
     """How many each intent has."""
     weight: float
@@ -35,7 +37,7 @@ class Neighbours:
         found = np.full((len(points), len(self.counts)), -1, np.float32)
         there = np.flatnonzero(self.counts)
         starts = np.cumsum(self.counts) - self.counts
-        found[:, there] = np.maximum.reduceat(points @ self.points.T, starts[there], 1)
+        found[:, there] = np.maximum.reduceat(self.points.cosines(points), starts[there], 1)
         return found
 
 
@@ -55,7 +57,7 @@ def grouped(points: Floats, intents: NDArray[np.int64], count: int, weight: floa
     order = np.argsort(intents, kind="stable")
     rank = np.arange(len(order)) - np.searchsorted(intents[order], intents[order])
     kept = order[np.ceil((rank + 1) * share) > np.ceil(rank * share)]
-    return Neighbours(points[kept], np.bincount(intents[kept], minlength=count), weight)
+    return Neighbours(UnitVectors.of(points[kept]), np.bincount(intents[kept], minlength=count), weight)
 
 
 def _log_softmax(scores: Floats) -> Floats:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.intents import families
-from nlu.types import Entity, family
+from nlu.families import Families
+from nlu.types import Entity
 
 Floats = NDArray[np.floating[Any]]
 
@@ -157,25 +158,10 @@ def _part(text: str, start: int, end: int) -> Part:
     return Part(begun, max(begun, start + len(kept.rstrip(_LOOSE))))
 
 
-@dataclass(frozen=True, slots=True)
-class Families:
-    """A model's intents; `faq/returns` counts for `faq`."""
-
-    names: tuple[str, ...]
-    of_intents: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, intents: Sequence[str]) -> Self:
-        return cls(tuple(dict.fromkeys(map(family, intents))), np.array(families(intents)[0], np.int64))
-
-    @property
-    def request(self) -> NDArray[np.bool_]:
-        """Which of them a customer may have besides another one."""
-        return np.array([name not in NO_REQUESTS for name in self.names])
-
-    def likely(self, of_intents: Sequence[Floats]) -> NDArray[np.float64]:
-        """From n texts' probabilities of the intents those of the families."""
-        return np.stack([np.bincount(self.of_intents, row, len(self.names)) for row in of_intents])
+@lru_cache(maxsize=8)
+def possible(families: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which of them a customer may have besides another one."""
+    return np.array([name not in NO_REQUESTS for name in families])
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +224,9 @@ class Readings:
         with, since the whole has a say and neither means what the other does."""
         if len(self.families.names) < 2:
             return None
-        meant, request = self.meant(), self.families.request
-        possible = request[meant.first] & request[meant.second]
-        scores = np.where(possible, self.signals(meant) @ WEIGHTS + BIAS, -np.inf)
+        meant, asked = self.meant(), possible(self.families.names)
+        both = asked[meant.first] & asked[meant.second]
+        scores = np.where(both, self.signals(meant) @ WEIGHTS + BIAS, -np.inf)
         found = int(scores.argmax())
         if scores[found] <= 0:
             return None

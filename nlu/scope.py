@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.similarity import UnitVectors
+
 Floats = NDArray[np.float32]
 
 
@@ -18,11 +20,11 @@ def energy(scores: Floats) -> Floats:
     return highest + np.log(np.exp(scores - highest[..., None]).sum(-1))  # type: ignore[no-any-return]  # numpy's max is Any
 
 
-def nearest(embeddings: Floats, known: Floats) -> Floats:
+def nearest(embeddings: Floats, known: UnitVectors) -> Floats:
     """Cosine similarity of each unit vector to the closest one of `known`."""
     found = np.empty(len(embeddings), np.float32)
     for start in range(0, len(embeddings), 256):
-        found[start : start + 256] = (embeddings[start : start + 256] @ known.T).max(1)
+        found[start : start + 256] = known.cosines(embeddings[start : start + 256]).max(1)
     return found
 
 
@@ -34,8 +36,8 @@ def logistic_curve(values: NDArray[np.floating[Any]]) -> Floats:
 class Scope:
     """A logistic regression over energy, nearness to the training examples, and an outlier direction."""
 
-    examples: Floats
-    """Unit vectors of the in-scope training examples."""
+    examples: UnitVectors
+    """Of the in-scope training examples."""
     direction: Floats
     """Embedding to a raw in-scope score; all zeros without outlier examples."""
     centre: Floats
@@ -65,6 +67,6 @@ class Scope:
         }
 
     @classmethod
-    def from_numbers(cls, numbers: Mapping[str, Any], examples: Floats, direction: Floats) -> Scope:
+    def from_numbers(cls, numbers: Mapping[str, Any], examples: UnitVectors, direction: Floats) -> Scope:
         centre, spread, weights = (np.array(numbers[key], np.float32) for key in ("centre", "spread", "weights"))
         return cls(examples, direction, centre, spread, weights, float(numbers["bias"]))

@@ -14,12 +14,13 @@ from nlu.data.examples import OUTLIER
 from nlu.engine.batcher import Batcher
 from nlu.engine.signals import Engine, Signals
 from nlu.entities import EntityReader
+from nlu.families import Families
 from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, response_keys, verdict
 from nlu.languages import Languages
 from nlu.manifest import Manifest
 from nlu.negation import Negation
 from nlu.remembered import CERTAINTY, Remembered
-from nlu.requests import Cut, Families, Readings, cuts
+from nlu.requests import Cut, Readings, cuts
 from nlu.retriever import Asked, Retriever
 from nlu.scope import Scope
 from nlu.tokens import TextReader, Tokens
@@ -137,7 +138,7 @@ class Model:
                 likely[row, number] += CERTAINTY
 
     def _judged(self, text: str, tokens: Tokens, signals: Signals, likely: Floats, scope: float) -> _Read:
-        ranked = ranking(self.manifest.intents, likely)
+        ranked = ranking(self.families, likely)
         scope = scope if tokens.words else 0.0
         decided, offered = verdict(ranked, scope, self.thresholds)
         if decided is Verdict.SURE and self.negation.takes_back(text, ranked[0].name):

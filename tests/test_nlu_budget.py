@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nlu.budget import Choice, Curve
 from nlu.data.examples import OUTLIER
+from nlu.families import Families
 from nlu.intents import Thresholds, ranking, verdict
 from nlu.training.calibrate import NEVER, HeldOut, curve
 from nlu.types import Verdict
@@ -49,7 +50,7 @@ def test_what_training_counts_is_what_serving_does(seed: int, budget: float) -> 
     expected = found.within(budget)
     thresholds = Thresholds.keeping(budget, found, scope=0.1, knowledge=1.0)
 
-    ranked = [ranking(NAMES, row) for row in chances]
+    ranked = [ranking(Families.of(NAMES), row) for row in chances]
     done = [verdict(row, scope, thresholds) for row, scope in zip(ranked, in_scope, strict=True)]
     known = [row for row, intent in enumerate(intents) if intent != OUTLIER]
     meant = {row: NAMES[intents[row]].partition("/")[0] for row in known}
@@ -77,8 +78,10 @@ def test_new_texts_keep_the_budget_on_average() -> None:
         seen, new = some_intents(seed, 150), [i for i in some_intents(seed + 1000, 600) if i != OUTLIER]
         chosen = curve(held(seen), likely(seed, seen), np.ones(150, bool), NAMES).within(0.05)
         first = likely(seed + 1000, new)
-        right = np.array([NAMES[i].partition("/")[0] for i in new]) == [ranking(NAMES, row)[0].name for row in first]
-        sure = np.array([ranking(NAMES, row)[0].confidence for row in first]) >= chosen.sure
+        right = np.array([NAMES[i].partition("/")[0] for i in new]) == [
+            ranking(Families.of(NAMES), row)[0].name for row in first
+        ]
+        sure = np.array([ranking(Families.of(NAMES), row)[0].confidence for row in first]) >= chosen.sure
         wrong.append((sure & ~right).mean())
     assert 0.02 < np.mean(wrong) <= 0.05
 

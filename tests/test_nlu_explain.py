@@ -14,6 +14,7 @@ from nlu.evaluation.measure import read_texts
 from nlu.explain import MOST_PARTS, explain
 from nlu.load import load_model
 from nlu.nearest import nearest
+from nlu.similarity import UnitVectors
 from nlu.understand import Model
 from tests.demo import DATA, demo_model
 
@@ -99,8 +100,10 @@ def test_examples_of_other_data_are_read_once_and_marked(model: Model, data: Tra
 
 def test_what_was_learnt_beside_the_data_shifts_no_example(model: Model, data: TrainingData, tmp_path: Path) -> None:
     near = model.judge.near
-    counts, points = near.counts.copy(), np.insert(near.points, near.counts[0], 0.0, axis=0)
+    counts, points = near.counts.copy(), np.insert(near.points.exact, near.counts[0], 0.0, axis=0)
     counts[0] += 1
-    learnt = replace(model, judge=replace(model.judge, near=replace(near, points=points, counts=counts)))
+    learnt = replace(
+        model, judge=replace(model.judge, near=replace(near, points=UnitVectors.of(points), counts=counts))
+    )
     known, same = (nearest(one, data, tmp_path, untold).points for one in (model, learnt))
     assert np.array_equal(known, same)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from nlu.data.reader import read_examples
 from nlu.evaluation.several import Message, read_several, several_intervals, several_scores
-from nlu.requests import Families, Readings, cuts
+from nlu.families import Families
+from nlu.requests import Readings, cuts
 from nlu.source import DataError
 from nlu.types import Entity, Intent, Request, Understanding, Verdict
 from tests.demo import DATA

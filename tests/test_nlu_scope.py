@@ -7,6 +7,7 @@ import pytest
 
 from nlu.data.examples import OUTLIER
 from nlu.scope import Scope
+from nlu.similarity import UnitVectors
 from nlu.training.calibrate import HeldOut, fitted_scope
 
 
@@ -18,7 +19,7 @@ def _fitted(outliers: int) -> Scope:
     signals[:, 2] += 2 * (intents != OUTLIER)
     blank = np.zeros((len(intents), 1), np.float32)
     held = HeldOut(np.arange(len(intents)), intents, blank, blank, blank, blank, signals)
-    return fitted_scope(held, blank[:1], blank[0])
+    return fitted_scope(held, UnitVectors.of(blank[:1]), blank[0])
 
 
 @pytest.mark.parametrize("outliers", [0, 2])

@@ -14,9 +14,11 @@ from torch import Tensor
 from nlu.budget import Choice, Curve, Tried, choice
 from nlu.data.examples import OUTLIER
 from nlu.engine.network import Network
-from nlu.intents import MOST_CANDIDATES, families, offered, probabilities
+from nlu.families import Families
+from nlu.intents import MOST_CANDIDATES, offered, probabilities
 from nlu.neighbours import Neighbours, grouped, joined, voted
 from nlu.scope import Scope
+from nlu.similarity import UnitVectors
 from nlu.training.fit import Predicted, logistic
 from nlu.training.newton import weighted_logistic
 from nlu.training.prepare import Prepared
@@ -138,16 +140,16 @@ def votes(held: HeldOut) -> tuple[float, float]:
     return min(product(_WEIGHTS, reversed(_WEIGHTS)), key=lambda weights: _log_loss(held.with_votes(*weights))[0])
 
 
-def scope_of(prepared: Prepared, rows: Sequence[int]) -> tuple[Floats, Floats]:
+def scope_of(prepared: Prepared, rows: Sequence[int]) -> tuple[UnitVectors, Floats]:
     """The in-scope unit vectors among `rows`, and the direction that tells them from the outliers."""
     chosen = torch.tensor(list(rows), device=prepared.intents.device)
     inside = prepared.intents[chosen] != OUTLIER
     vectors = prepared.embeddings[chosen]
     examples = vectors[inside].cpu().numpy()
     if bool(inside.all()):
-        return examples, np.zeros(examples.shape[1], np.float32)
+        return UnitVectors.of(examples), np.zeros(examples.shape[1], np.float32)
     weight, _ = logistic(vectors, inside.long(), 2, _OUTLIER_RIDGE)
-    return examples, (weight[1] - weight[0]).cpu().numpy()
+    return UnitVectors.of(examples), (weight[1] - weight[0]).cpu().numpy()
 
 
 def temperature(held: HeldOut) -> float:
@@ -177,7 +179,7 @@ def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def fitted_scope(held: HeldOut, examples: Floats, direction: Floats) -> Scope:
+def fitted_scope(held: HeldOut, examples: UnitVectors, direction: Floats) -> Scope:
     """What held-out outliers say of the signals' weights, as far as they are enough to say something."""
     inside = held.signals[held.known]
     centre, spread = inside.mean(0), np.maximum(inside.std(0), 1e-6)
@@ -192,10 +194,9 @@ def fitted_scope(held: HeldOut, examples: Floats, direction: Floats) -> Scope:
 
 def curve(held: HeldOut, likely: Floats, kept: NDArray[np.bool_], names: Sequence[str]) -> Curve:
     """What each threshold made of the held-out texts; `kept`: whether their scope score lets them through."""
-    family, count = families(names)
-    together = np.zeros((len(likely), count), np.float32)
-    np.add.at(together.T, family, likely.T)
-    meant = np.where(held.known, np.array(family)[held.intents], OUTLIER)
+    families = Families.of(names)
+    together = families.likely(likely).astype(np.float32)
+    meant = np.where(held.known, families.of_intents[held.intents], OUTLIER)
     meanings = _Meanings.of(together, meant)
     found = [_choice(float(sure), meanings, kept, held.known) for sure in [*_STEPS, NEVER]]
     ends = [one.answered != other.answered for one, other in pairwise(found)]

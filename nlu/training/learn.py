@@ -19,6 +19,7 @@ from nlu.engine.torch_engine import TorchEngine, network_of
 from nlu.entities import touching_in, values_of, with_synonyms
 from nlu.evaluation.intents import scores_of
 from nlu.evaluation.scores import IntentScores
+from nlu.families import Families
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
 from nlu.manifest import Manifest
@@ -139,7 +140,8 @@ def _seen(lesson: _Lesson, learnt: Learnt, rows: Sequence[int]) -> Asked:
 def _dev_scores(data: TrainingData, names: tuple[str, ...], learnt: Learnt, options: TrainingOptions) -> IntentScores:
     held, calibration = learnt.held, learnt.calibration
     thresholds = Thresholds.keeping(options.budget, calibration.curve, calibration.lowest, 1.0)
-    ranked = [ranking(names, row) for row in probabilities(held.scores[held.known], calibration.temperature)]
+    families = Families.of(names)
+    ranked = [ranking(families, row) for row in probabilities(held.scores[held.known], calibration.temperature)]
     in_scope = calibration.scope.folded(held.signals[held.known]).tolist()
     examples = [data.examples[row] for row in held.rows[held.known]]
     return scores_of(

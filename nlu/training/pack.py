@@ -75,10 +75,10 @@ def pack(directory: Path, trained: Trained, serving: Serving | None = None) -> N
 
 def _write_weights(directory: Path, trained: Trained, serving: Serving | None) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
-    weights["neighbours.points"] = torch.from_numpy(trained.near.points).half()
+    weights["neighbours.points"] = torch.from_numpy(trained.near.points.exact).half()
     weights["remembered.keys"] = torch.from_numpy(trained.remembered.keys.copy())
     weights["remembered.classes"] = torch.from_numpy(trained.remembered.classes.copy())
-    weights["scope.examples"] = torch.from_numpy(trained.scope.examples).half()
+    weights["scope.examples"] = torch.from_numpy(trained.scope.examples.exact).half()
     weights["scope.direction"] = torch.from_numpy(trained.scope.direction)
     if serving is not None:
         weights[EXPECTED] = torch.from_numpy(serving.expected.copy())

@@ -15,6 +15,7 @@ from nlu.base_model import places
 from nlu.data.article import Article
 from nlu.data.examples import Example
 from nlu.engine.signals import Engine
+from nlu.families import Families
 from nlu.intents import Judge, ranking
 from nlu.retriever import (
     WITHOUT_TOPIC,
@@ -57,6 +58,7 @@ class QuestionReader:
 
     def __init__(self, engine: Engine, reader: TextReader, judge: Judge) -> None:
         self._engine, self._reader, self._judge = engine, reader, judge
+        self._families = Families.of(judge.names)
 
     def read(self, texts: Sequence[str]) -> Asked:
         """Raises ValueError for no texts."""
@@ -67,7 +69,7 @@ class QuestionReader:
         return Asked(texts, embeddings, points, [self.chances(row) for row in likely])
 
     def chances(self, likely: Floats) -> dict[str, float]:
-        return {intent.name: intent.confidence for intent in ranking(self._judge.names, likely)}
+        return {intent.name: intent.confidence for intent in ranking(self._families, likely)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,33 @@
+"""Intents that count as one: `faq/returns` and `faq/postage` are both `faq`, as in Rasa."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu.types import family
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """Of a model's intents."""
+
+    names: tuple[str, ...]
+    of_intents: NDArray[np.int64]
+    """The number of each intent's family."""
+
+    @classmethod
+    def of(cls, intents: Sequence[str]) -> Self:
+        names = tuple(dict.fromkeys(map(family, intents)))
+        numbers = {name: number for number, name in enumerate(names)}
+        return cls(names, np.array([numbers[family(intent)] for intent in intents], np.int64))
+
+    def likely(self, of_intents: Sequence[Floats] | Floats) -> NDArray[np.float64]:
+        """From n texts' probabilities of the intents those of the families."""
+        return np.stack([np.bincount(self.of_intents, row, len(self.names)) for row in of_intents])
