@@ -81,7 +81,14 @@ class Lexical:
     def _shares(self, asked: Sequence[str]) -> Floats:
         if not asked or not self._weights:
             return np.zeros(len(self._found), np.float32)
-        return np.asarray(self._index.get_scores(asked) / self._best(asked), np.float32)
+        held = self._index.scores  # bm25s adds token by token, which takes four times as long
+        rows = self._index.get_tokens_ids(asked)
+        spans = [slice(*held["indptr"][row : row + 2]) for row in rows]
+        if not spans:
+            return np.zeros(len(self._found), np.float32)
+        texts, scores = (np.concatenate([held[name][span] for span in spans]) for name in ("indices", "data"))
+        found = np.bincount(texts, scores, len(self._found))
+        return np.asarray(found / self._best(asked), np.float32)
 
     def _best(self, asked: Sequence[str]) -> float:
         return sum(self._weights.get(token, self._missing) for token in asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nlu.data.article import Article
 from nlu.lexical import indexes
 from nlu.scope import logistic_curve
+from nlu.similarity import UnitVectors
 from nlu.types import Passage
 
 Floats = NDArray[np.float32]
@@ -130,8 +131,8 @@ class Near:
 class Retriever:
     def __init__(self, articles: Sequence[Article], vectors: Vectors, fusion: Fusion) -> None:
         self.articles = articles
-        self.vectors = vectors
         self.fusion = fusion
+        self._know(vectors)
         self.words, self.pieces = indexes(tuple(document_texts(articles)))
         self._first_passage = _starts([len(article.sections) for article in articles])
         self._asked = np.array([bool(article.questions) for article in articles])
@@ -150,14 +151,24 @@ class Retriever:
     def knowing(self, vectors: Vectors) -> Retriever:
         """The same articles with other vectors."""
         other = copy(self)
-        other.vectors = vectors
+        other._know(vectors)
         return other
 
+    def _know(self, vectors: Vectors) -> None:
+        order = np.argsort(vectors.line_articles, kind="stable")
+        lines, articles = vectors.lines[order], vectors.line_articles[order]
+        self.vectors = vectors = replace(vectors, lines=lines, line_articles=articles)
+        keys = (vectors.passages, vectors.questions, vectors.lines)
+        self._keys = UnitVectors.of(np.concatenate(keys))
+        self._parts = np.cumsum([len(part) for part in keys])[:-1]
+        self._lined, self._first_line = np.unique(articles, return_index=True)
+
     def near(self, asked: Asked) -> Near:
+        passages, questions, lines = np.split(self._keys.cosines(asked.embeddings), self._parts, 1)
         return Near(
-            asked.embeddings @ self.vectors.passages.T,
-            asked.embeddings @ self.vectors.questions.T,
-            asked.embeddings @ self.vectors.lines.T,
+            passages,
+            questions,
+            lines,
             self.words.shares(asked.texts),
             self.pieces.shares(asked.texts),
             topic_of(asked.points, self.vectors.topics),
@@ -169,7 +180,9 @@ class Retriever:
         question = passage.copy()  # an article without questions is judged by its passages alone
         if self._asked.any():
             question[:, self._asked] = np.maximum.reduceat(near.questions, self._first_question, 1)
-        np.maximum.at(question.T, self.vectors.line_articles, near.lines.T)
+        if len(self._lined):
+            lines = np.maximum.reduceat(near.lines, self._first_line, 1)
+            question[:, self._lined] = np.maximum(question[:, self._lined], lines)
         common = np.broadcast_to(-self.vectors.common, passage.shape)
         return np.stack([passage, question, common, near.words, near.pieces, self._about(likely), near.topics], 2)
 
