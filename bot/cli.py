@@ -48,6 +48,7 @@ Model = Annotated[
 Tuned = Annotated[
     Tune | None, typer.Option("--tune", help="What to train: all, adapters, or the head alone, in seconds.")
 ]
+LogTo = Annotated[str, typer.Option(help="`tensorboard`, `wandb`, `mlflow` or `none`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -126,7 +127,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and data give the same model.")] = 0,
     base_model: Annotated[str, typer.Option(help="Hugging Face BERT name or folder.")] = "",
-    log_to: Annotated[str, typer.Option(help="`tensorboard`, `wandb`, `mlflow` or `none`.")] = "tensorboard",
+    log_to: LogTo = "tensorboard",
     *,
     tune: Tuned = None,
     sitemap: Annotated[str, typer.Option(help="Fetch the pages of this sitemap into the knowledge base first.")] = "",
@@ -168,6 +169,7 @@ def retrain(
     turns: Annotated[int, typer.Option(min=0, help="Ask both models so many of the customers' last messages.")] = 1000,
     *,
     tune: Tuned = None,
+    log_to: LogTo = "tensorboard",
     by_hand: Annotated[bool, typer.Option("--by-hand", help="Promote nothing; a person does.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Even if the data have not changed.")] = False,
     as_json: AsJson = False,
@@ -178,7 +180,8 @@ def retrain(
     from bot.learning import retraining
 
     settings = Settings.read()
-    wish = retraining.Wish(data or settings.data, seed, turns, tune or settings.tune, by_hand=by_hand, force=force)
+    how = tune or settings.tune
+    wish = retraining.Wish(data or settings.data, seed, turns, how, by_hand=by_hand, force=force, log_to=log_to)
     with registry_of(settings).training():
         done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
         if as_json:

@@ -303,9 +303,13 @@ def test_without_a_model_the_sentence_says_how_to_get_one(frontdesk: Frontdesk, 
 
 def test_models_are_listed_shown_and_promoted(frontdesk: Frontdesk, registry: Registry) -> None:
     listed = frontdesk("models", "list").out.splitlines()
-    assert [line[:24].rstrip() for line in listed] == [f"* {NEWER}", f"  {OLDER}"]
+    assert [line[:24].rstrip() for line in listed] == ["  model", f"* {NEWER}", f"  {OLDER}"]
     assert [manifest["id"] for manifest in json.loads(frontdesk("models", "list", "--json").out)] == [NEWER, OLDER]
-    assert json.loads(frontdesk("models", "show", OLDER).out)["intents"] == sorted(EXAMPLES)
+    assert json.loads(frontdesk("models", "show", OLDER, "--json").out)["intents"] == sorted(EXAMPLES)
+    shown = frontdesk("models", "show").out.splitlines()
+    assert shown[0] == f"model       {NEWER}, current"
+    assert f"knows       {len(EXAMPLES)} intents, 0 entities" in shown
+    assert max(map(len, shown)) < 200, "a person reads it"
     assert frontdesk("models", "promote", OLDER).out == f"{OLDER} is current; a running service takes it up.\n"
     assert registry.current_id() == OLDER
 
@@ -420,7 +424,7 @@ def test_a_model_on_which_nobody_decided_is_served_for_no_other(frontdesk: Front
     (registry.folder / "current").unlink()
     assert models.chosen(Settings.read()) == OLDER
 
-    assert [line[:2] for line in frontdesk("models", "list").out.splitlines()] == ["? ", "  "]
+    assert [line[:2] for line in frontdesk("models", "list").out.splitlines()] == ["  ", "? ", "  "]
     _forget_promotion_of(OLDER, registry)
     assert models.chosen(Settings.read()) is None
     assert "each is held, not judged yet or refused. Promote one" in frontdesk("parse", "hello").err

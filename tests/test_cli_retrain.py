@@ -78,7 +78,7 @@ def test_a_retrain_is_promoted_or_held_and_a_person_has_the_last_word(frontdesk:
     assert worse.out.startswith(f"{bad} against {good}: held\n  accuracy: ")
     assert worse.out.endswith(f"Where you know better, promote it with `frontdesk models promote {bad}`.\n")
     assert "No turns are replayed" in worse.err
-    page = Path(json.loads(frontdesk("models", "show", bad).out)["page"])
+    page = Path(json.loads(frontdesk("models", "show", bad, "--json").out)["page"])
     assert f"What it changes: {page}\n" in worse.out
     assert "<h1>Held</h1>" in page.read_text()
     assert (page.parent / f"../{bad}/report/index.html").is_file(), "that is where the page's link leads"

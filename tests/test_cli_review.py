@@ -66,7 +66,10 @@ def test_what_is_decided_is_learnt_and_remembered_by_whom(frontdesk: Frontdesk) 
 
     frontdesk("retrain", "--turns", 0)
     registry = Registry(Settings.read().home)
-    made = registry.list()[0]
+    made, first = registry.list()
+    told = frontdesk("models", "diff", first.id, made.id).out
+    assert "The data are the same.\nWhat they learnt from conversations differs.\n" in told
+    assert f"{first.examples} -> {first.examples + 5}" in told
     assert "gift_wrap" in made.intents
     assert read_lineage(registry.directory(made.id)) == asyncio.run(keys_of_reviewed())
     assert made.data_hash == registry.list()[-1].data_hash
@@ -85,6 +88,8 @@ def test_a_script_is_told_what_is_wrong(frontdesk: Frontdesk) -> None:
     assert frontdesk("review", "decide", 1, "--ignore").out == "0 utterances labelled. 1 is not there.\n"
     assert frontdesk("review", "decide", 1, "--ignore", "--intent", "greet").code == 2
     assert frontdesk("review", "decide", 1, "--intent", "/greet").code != 0
+    unknown = frontdesk("review", "decide", 1, "--article", "nope")
+    assert (unknown.code, "There is no article 'nope' in" in unknown.err) == (2, True)
     assert frontdesk("review", "undo").out == "There is nothing to take back.\n"
     assert "needs a terminal" in frontdesk("review").err
 

@@ -147,4 +147,4 @@ def show(*, as_json: bool) -> None:
 
 
 def _in_days(seconds: float) -> str:
-    return "ever" if math.isinf(seconds) else f"{seconds / DAY:g} days"
+    return "ever" if math.isinf(seconds) else "1 day" if seconds == DAY else f"{seconds / DAY:g} days"

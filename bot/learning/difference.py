@@ -16,6 +16,10 @@ class Difference:
     before: str
     after: str
     same_data: bool
+    examples: Pair
+    """So many each learnt from, those of conversations among them."""
+    same_learned: bool
+    """Whether it was the same that they learnt from conversations."""
     intents_added: tuple[str, ...]
     intents_removed: tuple[str, ...]
     settings: Mapping[str, Pair]
@@ -31,6 +35,10 @@ class Difference:
     def _lines(self) -> Iterator[str]:
         yield f"{self.before} -> {self.after}"
         yield "The data are the same." if self.same_data else "The data differ."
+        if not self.same_learned:
+            yield "What they learnt from conversations differs."
+        if self.examples[0] != self.examples[1]:
+            yield f"{'examples':32} {self.examples[0]} -> {self.examples[1]}"
         for what, intents in (("new", self.intents_added), ("gone", self.intents_removed)):
             if intents:
                 yield f"{what} intents: {', '.join(intents)}"
@@ -46,6 +54,8 @@ def difference(before: Manifest, after: Manifest) -> Difference:
         before.id,
         after.id,
         before.data_hash == after.data_hash,
+        (before.examples, after.examples),
+        before.learned == after.learned,
         tuple(sorted(set(after.intents) - set(before.intents))),
         tuple(sorted(set(before.intents) - set(after.intents))),
         _pairs(was, now),

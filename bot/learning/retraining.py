@@ -45,6 +45,7 @@ class Wish:
     tune: Tune
     by_hand: bool
     force: bool
+    log_to: str = "tensorboard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
     if current is not None and not force and _knows(registry.manifest(current.name), data, found):
         return Retrained(None, None, f"{current.name} was trained on these data: there is nothing to learn.")
     registry.tidy()
-    how = replace(models.options(settings), seed=wish.seed, tune=wish.tune)
+    how = replace(models.options(settings), seed=wish.seed, tune=wish.tune, log_to=wish.log_to)
     scored: list[Said] = []
     made = None if wish.force else _unjudged(registry, data, found, how)
     if made is not None:

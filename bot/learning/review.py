@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -195,6 +196,8 @@ def review_decide(
     if len(chosen) != 1:
         raise typer.BadParameter("say one of --intent, --article, --out-of-scope and --ignore.")
     given = reviews(ids, *chosen[0], by or _me())
+    if article:
+        _check_article(article, Settings.read())
 
     async def decide(journal: Journal) -> int:
         decision = await journal.decide(given)
@@ -208,6 +211,18 @@ def review_decide(
     )
     if missing:
         raise typer.Exit(1)
+
+
+def _check_article(name: str, settings: Settings) -> None:
+    """Raises BadDecision: a question of an article that there is not would be learnt by nobody."""
+    from bot.learning.deciding import BadDecision
+    from nlu.data.reader import read_training_data
+
+    known = {article.id for article in read_training_data(settings.data).articles}
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        meant = f"Did you mean '{near[0]}'?" if near else "An article is named as its file is, without the ending."
+        raise BadDecision(f"There is no article '{name}' in {settings.data}. {meant}")
 
 
 @review_cli.command("status")

@@ -44,18 +44,22 @@ def _model_json(registry: Registry, manifest: Manifest) -> dict[str, Any]:
 
 
 def _print_models(registry: Registry, rows: list[Manifest]) -> None:
-    wide, current = max(len(manifest.id) for manifest in rows), registry.current_id()
-    stained = registry.stained()
+    wide, stained = max(len(manifest.id) for manifest in rows), registry.stained()
+    print(f"  {'model':{wide}}  {'made':16}  {'held-out':10}  base model")
     for manifest in rows:
         score = manifest.scores.get("test_accuracy")
         shown = "not scored" if score is None else f"{score:.1%}"
         made = manifest.created[:16].replace("T", " ")
-        mark = "*" if manifest.id == current else _mark(registry, manifest.id)
         learnt = "  learnt from what was erased: retrain" if manifest.id in stained else ""
-        print(f"{mark} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
+        print(f"{_mark(registry, manifest.id)} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
+
+
+_STANDING = {"*": "current", "-": "held", "?": "not judged yet", " ": "not current"}
 
 
 def _mark(registry: Registry, model: str) -> str:
+    if model == registry.current_id():
+        return "*"
     if registry.held(model):
         return "-"
     return " " if registry.passed(model) else "?"
@@ -69,15 +73,28 @@ def _tell_if_refused(registry: Registry, current: str) -> None:
 
 
 @models_cli.command("show")
-def models_show(model: Name) -> None:
-    """A model's manifest, what the gate said of it, and where the pages about it lie."""
+def models_show(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="A name in the registry, or a directory; else the current."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all of its manifest.")] = False,
+) -> None:
+    """What a model is, what the gate said of it, and where the pages about it lie."""
+    from bot.learning.portrait import Portrait
+    from bot.models import facts
+
     settings = Settings.read()
     directory, registry = directory_of(settings, model), registry_of(settings)
     manifest = read_manifest(directory)
-    decision = registry.decision(manifest.id)
-    pages = {"report": directory / "report" / "index.html", "page": registry.page(manifest.id)}
-    found = {name: str(path) for name, path in pages.items() if path.is_file()}
-    print_json({**manifest.to_json(), **({"decision": decision} if decision else {}), **found})
+    places = {"report": directory / "report" / "index.html", "page": registry.page(manifest.id)}
+    pages = {name: path for name, path in places.items() if path.is_file()}
+    standing = _STANDING[_mark(registry, manifest.id)]
+    found = Portrait(manifest, facts(manifest), standing, registry.decision(manifest.id), pages)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print(found.to_text())
 
 
 @models_cli.command("diff")

@@ -170,7 +170,7 @@ def _manifest(
         scope=calibration.scope.numbers(),
         thresholds={"scope": calibration.lowest, "knowledge": shelved.sure if shelved else 1.0},
         budget=calibration.curve.to_json(),
-        scores={"dev_accuracy": story.dev.accuracy},
+        scores={} if lesson.last else {"dev_accuracy": story.dev.accuracy},  # layers that stay know what is held out
         options=lesson.options.to_json(),
         versions={package: version(package) for package in _PACKAGES},
         languages=tuple(sorted(lesson.languages)),
