@@ -216,6 +216,21 @@ async def test_a_question_is_shown_and_answered_for_the_whole_cluster(
     assert await reviewed(service) == {"b one | .6": ("out_of_scope", None)}
 
 
+async def test_the_conversation_is_shown_where_it_is_kept_yet(service: Service, agent: aiohttp.ClientSession) -> None:
+    async with Widget.open(service.url) as widget:
+        talk = widget.welcome["conversation"]
+        await widget.say("b one | .6")
+        while await service.journal.waiting(talk):
+            await asyncio.sleep(0.01)
+    async with agent.get(f"{service.url}/console/review") as answer:
+        assert f'href="/console/conversations/{talk}"' in await answer.text()
+    assert await service.journal.expire_conversations(0.0, 10) == [talk]
+    async with agent.get(f"{service.url}/console/review") as answer:
+        page = await answer.text()
+    assert "b one | .6" in page
+    assert "/console/conversations/" not in page
+
+
 @pytest.mark.usefixtures("asked")
 async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agent: aiohttp.ClientSession) -> None:
     async with agent.get(f"{service.url}/console/review"):

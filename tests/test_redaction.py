@@ -40,6 +40,8 @@ REDACTOR = Redactor.of()
         ("my name is anna and i wait", "my name is <name> and i wait"),
         ("ich heiße Jürgen von der Aue", "ich heiße <name>"),
         ("This is Tom speaking", "This is <name> speaking"),
+        ("Hi, Ada Berg here, where is it?", "Hi, <name> here, where is it?"),
+        ("Guten Tag, Jan van der Berg hier, mein Paket", "Guten Tag, <name> hier, mein Paket"),
         ("It is late.\nRegards,\nAnna S. Smith", "It is late.\nRegards,\n<name>"),
         ("Mit freundlichen Grüßen\nPetra Müller", "Mit freundlichen Grüßen\n<name>"),
         ("Thanks, Anna", "Thanks, <name>"),
@@ -69,6 +71,8 @@ def test_what_tells_who_wrote_is_taken_out(text: str, left: str) -> None:
         "cheers mate",
         "best quality",
         "I'm Angry",
+        "Hi, Everyone here?",
+        "hello, is anybody here?",
     ],
 )
 def test_what_only_looks_like_it_stays(text: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import gzip
+import io
 import json
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +26,7 @@ from bot.transcripts import columns, formats, importing, json_values, mail, prog
 from bot.transcripts.chat_lines import said
 from bot.transcripts.keeper import REPEATED, Keeper
 from bot.transcripts.message import COMMAND, NO_TEXT, NOT_UTF8, STAFF, Item, Message, Way, Writer
+from bot.transcripts.rows import Rows
 from nlu.source import DataError
 from tests.command import ROOT, Ended, Frontdesk
 from tests.test_collect import KEEPER
@@ -361,13 +364,49 @@ def test_a_row_in_other_bytes_and_a_quote_without_end_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.transcripts.opened.HEAD", 10)
-    monkeypatch.setattr("bot.transcripts.tables._LONGEST", 50)
+    monkeypatch.setattr("bot.transcripts.tables.LONGEST", 50)
     path = tmp_path / "bytes.csv"
     path.write_bytes(b'text,sender\none,user\n\xfc,user\n"' + b"x" * 80 + b"\nlast,user\n")
     items = read(path)
-    assert customers(items)[0] == "one"
+    assert customers(items) == ["one", "last"]
     reasons = [item.reason for item in items if not isinstance(item, Message)]
     assert reasons == [NOT_UTF8, "a broken row: a quote that is not closed, perhaps"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'user,"it broke\n',
+        'user,"it broke "badly"\n',
+        'user,"it broke\nuser,"and this too\n',
+    ],
+)
+def test_a_quote_without_end_costs_its_own_row_and_no_other(tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "quotes.csv"
+    rows = ['user,"one,\nof two lines"\n', broken, "user,plain\n", 'user,"quoted, too"\n', "user,last\n"]
+    path.write_text("sender,text\n" + "".join(rows), newline="")
+    items = read(path)
+    said = [text for text in customers(items) if "broke" not in text]
+    assert said == ["one,\nof two lines", "plain", "quoted, too", "last"]
+    assert [item.line for item in items][-3:] == [4 + broken.count("\n") + n for n in range(3)]
+
+
+def test_words_behind_quotes_are_read_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "loose.csv"
+    path.write_text('sender,text\nuser,"very" broken\nuser,the 5" pipe\n')
+    assert customers(read(path)) == ["very broken", 'the 5" pipe']
+
+
+@given(
+    texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20), max_size=8),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_what_csv_writes_is_what_is_read(texts: list[str], quoting: Literal[0, 1]) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=quoting).writerows([str(number), text] for number, text in enumerate(texts))
+    lines = io.StringIO(written.getvalue(), newline="")
+    rows = [row for _, row in Rows(lines, ["number", "text"], ",", 1)]
+    assert rows == [{"number": str(number), "text": text} for number, text in enumerate(texts)]
 
 
 # Mail
@@ -516,6 +555,14 @@ def test_a_text_file_in_which_people_talk_is_a_conversation(tmp_path: Path) -> N
     assert [item.line for item in found] == [2, 4]
 
 
+@pytest.mark.parametrize("line", ["[12:01] {}: {}", "[01.02.26, 10:00:00] {}: {}", "[1/2/26, 10:00:00 AM] {}: {}"])
+def test_a_conversation_that_begins_with_a_bracket_is_no_json(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("\n".join((line.format("Visitor", "is it in stock?"), line.format("Support", "yes"))))
+    kind, items = formats.read(path, Way())
+    assert (kind, customers(list(items))) == ("chat", ["is it in stock?"])
+
+
 # Who wrote, and when
 
 
@@ -621,6 +668,15 @@ def test_an_export_in_another_order_adds_nothing_and_one_with_the_same_numbers_d
         for n, rows in enumerate((march, march[::-1], april, may))
     ]
     assert [out.splitlines()[1].partition(" utterances added")[0] for out in outs] == ["3", "0", "3", "3"]
+
+
+def test_importing_again_adds_nothing_though_the_redaction_changed(
+    frontdesk: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("text\nwhere is AB-1\nwhere is AB-2\n")
+    frontdesk("import", "transcripts", "a.csv")
+    monkeypatch.setenv("FRONTDESK_ORDER_NUMBERS", r"AB-\d")
+    assert "0 utterances added, 2 known already; 2 kept in all." in frontdesk("import", "transcripts", "a.csv").out
 
 
 def test_of_lines_without_a_customer_the_same_twice_is_two_customers(frontdesk: Run, tmp_path: Path) -> None:

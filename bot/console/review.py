@@ -52,11 +52,18 @@ class ReviewPages:
             "disputes": [_dispute(one, agent.name) for one in disputes_of(found, agent.name)],
             "intents": self.live.intents,
             "articles": self.live.articles,
-            "talk": _conversation(item),
+            "talk": await self._conversation(item),
             "problem": problem,
             "most_disputes": DISPUTES,
         }
         return await self.show("review.html", agent, "review", status=status, **values)
+
+    async def _conversation(self, item: Item | None) -> str:
+        """Where it was said, if it was here and is kept yet."""
+        if item is None or item.utterances[0].source != SOURCE:
+            return ""
+        found = await self.live.journal.conversation(item.utterances[0].conversation)
+        return found.id if found else ""
 
     async def act(self, form: Mapping[str, str], agent: Agent) -> web.Response:
         """What a form of the page asks for. A question that somebody else answered meanwhile is left as it is."""
@@ -101,8 +108,3 @@ def _dispute(found: Opinions, name: str) -> dict[str, object]:
     mine = next(one for one in found.standing if person(one.reviewer) == person(name))
     others = [(one.reviewer, named(one)) for one in found.standing if meaning(one) != meaning(mine)]
     return {"number": found.utterance.id, "text": found.utterance.text, "mine": named(mine), "others": others}
-
-
-def _conversation(item: Item | None) -> str:
-    """Where it was said, if it was here."""
-    return item.utterances[0].conversation if item is not None and item.utterances[0].source == SOURCE else ""

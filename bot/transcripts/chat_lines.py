@@ -41,6 +41,12 @@ def conversation(text: str) -> list[Line]:
     return found if len(found) >= LEAST and _has_sides(found) else []
 
 
+def begins(text: str) -> bool:
+    """Whether the first line tells when it was said, and by whom: `[12:01] Visitor: hello` is no JSON."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return any(form.match(first) for form in _LINES)
+
+
 def _named(line: str) -> re.Match[str] | None:
     for form in _LINES:
         if match := form.match(line):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bot.transcripts import json_values, mail, rasa_store, tables
-from bot.transcripts.chat_lines import conversation, said
+from bot.transcripts.chat_lines import begins, conversation, said
 from bot.transcripts.message import Items, LeftOut, Message, Way
 from bot.transcripts.opened import head, text_of
 from bot.transcripts.records import Records
@@ -63,7 +63,8 @@ def _kind(path: Path, beginning: bytes) -> str:
         return "rasa"
     if beginning.startswith(b"From ") or _is_mail(beginning):
         return "mail"
-    if beginning.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")[:1] in (b"{", b"["):
+    bare = beginning.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")
+    if bare[:1] == b"{" or (bare[:1] == b"[" and not begins(bare.decode("utf-8", "replace"))):
         return "rasa" if _is_rasa(beginning) else "jsonl"
     return "chat" if _is_chat(beginning.decode("utf-8", "replace")) else "csv"
 

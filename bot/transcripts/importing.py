@@ -159,7 +159,7 @@ class Import:
         return Utterance(
             source=source,
             conversation=conversation or customer or _NO_CONVERSATION,
-            message=_name(message, words.text),
+            message=_name(message, self.keeper.mark(message.text)),
             text=words.text,
             customer=customer or conversation,
             at=message.at,
@@ -213,14 +213,14 @@ def _conversation(keeper: Keeper, message: Message) -> str | None:
     return keeper.conversation(message.conversation, message.customer) if message.conversation else None
 
 
-def _name(message: Message, text: str) -> str:
-    """The same each time the message is read, and another one for another message: an export may count its messages
-    anew in every file."""
+def _name(message: Message, words: str) -> str:
+    """The same each time the message is read, and another one for other words: an export may count its messages anew in
+    every file."""
     if message.id is not None:
         place = message.id if len(message.id) < 100 and "@" not in message.id else _digest(message.id)
     else:
         place = f"{message.line}" if message.at is None else f"{message.at:.3f}"
-    return f"{place}.{_digest(text)[:8]}"
+    return f"{place}.{words}"
 
 
 def _digest(text: str) -> str:

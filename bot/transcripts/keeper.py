@@ -25,6 +25,8 @@ EMPTY, LONG, REPEATED = (
     f"longer than {MOST_CHARACTERS} characters",
     "the same as the customer's message before",
 )
+WORDS = "words"
+"""What a digest of a text is for."""
 _ID_CHARS = 200
 _PLACEHOLDER = re.compile(r"<[a-z]+>")
 _REMEMBERED = 20_000
@@ -62,6 +64,10 @@ class Keeper:
     def customer(self, name: str) -> str:
         """The same for the same id or address; who has not the service's key cannot tell of whom it is."""
         return self.signer.digest(CUSTOMER, storable(name).strip().casefold())[:32]
+
+    def mark(self, text: str) -> str:
+        """The same for the same words, however they are redacted; who has not the service's key cannot try words."""
+        return self.signer.digest(WORDS, storable(text))[:8]
 
     def conversation(self, name: str, customer: str | None) -> str:
         """As it is, unless it tells who wrote or no index takes it. A number that names the customer as well may be

@@ -6,17 +6,16 @@ import csv
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from bot.transcripts import columns, rasa_store
 from bot.transcripts.message import NOT_UTF8, Items, LeftOut, Way
 from bot.transcripts.opened import misread
 from bot.transcripts.records import Records
+from bot.transcripts.rows import LONGEST, Rows
 from nlu.source import DataError
 
 _DELIMITERS = ",;\t|"
-_LONGEST = 1 << 20
-"""Characters of a cell. A quote that is not closed swallows so much and no more."""
 BEGINNING = 10
 """Lines in which the columns are named: reports have a title first."""
 _TRACKER_STORE = {"sender_id", "data"}
@@ -24,14 +23,13 @@ _TRACKER_STORE = {"sender_id", "data"}
 
 def read_table(file: TextIO, path: Path, way: Way) -> Items:
     """Raises DataError if no column can be the text."""
-    csv.field_size_limit(_LONGEST)
-    beginning = [line for line in (file.readline(_LONGEST) for _ in range(BEGINNING)) if line]
+    csv.field_size_limit(LONGEST)
+    beginning = [line for line in (file.readline(LONGEST) for _ in range(BEGINNING)) if line]
     heads = ((place, _head(line) or []) for place, line in enumerate(beginning))
     place, head = next(((p, h) for p, h in heads if columns.found("text", h, way.columns) or _is_special(h)), (0, []))
     if not head:
         raise _no_text(path, (_head(beginning[0]) if beginning else None) or [], way)
-    reader = csv.reader(chain(beginning[place + 1 :], file), delimiter=_delimiter(beginning[place]))
-    rows = _rows(reader, head, place + 2)
+    rows = iter(Rows(chain(beginning[place + 1 :], file), head, _delimiter(beginning[place]), place + 2))
     yield from rasa_store.read_rows(rows) if head_is_tracker_store(head) else _records(rows, way)
 
 
@@ -60,22 +58,6 @@ def _head(line: str) -> list[str] | None:
 
 def _delimiter(line: str) -> str:
     return max(_DELIMITERS, key=line.count)
-
-
-def _rows(reader: Any, head: list[str], first: int) -> Iterator[tuple[int, dict[str, str] | LeftOut]]:
-    """With the line on which each begins; rows of blank cells are passed over."""
-    line = first
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error:
-            yield line, LeftOut(line, "a broken row: a quote that is not closed, perhaps")
-            row = []
-        if row is None:
-            return
-        if any(cell.strip() for cell in row):
-            yield line, dict(zip(head, row, strict=False))
-        line = first + reader.line_num
 
 
 def _records(rows: Iterator[tuple[int, dict[str, str] | LeftOut]], way: Way) -> Items:

@@ -81,6 +81,10 @@ _GREETING = (
     r"\b(?:dear|hello|hi|hey|hallo|liebe[r]?|sehr geehrte[r]?|guten (?:tag|morgen|abend)|"
     r"good (?:morning|afternoon|evening)|servus|moin)\s"
 )
+_HELLO = (
+    r"\b(?:hello|hi|hey|hallo|servus|moin|good (?:morning|afternoon|evening|day)|guten (?:tag|morgen|abend))"
+    r"(?: there| all| team| zusammen)?[,.!]?"
+)
 _IS = r"\b(?:this is|it's|it’s|it is|you are talking to|you're speaking with|hier ist)"
 _AM = r"\b(?:this is|it's|it’s|i'm|i’m|i am|ich bin|hier ist|das ist)"
 _MR = r"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herrn?|Frau|Hr|Fr|Mme|Monsieur|Madame|Señora?|Sig)\.?\s+"
@@ -115,6 +119,7 @@ RULES = (
     _rule(_SPEAKING, rf"(?i:{_IS})\s({_NAME})(?=\s(?i:speaking|here|calling|writing|again|from|vom?n?|aus)\b)"),
     _rule("speaking|calling", rf"(?i:\bthis is)\s((?i:{_SMALL_NAME}))(?=\s(?i:speaking|calling)\b)"),
     _rule("speaking| here", rf"(?:^|[.!?]\s)({_NAME})(?=\s(?i:speaking|here)\s?(?:[,.!]|$))"),
+    _rule("speaking| here| hier", rf"(?i:{_HELLO})\s({_NAME})(?=\s(?i:speaking|here|hier)\s?(?:[,.!:;-]|$))"),
     _rule(_BE, rf"(?i:{_AM})\s({_TWO})"),
     _rule(
         "i'm|i’m|i am",
