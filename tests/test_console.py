@@ -12,8 +12,11 @@ import pytest_asyncio
 import redis.asyncio as redis
 
 from bot.app import Service
+from bot.config import Settings
 from bot.console.sign_in import one_time_code
 from bot.journal.errors import StaleFence
+from bot.transcripts.collect import Collection
+from bot.transcripts.keeper import Keeper
 from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, Widget, running
 
@@ -93,6 +96,26 @@ async def test_a_made_up_cookie_or_a_widget_token_opens_nothing(
     for value in (cookie, service.signer.mint("widget", f"Ada:{2**40}")):
         async with browser.get(f"{service.url}/console", cookies={"frontdesk_console": value}) as answer:
             assert answer.status == 401
+
+
+async def test_who_gives_it_back_may_say_what_was_wanted(
+    service: Service, agent: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with Widget.open(service.url) as widget:
+        talk = widget.welcome["conversation"]
+        page = f"{service.url}/console/conversations/{talk}"
+        for label in ("track", "never_heard_of"):
+            await widget.say(f"my {label} box")
+            await widget.command("human")
+            while await service.journal.waiting(talk):
+                await asyncio.sleep(0.01)
+            async with agent.get(page) as answer:
+                assert "<option>track</option>" in await answer.text()
+            async with agent.post(f"{page}/release", data={"label": label}) as answer:
+                assert "<option>track</option>" not in await answer.text(), "the assistant has it"
+    await Collection(service.journal, Keeper.of(Settings(home=tmp_path))).collect()
+    (told,) = await service.journal.answered_for()
+    assert (told.text, told.signals["labels"]) == ("my track box", ["track"])
 
 
 async def test_forms_of_other_sites_are_refused(service: Service, agent: aiohttp.ClientSession) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,7 +162,13 @@ class Console:
         first = max(0, found.last_seq - _SHOWN)
         entries = await self.journal.entries(found.id, after=first, limit=_SHOWN)
         attached = await self.attachments.shown(found.id, first, found.last_seq)
-        return {"conversation": found, "entries": entries, "earlier": first > 0, "attached": attached}
+        talk = {"conversation": found, "entries": entries, "earlier": first > 0, "attached": attached}
+        return {**talk, "intents": self._intents()}
+
+    def _intents(self) -> Sequence[str]:
+        """Of which one may say that it was wanted."""
+        model = self.queue.model()
+        return model.manifest.intents if model else ()
 
     async def _find(self, request: web.Request) -> Conversation:
         found = await self.journal.conversation(request.match_info["id"])
@@ -186,7 +192,8 @@ class Console:
         if deed == "take":
             await self.agents.take(found.id, agent.name)
         elif deed == "release":
-            await self.agents.release(found.id, agent.name)
+            label = (await _form(request)).get("label", "") if request.can_read_body else ""
+            await self.agents.release(found.id, agent.name, [label] if label in self._intents() else ())
         elif text := clean_text((await _form(request)).get("text", "")):
             await self.agents.reply(found.id, agent.name, text)
         return web.Response(status=303, headers={"Location": request.path.rpartition("/")[0]})

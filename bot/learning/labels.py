@@ -70,7 +70,7 @@ class Found:
         return {"decided": self.decided, "free": self.free, "waiting": dict(self.waiting), "unsettled": self.unsettled}
 
     def to_text(self) -> str:
-        parts = [f"{self.decided} utterances that people decided on, {self.free} that customers labelled themselves."]
+        parts = [f"{self.decided} utterances that people decided on, {self.free} whose labels came for free."]
         parts += [f"{name} has {count} of {FEWEST_OF_NEW} examples yet." for name, count in self.waiting.items()]
         if self.unsettled:
             count = counted(self.unsettled, "more waits", "more wait")

@@ -18,8 +18,8 @@ from bot.transcripts.report import Report, kept
 
 BATCH = 500
 """Turns in one transaction."""
-_LOOK_BACK = 20
-"""Turns of a conversation that are read again to know what the bot had asked."""
+_LOOK_BACK = 50
+"""Turns of a conversation that are read again to know what the bot had asked, and what people were called for."""
 _THREADS = 20_000
 """Conversations remembered at once."""
 RATED_SECONDS = 7 * 24 * 3600.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TextIO
@@ -29,8 +29,20 @@ def read_table(file: TextIO, path: Path, way: Way) -> Items:
     place, head = next(((p, h) for p, h in heads if columns.found("text", h, way.columns) or _is_special(h)), (0, []))
     if not head:
         raise _no_text(path, (_head(beginning[0]) if beginning else None) or [], way)
-    rows = iter(Rows(chain(beginning[place + 1 :], file), head, _delimiter(beginning[place]), place + 2))
+    rows = iter(Rows(_whole(chain(beginning[place + 1 :], file)), head, _delimiter(beginning[place]), place + 2))
     yield from rasa_store.read_rows(rows) if head_is_tracker_store(head) else _records(rows, way)
+
+
+def _whole(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines: the beginning was read in pieces, as far as one is very long."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        if held.endswith(("\n", "\r")):
+            yield held
+            held = ""
+    if held:
+        yield held
 
 
 def head_of(line: str) -> list[str]:
