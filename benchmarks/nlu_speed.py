@@ -67,6 +67,16 @@ def one_by_one(model: Model) -> Way:
     return way
 
 
+def whole(model: Model) -> Way:
+    """As the baseline reads them: nobody looks whether a text makes several requests."""
+
+    async def way() -> None:
+        for start in range(0, len(TEXTS), CALLERS):
+            model.understand_whole(TEXTS[start : start + CALLERS])
+
+    return way
+
+
 def called(model: Model) -> Way:
     """By many callers, each with its next text when it has the answer."""
 
@@ -110,7 +120,8 @@ async def measured(directory: Path, rounds: int) -> None:
     one, all_cores = load_model(directory, device="cpu", threads=1), load_model(directory, device="cpu")
     baseline = sentence_transformer()
     set_threads(1)
-    alone = await paces({"baseline": baseline, "single": one_by_one(one), "called": called(one)}, rounds)
+    ways = {"baseline": baseline, "single": one_by_one(one), "called": called(one), "whole": whole(one)}
+    alone = await paces(ways, rounds)
     bare = {str(size): engine_alone(all_cores, size) for size in SIZES}
     together = await paces({**bare, "called": called(all_cores)}, rounds)
     best = max(SIZES, key=lambda size: together[str(size)])
@@ -118,6 +129,7 @@ async def measured(directory: Path, rounds: int) -> None:
     print(f"| one core: `SentenceTransformer.encode` and a head, one at a time | {alone['baseline']:.0f} | 1 | |")
     _line("one core: understood one at a time", alone["single"], alone["baseline"], "")
     _line(f"one core: {CALLERS} callers", alone["called"], alone["baseline"], "4")
+    _line(f"one core: {CALLERS} at a time, each taken for one request", alone["whole"], alone["baseline"], "")
     print(f"| all cores: the bare engine, {best} at a time | {together[str(best)]:.0f} | 1 | |")
     _line(f"all cores: {CALLERS} callers", together["called"], together[str(best)], "0.95")
     resident, weights = megabytes(directory), (directory / WEIGHTS).stat().st_size / 2**20
