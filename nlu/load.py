@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,13 @@ def _reader(directory: Path, most: int, languages: Sequence[str]) -> TextReader:
 
 
 def _tokenizer(directory: Path, most: int) -> Tokenizer:
-    return prepared(Tokenizer.from_file(str(directory / "tokenizer.json")), most)
+    return _parsed((directory / "tokenizer.json").read_bytes(), most)
+
+
+@lru_cache(maxsize=2)
+def _parsed(tokenizer: bytes, most: int) -> Tokenizer:
+    """Once for models with the same: parsing holds Python's lock, and a change of model costs little without it."""
+    return prepared(Tokenizer.from_buffer(tokenizer), most)
 
 
 def _words(directory: Path) -> dict[str, Any]:

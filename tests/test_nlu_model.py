@@ -423,6 +423,11 @@ def test_an_empty_evaluation_is_refused(model: Model, tmp_path: Path) -> None:
         evaluate(model, read_texts(tmp_path))
 
 
+def test_models_with_the_same_words_share_what_is_slow_to_read(model: Model, trained: Trained) -> None:
+    again = load_model(trained.directory, device="cpu", threads=1)
+    assert again.reader.tokenizer is model.reader.tokenizer
+
+
 def test_a_model_needs_nothing_but_its_directory(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
