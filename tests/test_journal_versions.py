@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from bot.journal import schema
 from bot.journal.journal import Journal
 from bot.journal.schema import STEPS
 from bot.journal.tables import VERSION
@@ -94,6 +96,24 @@ async def test_a_database_of_version_1_keeps_what_it_holds(database_url: str) ->
         await journal.accept(begun)
         await journal.commit(Turn(begun, 1, (), (Outbound("here"),), Owner.BOT), 0)
         assert len(await journal.deliveries()) == 2
+
+
+async def test_a_large_database_may_take_its_time_to_be_brought_up_to_date(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anything else would end what takes longer, start after start."""
+
+    def slow(connection: Connection) -> None:
+        STEPS[-1](connection)
+        time.sleep(0.5)
+        if connection.dialect.name == "postgresql":
+            assert connection.execute(text("SHOW statement_timeout")).scalar() == "0"
+
+    write_version_1(database_url)
+    monkeypatch.setattr(schema, "STEPS", (*STEPS[:-1], slow))
+    monkeypatch.setattr("bot.journal.store.PATIENCE", 0.1)
+    async with await Journal.open(database_url) as journal:
+        assert journal.name == "the journal"
 
 
 async def test_a_database_brought_up_to_date_is_as_a_new_one(

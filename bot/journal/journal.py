@@ -90,7 +90,7 @@ class Journal:
         """Opens `postgresql://...`, `sqlite:///path` or the path of a SQLite file. Raises CannotOpen."""
         store = await to_thread(_open_store, str(where))
         try:
-            name = await store.write(prepare)
+            name = await store.write(prepare, endless=True)  # a large one is not brought up to date in seconds
         except BaseException as error:
             await store.close()
             if isinstance(error, Unavailable):

@@ -89,8 +89,8 @@ class PostgresStore:
             ) from None
         return cls(engine)
 
-    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False) -> T:
-        return await self._run(job, durable)
+    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False, endless: bool = False) -> T:
+        return await self._run(job, durable, endless=endless)
 
     async def read(self, job: Job[T]) -> T:
         return await self._run(job, True)
@@ -104,7 +104,7 @@ class PostgresStore:
         await to_thread(self._threads.shutdown)
         await to_thread(self._engine.dispose)
 
-    async def _run(self, job: Job[T], durable: bool) -> T:
+    async def _run(self, job: Job[T], durable: bool, *, endless: bool = False) -> T:
         if self._closed:
             raise Unavailable("The database is closed.")
         if self._waiting >= QUEUE:
@@ -112,7 +112,7 @@ class PostgresStore:
         self._waiting += 1
         try:
             work = get_running_loop().run_in_executor(self._threads, self._transact, job, durable)
-            return await patiently(work)
+            return await patiently(work, endless=endless)
         finally:
             self._waiting -= 1
 

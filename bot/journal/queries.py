@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Text, and_, func, or_, select, true, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    type_coerce,
+    update,
+)
 
 from bot.journal import rows
 from bot.journal.deliveries import DEAD
 from bot.journal.errors import NotFound
-from bot.journal.tables import conversations, deliveries, entries, turns
+from bot.journal.tables import conversations, deliveries, entries, in_states, turns
 from bot.journal.values import Attached, Counts, DeliveryState, Summary
 from bot.messages import Author, Entry, Event, Owner
 from bot.wire import objects
@@ -86,7 +98,7 @@ def summaries(connection: Connection, owner: Owner | None, limit: int, before: f
     query = (
         select(conversations, entries.c.text, entries.c.author, unanswered.label("unanswered"))
         .join_from(conversations, entries, newest, isouter=True)
-        .where(conversations.c.owner == owner.value if owner else true())
+        .where(_owned(owner))
         .where(conversations.c.last_at < before if before is not None else true())
         .order_by(conversations.c.last_at.desc(), conversations.c.id)
         .limit(limit)
@@ -109,6 +121,13 @@ def summaries(connection: Connection, owner: Owner | None, limit: int, before: f
     ]
 
 
+def _owned(owner: Owner | None) -> ColumnElement[bool]:
+    if owner is None:
+        return true()
+    mine = conversations.c.owner == owner.value
+    return mine if owner is Owner.BOT else and_(mine, conversations.c.owner != literal_column("'bot'"))
+
+
 def queue_position(connection: Connection, conversation_id: str) -> int:
     """1 for the next to be served; 0 for who does not wait."""
     mine = connection.execute(select(conversations.c.queued_at).where(conversations.c.id == conversation_id)).scalar()
@@ -125,12 +144,12 @@ def counts(connection: Connection) -> Counts:
     def count(*conditions: object) -> int:
         return connection.execute(select(func.count()).where(*conditions)).scalar_one()  # type: ignore[arg-type]
 
+    # How many conversations there are is not among them: a database counts them one by one.
     return Counts(
-        conversations=connection.execute(select(func.count()).select_from(conversations)).scalar_one(),
-        entries=connection.execute(select(func.coalesce(func.sum(conversations.c.last_seq), 0))).scalar_one(),
+        turns=connection.execute(select(func.coalesce(func.max(turns.c.id), 0))).scalar_one(),
         unanswered=count(entries.c.pending_since.is_not(None)),
         queued=count(conversations.c.queued_at.is_not(None)),
         dead=count(entries.c.failure.is_not(None)),
         undelivered=count(deliveries.c.state == DeliveryState.WAITING.value),
-        undeliverable=count(deliveries.c.state.in_([state.value for state in DEAD])),
+        undeliverable=count(in_states(*DEAD)),
     )

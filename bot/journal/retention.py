@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, exi
 
 from bot.journal.deliveries import DEAD
 from bot.journal.erasure import cleared, forgotten, lower_mark, shut_out
-from bot.journal.tables import conversations, deliveries, entries, utterances
+from bot.journal.tables import conversations, deliveries, entries, in_states, utterances
 from bot.journal.values import APART, OURS, DeliveryState
 from bot.messages import Owner
 
@@ -30,8 +30,7 @@ def _given_up(before: float) -> ColumnElement[bool]:
 
 
 def _undeliverable(before: float) -> ColumnElement[bool]:
-    dead = deliveries.c.state.in_([state.value for state in DEAD])
-    return and_(dead, func.coalesce(deliveries.c.done_at, deliveries.c.offered_at) < before)
+    return and_(in_states(*DEAD), func.coalesce(deliveries.c.done_at, deliveries.c.offered_at) < before)
 
 
 def count_conversations(connection: Connection, before: float) -> int:
@@ -71,7 +70,7 @@ def _set_apart(connection: Connection, conversation_id: str) -> None:
 
 def expire_utterances(connection: Connection, before: float, limit: int) -> int:
     """Those of which nobody knows when they were said stay."""
-    old = select(utterances.c.id).where(_said(before)).order_by(utterances.c.id).limit(limit)
+    old = select(utterances.c.id).where(_said(before)).order_by(utterances.c.at).limit(limit)
     ids = list(connection.execute(old).scalars())
     forgotten(ids, lambda table, which: connection.execute(delete(table).where(which)).rowcount)
     return len(ids)

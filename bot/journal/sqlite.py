@@ -95,14 +95,14 @@ class SqliteStore:
         store._thread.start()
         return store
 
-    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False) -> T:
+    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False, endless: bool = False) -> T:
         loop = get_running_loop()
         waiting = Queued(job, durable, urgent, loop, loop.create_future())
         if self._closed:
             raise Unavailable("The database is closed.")
         if not self._jobs.put(waiting):
             raise Unavailable("Too many writes are waiting for the database.")
-        result: T = await patiently(waiting.future)
+        result: T = await patiently(waiting.future, endless=endless)
         return result
 
     async def read(self, job: Job[T]) -> T:

@@ -20,9 +20,10 @@ PATIENCE = 10.0
 class Store(Protocol):
     """A job may run twice if its transaction failed for no fault of its own; it never runs half."""
 
-    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False) -> T:
+    async def write(self, job: Job[T], *, durable: bool = True, urgent: bool = False, endless: bool = False) -> T:
         """The job's result, after its commit. Not `durable`: a power cut, but no crash of ours, may undo it. `urgent`:
-        where jobs wait for each other, before those that are not."""
+        where jobs wait for each other, before those that are not. `endless`: it may take longer than callers wait.
+        """
 
     async def read(self, job: Job[T]) -> T: ...
 
@@ -32,9 +33,9 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
-async def patiently(answer: Awaitable[T]) -> T:
+async def patiently(answer: Awaitable[T], *, endless: bool = False) -> T:
     try:
-        async with timeout(PATIENCE):
+        async with timeout(None if endless else PATIENCE):
             return await answer
     except TimeoutError:
         raise Unavailable(f"The database did not answer within {PATIENCE:g} seconds.") from None

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text, TypeDecorator, literal_column
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    literal_column,
+)
 from sqlalchemy.engine import Dialect
 
 from bot.text import dumps, loads, storable
 
-VERSION = 7
+VERSION = 8
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -77,6 +89,15 @@ conversations = Table(
     Column("address", JsonText),  # where its provider takes replies; only of channels that have to be called
 )
 Index("conversations_by_last", conversations.c.last_at)
+# Few of many: without it whoever looks for them reads all that came later.
+_not_bots = conversations.c.owner != literal_column("'bot'")
+Index(
+    "conversations_of_people",
+    conversations.c.owner,
+    conversations.c.last_at,
+    sqlite_where=_not_bots,
+    postgresql_where=_not_bots,
+)
 _index_where("conversations_queued", conversations.c.queued_at, conversations.c.queued_at)
 
 entries = Table(
@@ -156,8 +177,13 @@ deliveries = Table(
 )
 
 
+def in_states(*states: str) -> ColumnElement[bool]:
+    """Deliveries in one of them, in the words of the indexes: what they are is no parameter."""
+    return deliveries.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
 def _deliveries_in(name: str, states: tuple[str, ...], *columns: Column[Any]) -> None:
-    some = deliveries.c.state.in_([literal_column(f"'{state}'") for state in states])
+    some = in_states(*states)
     Index(name, *columns, sqlite_where=some, postgresql_where=some)
 
 
@@ -216,7 +242,7 @@ utterances = Table(
 )
 Index("utterances_once", utterances.c.source, utterances.c.conversation, utterances.c.message, unique=True)
 Index("utterances_by_customer", utterances.c.customer, utterances.c.id)
-Index("utterances_by_time", utterances.c.source, utterances.c.at)
+Index("utterances_by_age", utterances.c.at)
 
 reviews = Table(
     "reviews",

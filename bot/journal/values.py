@@ -142,8 +142,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    conversations: int
-    entries: int
+    turns: int
+    """About as many as there ever were."""
     unanswered: int
     """Messages accepted and not processed."""
     queued: int
