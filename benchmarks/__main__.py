@@ -47,6 +47,7 @@ MEASUREMENTS = (
     Measurement("speed", "How fast a model understands", "benchmarks.nlu_speed --model MODEL"),
     Measurement("training", "How fast a training learns", "benchmarks.training_speed"),
     Measurement("knowledge", "How well the knowledge base is searched", "benchmarks.knowledge"),
+    Measurement("retrieval", "How fast a large knowledge base is searched", "benchmarks.retrieval", public=True),
     Measurement("learning", "What labels are worth", "benchmarks.learning --guesses", public=True),
     Measurement("clusters", "What labels are worth", "benchmarks.learning --clusters --guesses", public=True),
     Measurement("weeks", "Ten weeks, with people who want to teach it something else", "benchmarks.weeks", public=True),
@@ -74,6 +75,7 @@ MEASUREMENTS = (
     Measurement("start", "How fast it starts", "benchmarks.start"),
     Measurement("latency", "What a message costs beside the model", "benchmarks.latency"),
     Measurement("journal", "What the conversation log costs", "benchmarks.journal"),
+    Measurement("journal-size", "What the conversation log costs", "benchmarks.journal_size"),
     Measurement("transport", "What the transport holds under load and faults", "benchmarks.transport"),
     Measurement("widget", "How the widget takes a long absence", "benchmarks.widget_gap"),
 )

@@ -18,7 +18,7 @@ from benchmarks.demo import DATA
 from nlu.data.reader import read_training_data
 from nlu.data.table import read_questions
 from nlu.load import load_model
-from nlu.retriever import LEXICAL, SIGNALS, passage_texts, question_texts
+from nlu.retriever import LEXICAL, SIGNALS, Retriever, passage_texts, question_texts
 from nlu.training.fusion import Floats, Integers, learnt
 from nlu.training.options import TrainingOptions
 from nlu.training.shelve import Lines, QuestionReader, articles_of, lines_of, taught
@@ -36,7 +36,7 @@ class Searched:
     """Signals of the articles' own questions, each as if new, and of the held-out ones."""
 
     def __init__(self, model: Model) -> None:
-        assert model.retriever is not None
+        assert isinstance(model.retriever, Retriever)
         articles, vectors = model.retriever.articles, model.retriever.vectors
         reader = QuestionReader(model.engine, model.reader, model.judge)
         examples = read_training_data(DATA).examples

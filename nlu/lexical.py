@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import Stemmer
@@ -55,8 +55,8 @@ class Lexical:
         self._found = [Counter(tokens(text)) for text in texts]
         self._length = sum(counts.total() for counts in self._found) / max(1, len(texts))
         held = Counter(token for counts in self._found for token in counts)
-        self._weights = {token: _weight(len(texts), count) for token, count in held.items()}
-        self._missing = _weight(len(texts), 0)
+        self._weights = {token: lucene(len(texts), count) for token, count in held.items()}
+        self._missing = lucene(len(texts), 0)
         self._index = _empty_index()
         if held:
             self._index.index([list(counts.elements()) for counts in self._found], show_progress=False)
@@ -100,9 +100,14 @@ def indexes(texts: tuple[str, ...]) -> tuple[Lexical, Lexical]:
     return Lexical(texts, Words()), Lexical(texts, pieces)
 
 
-def _weight(texts: int, count: int) -> float:
+def lucene(texts: int, count: int) -> float:
     """The inverse document frequency as Lucene has it, which is what a token's score cannot exceed."""
     return math.log(1 + (texts - count + 0.5) / (count + 0.5))
+
+
+def saturated(often: NDArray[Any], length: NDArray[Any]) -> NDArray[Any]:
+    """The share of a token's weight that a text gets which has it so often, and is so many times as long as usual."""
+    return np.asarray(often / (often + _K1 * (1 - _B + _B * length)))
 
 
 def _empty_index() -> bm25s.BM25:

@@ -26,6 +26,8 @@ from nlu.entities import EntityReader, Matcher
 from nlu.families import Families
 from nlu.intents import Judge, Thresholds
 from nlu.languages import Languages
+from nlu.large.library import Library
+from nlu.large.retriever import Wide
 from nlu.manifest import Manifest, ModelError, check_directory
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
@@ -179,11 +181,13 @@ def _entities(directory: Path, manifest: Manifest) -> EntityReader:
     return EntityReader(manifest.entities, Matcher(patterns), patterns.synonyms, by_entity, touching)
 
 
-def _retriever(directory: Path) -> Retriever | None:
+def _retriever(directory: Path) -> Retriever | Wide | None:
     if not (directory / "kb.json").is_file():
         return None
     values = json.loads((directory / "kb.json").read_text("utf-8"))
+    articles = [Article.from_json(article) for article in values["articles"]]
+    if (known := Library.read(directory)) is not None:
+        return Wide(articles, known, Fusion.from_json(values))
     stored: dict[str, Any] = load_file(directory / "kb.safetensors")
     vectors = {name: a.astype(np.float32) if a.dtype == np.float16 else a for name, a in stored.items()}
-    articles = [Article.from_json(article) for article in values["articles"]]
     return Retriever(articles, Vectors(**vectors), Fusion.from_json(values))

@@ -16,7 +16,7 @@ MANIFEST = "manifest.json"
 FORMAT = 7
 REPORT = "report"
 """The folder of a model's report: it may be missing, for it quotes what the model learnt."""
-_ALLOWED = {".json", ".onnx", ".safetensors", ".html", ".png", ".txt"}
+_ALLOWED = {".json", ".onnx", ".safetensors", ".html", ".png", ".txt", ".usearch"}
 
 
 class ModelError(Mendable):

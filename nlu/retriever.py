@@ -134,9 +134,9 @@ class Retriever:
         self.fusion = fusion
         self._know(vectors)
         self.words, self.pieces = indexes(tuple(document_texts(articles)))
-        self._first_passage = _starts([len(article.sections) for article in articles])
+        self._first_passage = starts([len(article.sections) for article in articles])
         self._asked = np.array([bool(article.questions) for article in articles])
-        self._first_question = _starts([len(article.questions) for article in articles])[self._asked]
+        self._first_question = starts([len(article.questions) for article in articles])[self._asked]
         about = [(intent, number) for number, article in enumerate(articles) for intent in article.intents]
         self._intents = [intent for intent, _ in about]
         self._about_article = np.array([number for _, number in about], np.int64)
@@ -199,16 +199,22 @@ class Retriever:
     def _passage(self, number: int, to_passages: Floats, chance: float, sure: float) -> Passage:
         article = self.articles[number]
         first = self._first_passage[number]
-        section = article.sections[int(to_passages[first : first + len(article.sections)].argmax())]
-        return Passage(
-            article=article.id,
-            title=article.title,
-            section=section.heading,
-            text=section.text,
-            url=article.url,
-            score=chance,
-            sure=chance >= sure,
-        )
+        best = int(to_passages[first : first + len(article.sections)].argmax())
+        return passage_of(article, best, chance, sure)
+
+
+def passage_of(article: Article, number: int, chance: float, sure: float) -> Passage:
+    """Of an article's sections the one of that number."""
+    section = article.sections[number]
+    return Passage(
+        article=article.id,
+        title=article.title,
+        section=section.heading,
+        text=section.text,
+        url=article.url,
+        score=chance,
+        sure=chance >= sure,
+    )
 
 
 def topic_of(points: Floats, topics: Floats) -> Floats:
@@ -218,5 +224,5 @@ def topic_of(points: Floats, topics: Floats) -> Floats:
     return np.asarray(scores - np.log(np.exp(scores).sum(1, keepdims=True)), np.float32)
 
 
-def _starts(counts: Sequence[int]) -> NDArray[np.int64]:
+def starts(counts: Sequence[int]) -> NDArray[np.int64]:
     return np.cumsum([0, *counts[:-1]]).astype(np.int64)

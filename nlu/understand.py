@@ -17,6 +17,7 @@ from nlu.entities import EntityReader
 from nlu.families import Families
 from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, response_keys, verdict
 from nlu.languages import Languages
+from nlu.large.retriever import Wide
 from nlu.manifest import Manifest
 from nlu.negation import Negation
 from nlu.remembered import CERTAINTY, Remembered
@@ -80,7 +81,7 @@ class Model:
     remembered: Remembered
     scope: Scope
     entities: EntityReader
-    retriever: Retriever | None
+    retriever: Retriever | Wide | None
     families: Families
     negation: Negation
     languages: Languages

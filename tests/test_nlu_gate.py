@@ -16,6 +16,7 @@ from nlu.evaluation.replay import Change, Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.load import load_model
 from nlu.remembered import Remembered
+from nlu.retriever import Retriever
 from nlu.understand import Model
 from tests.demo import DATA, demo_model
 
@@ -77,7 +78,7 @@ def _leaked(model: Model) -> Model:
 
 
 def _mixed_up(model: Model) -> Model:
-    assert model.retriever is not None
+    assert isinstance(model.retriever, Retriever)
     vectors = model.retriever.vectors
     turned = {name: getattr(vectors, name)[::-1].copy() for name in ("questions", "topics", "common")}
     lines = np.roll(vectors.line_articles, 7)

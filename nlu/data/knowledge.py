@@ -19,8 +19,8 @@ FOLDER = "kb"
 KINDS = (".md", ".html", ".htm", ".csv", ".pdf", ".xml")
 _LARGEST = 10_000_000
 _LARGEST_PDF = 100_000_000
-_MOST = 20_000
-"""Passages; every one is compared with every message."""
+_MOST = 1_000_000
+"""Passages; more were not measured."""
 
 
 def read_knowledge(files: Sequence[Path]) -> tuple[Article, ...]:

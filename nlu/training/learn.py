@@ -22,6 +22,7 @@ from nlu.evaluation.scores import IntentScores
 from nlu.families import Families
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
+from nlu.large.library import Library
 from nlu.manifest import Manifest
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
@@ -38,7 +39,7 @@ from nlu.training.pack import Trained
 from nlu.training.prepare import Prepared, prepare
 from nlu.training.report import Story
 from nlu.training.seen import Seen, layers_of
-from nlu.training.shelve import Lines, QuestionReader, Shelved, keys_of, lines_of, shelve
+from nlu.training.shelve import Lines, QuestionReader, Shelved, is_large, keys_of, lines_of, shelve
 from nlu.training.words import speller_of
 from nlu.understand import Model
 
@@ -117,10 +118,9 @@ def _shelved(lesson: _Lesson, learnt: Learnt, near: Neighbours, diary: Diary) ->
     reader = QuestionReader(engine, lesson.reader, judge)
     known = lines_of(data.articles, data.examples)
     lines = Lines(_seen(lesson, learnt, known), [data.examples[row].family for row in known])
-    joining = before.fusion if before else _strangers(lesson, learnt, reader)
-    shelved = shelve(data.articles, (lesson.folder, lesson.device), reader, lines, joining)
-    diary.work.advance(keys_of(data.articles))
-    return shelved
+    alike = before is not None and isinstance(before.vectors, Library) == is_large(data.articles)
+    joining = before.fusion if before and alike else _strangers(lesson, learnt, reader)
+    return shelve(data.articles, (lesson.folder, lesson.device), reader, lines, joining, tell=diary.work.advance)
 
 
 def _strangers(lesson: _Lesson, learnt: Learnt, reader: QuestionReader) -> Asked:

@@ -15,6 +15,7 @@ from nlu.data.examples import Patterns
 from nlu.engine.network import Network
 from nlu.engine.signals import Floats
 from nlu.entities import Label
+from nlu.large.library import Library
 from nlu.load import EXPECTED, GRAPH, WEIGHTS
 from nlu.manifest import Manifest, write_manifest
 from nlu.negation import Negation
@@ -88,7 +89,14 @@ def _write_weights(directory: Path, trained: Trained, serving: Serving | None) -
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
     articles = [article.to_json() for article in shelved.articles]
     _write_json(directory / "kb.json", {**shelved.fusion.to_json(), "articles": articles})
-    arrays = {field.name: torch.tensor(getattr(shelved.vectors, field.name)) for field in fields(Vectors)}
+    if isinstance(shelved.vectors, Library):
+        shelved.vectors.write(directory)
+    else:
+        _write_vectors(directory, shelved.vectors)
+
+
+def _write_vectors(directory: Path, vectors: Vectors) -> None:
+    arrays = {field.name: torch.tensor(getattr(vectors, field.name)) for field in fields(Vectors)}
     halved = {name: array.half() if array.is_floating_point() else array for name, array in arrays.items()}
     save_file(halved, directory / "kb.safetensors")
 

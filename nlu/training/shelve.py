@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from nlu.data.examples import Example
 from nlu.engine.signals import Engine
 from nlu.families import Families
 from nlu.intents import Judge, ranking
+from nlu.large.library import Library
 from nlu.retriever import (
     WITHOUT_TOPIC,
     Asked,
@@ -31,6 +32,7 @@ from nlu.retriever import (
 from nlu.tokens import TextReader
 from nlu.training.fit import logistic
 from nlu.training.fusion import learnt, untaught
+from nlu.training.shelve_large import LARGE, chosen, joined, library
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -43,12 +45,16 @@ _PROBABLE = 0.6
 _RIDGE = 0.03
 _CLOSEST = 10
 """Questions that tell how close an article is to any question."""
+_AT_ONCE = 2_000
+"""Texts that are sorted by length and read; then progress is told."""
+_READING = 0.9
+"""Of the work at a large knowledge base the share that reading its texts is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
     articles: tuple[Article, ...]
-    vectors: Vectors
+    vectors: Vectors | Library
     fusion: Fusion
     sure: float = _SURE
 
@@ -97,11 +103,52 @@ def shelve(
     reader: QuestionReader,
     lines: Lines,
     joining: Asked | Fusion,
+    *,
+    tell: Callable[[float], None],
 ) -> Shelved:
     """Embeds the articles with a base model's folder, and asks every question as if it were no key itself.
 
     How its signals are joined is given, or learnt with `joining` as out-of-scope texts, which should find nothing.
+    `tell` hears of work, `keys_of` the articles in all.
     """
+    if is_large(articles):
+        return _shelved_large(articles, base, reader, joining, tell)
+    shelved = _shelved(articles, base, reader, lines, joining)
+    tell(keys_of(articles))
+    return shelved
+
+
+def is_large(articles: Sequence[Article]) -> bool:
+    return sum(len(article.sections) for article in articles) > LARGE
+
+
+def _shelved_large(
+    articles: Sequence[Article],
+    base: tuple[Path, torch.device],
+    reader: QuestionReader,
+    joining: Asked | Fusion,
+    tell: Callable[[float], None],
+) -> Shelved:
+    texts = question_texts(articles)
+    count, rows = len(passage_texts(articles)), chosen(len(texts))
+    # Nearly all of the time goes into reading the texts.
+    passages, questions = _embedded(*base, articles, lambda read: tell(_READING * read))
+    steps = len(articles) + keys_of(articles)
+    known = library(articles, passages, questions, lambda done: tell((1 - _READING) * keys_of(articles) * done / steps))
+    if isinstance(joining, Asked):
+        some = [texts[row] for row in rows.tolist()]
+        asked = replace(reader.read(some), embeddings=questions[rows]) if some else replace(joining, texts=[])
+        joining = joined(articles, known, asked, rows + count, joining)
+    return Shelved(tuple(articles), known, joining)
+
+
+def _shelved(
+    articles: Sequence[Article],
+    base: tuple[Path, torch.device],
+    reader: QuestionReader,
+    lines: Lines,
+    joining: Asked | Fusion,
+) -> Shelved:
     vectors, texts = _vectors(*base, articles), question_texts(articles)
     passages = reader.read(passage_texts(articles)).points
     vectors = replace(vectors, topics=np.zeros((len(articles), passages.shape[1] + 1), np.float32))
@@ -201,7 +248,16 @@ def articles_of(articles: Sequence[Article]) -> Integers:
 
 
 def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) -> Vectors:
-    """By sentence-transformers, which reads too far in a RoBERTa whose tokenizer's settings name no length."""
+    of_passages, of_questions = _embedded(folder, device, articles, lambda _: None)
+    common, no_lines = _common(articles, of_passages, of_questions), of_questions[:0]
+    return Vectors(of_passages, of_questions, common, no_lines, np.empty(0, np.int64), of_passages[:0])
+
+
+def _embedded(
+    folder: Path, device: torch.device, articles: Sequence[Article], tell: Callable[[int], None]
+) -> tuple[Floats, Floats]:
+    """Passages and questions, by sentence-transformers, which reads too far in a RoBERTa whose tokenizer's settings
+    name no length. `tell` hears how many were read since it heard the last time."""
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -210,10 +266,13 @@ def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) ->
     model.max_seq_length = min(model.max_seq_length or MAX_TOKENS, places(folder))
     passages = passage_texts(articles)
     texts = [*passages, *question_texts(articles)]
-    found = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+    found: list[Floats] = []
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        found += [*model.encode(some, batch_size=32, normalize_embeddings=True, show_progress_bar=False)]
+        tell(len(some))
     of_passages, of_questions = np.split(np.asarray(found, np.float32), [len(passages)])
-    common, no_lines = _common(articles, of_passages, of_questions), of_questions[:0]
-    return Vectors(of_passages, of_questions, common, no_lines, np.empty(0, np.int64), of_passages[:0])
+    return of_passages, of_questions
 
 
 def _common(articles: Sequence[Article], passages: Floats, questions: Floats) -> Floats:
