@@ -133,7 +133,7 @@ class Widget:
         return await self.replies(acknowledged["seq"], count)
 
     async def _next(self, wanted: Callable[[Json], bool]) -> Json:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while True:
                 for number, frame in enumerate(self.frames):
                     if wanted(frame):

@@ -53,8 +53,9 @@ class Machines:
             yield process
 
     def chat(self, **settings: object) -> dict[str, str]:
-        asked = f"http://127.0.0.1:{self.model_port}"
-        return self.env("chat", FRONTDESK_MODEL_URL=asked, FRONTDESK_PORT=self.chat_port, **settings)
+        """Turns wait for as long as a model service takes to start."""
+        ours = {"FRONTDESK_MODEL_URL": f"http://127.0.0.1:{self.model_port}", "FRONTDESK_TURN_TIMEOUT": SECONDS}
+        return self.env("chat", FRONTDESK_PORT=self.chat_port, **{**ours, **settings})
 
     async def served_by(self) -> str:
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/health/ready") as answer:
