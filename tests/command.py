@@ -115,10 +115,11 @@ class Frontdesk:
         return Ended(code, out.decode(), err.decode())
 
 
-def train_less(patch: pytest.MonkeyPatch) -> None:
-    """Trainings of commands that are called in this process: a quarter of the epochs that few examples are given."""
+def train_less(patch: pytest.MonkeyPatch, averaged: int = 1) -> None:
+    """Trainings of commands that are called in this process: a quarter of the epochs that few examples are given, or
+    half of them where three trainings are averaged."""
     usual = models.options
-    patch.setattr(models, "options", lambda settings: replace(usual(settings), averaged=1, held_out_parts=1))
+    patch.setattr(models, "options", lambda settings: replace(usual(settings), averaged=averaged, held_out_parts=1))
 
 
 def environment(home: Path, **settings: object) -> dict[str, str]:

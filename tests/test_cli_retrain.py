@@ -25,7 +25,7 @@ from nlu.manifest import Manifest, read_manifest, write_manifest
 from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.types import Tune
-from tests.command import EXAMPLES, Frontdesk, environment, write_project
+from tests.command import EXAMPLES, Frontdesk, environment, train_less, write_project
 from tests.test_nlu_registry import added, model
 
 AROUND = ("{} please", "{} thanks", "well, {}", "I ask you: {}")
@@ -58,6 +58,7 @@ def frontdesk(
     monkeypatch.chdir(tmp_path)
     for name, value in environment(tmp_path / "home", FRONTDESK_DATA=project, FRONTDESK_PORT=0).items():
         monkeypatch.setenv(name, value)
+    train_less(monkeypatch, averaged=3)
     return Frontdesk(monkeypatch, capfdbinary)
 
 

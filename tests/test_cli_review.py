@@ -16,7 +16,7 @@ from bot.start import alone
 from nlu.learning.learned import Learned
 from nlu.lineage import lineage_key, read_lineage
 from nlu.registry import Registry
-from tests.command import Frontdesk, environment, write_project
+from tests.command import Frontdesk, environment, train_less, write_project
 
 WRAPS = ("can you wrap it as a gift", "gift wrapping please", "do you wrap gifts", "a gift wrapped", "wrap it nicely")
 
@@ -29,6 +29,7 @@ def frontdesk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pyte
     project = write_project(tmp_path / "project")
     for name, value in environment(tmp_path / "home", FRONTDESK_DATA=project, FRONTDESK_PORT=0).items():
         monkeypatch.setenv(name, value)
+    train_less(monkeypatch)
     return Frontdesk(monkeypatch, capfdbinary)
 
 
