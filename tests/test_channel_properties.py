@@ -26,7 +26,7 @@ from bot.channels.set_up import set_up
 from bot.channels.verdict import Call
 from bot.config import Settings, channels
 from bot.simulators.all import simulator
-from bot.simulators.simulator import Event, Simulator
+from bot.simulators.simulator import Choice, Event, Shown, Simulator
 from tests.json_values import JSON_VALUES
 from tests.service import running
 
@@ -120,9 +120,18 @@ _HTTP = {
 @given(data=st.data())
 def test_a_provider_gone_mad_is_answered_with_a_status_that_it_knows(name: str, port: int, data: st.DataObject) -> None:
     real = provider(name)
-    event = real.said(CUSTOMER, "hello")
+    event = real.said(CUSTOMER, "hello") if data.draw(st.booleans()) else pressed(real)
     status, _ = sent(port, name, real.resigned(event, data.draw(st.binary(max_size=60) | mutated(event.body))))
     assert status in allowed(name)
+
+
+def pressed(real: Simulator) -> Event:
+    """Where buttons come back by their names; else what is typed."""
+    choice = Choice("Yes", "5f0c86d1-2-0")
+    try:
+        return real.pressed(CUSTOMER, choice, Shown("Sure?", (choice,), id="1"))
+    except LookupError:
+        return real.said(CUSTOMER, "yes")
 
 
 def mutated(body: bytes) -> st.SearchStrategy[bytes]:

@@ -343,3 +343,11 @@ async def test_who_opens_the_chat_is_greeted_and_who_sends_a_picture_is_told(tmp
         shown = telegram.seen["77"][1]
         assert shown.text == "I cannot look at that. Please tell me in words, or talk to a person."
         assert [choice.title for choice in shown.choices] == ["Talk to a person"]
+
+
+@pytest.mark.parametrize("keyboard", [True, 7, "x", {"a": 1}, [True], [["x"]], [[{"callback_data": [1]}]]])
+def test_a_press_under_a_keyboard_that_is_none_is_a_press(keyboard: object) -> None:
+    under = message(reply_markup={"inline_keyboard": keyboard})
+    press = {"id": "q1", "from": ADA, "data": "5f0c86d1-2-0", "message": under}
+    (pressed,) = parsed({"callback_query": press}).messages
+    assert (pressed.text, pressed.press) == ("", "5f0c86d1-2-0")

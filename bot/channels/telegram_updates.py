@@ -154,7 +154,8 @@ def _attachments(message: Json) -> Iterator[Attachment]:
 def _title(message: Json, data: str) -> str:
     """Of the button that was pressed, as its message shows it."""
     rows = inner(message, "reply_markup").get("inline_keyboard")
-    buttons = (button for row in rows or () if isinstance(row, list) for button in row if isinstance(button, dict))
+    rows = [row for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    buttons = (button for row in rows for button in row if isinstance(button, dict))
     return next((text_in(button, "text") for button in buttons if button.get("callback_data") == data), "")
 
 
