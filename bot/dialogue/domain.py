@@ -107,8 +107,9 @@ class Domain:
                 return f"utter_ask_{stem}"
         return None
 
-    def form_slots(self) -> frozenset[str]:
-        return frozenset(slot for form in self.forms.values() for slot in form.required)
+    def asks_for(self, slot: str) -> bool:
+        """Whether a form does."""
+        return any(slot in form.required for form in self.forms.values())
 
 
 def _named(nodes: Sequence[Node], what: str) -> dict[str, Node]:

@@ -87,7 +87,7 @@ def _applies(domain: Domain, mapping: SlotMapping, slot: Slot, tracker: Tracker)
         return False  # a yes to something else confirms nothing
     if mapping.conditions:
         return any(when.holds(loop, requested) for when in mapping.conditions)
-    if mapping.source is Source.ENTITY or slot.name not in domain.form_slots():
+    if mapping.source is Source.ENTITY or not domain.asks_for(slot.name):
         return True
     # Rasa would take any text at any time; a form's slot wants the answer to its own question.
     return requested == slot.name or (mapping.source is Source.INTENT and loop is None)

@@ -99,8 +99,10 @@ class _Past:
 
     def holds(self, gap: Gap) -> bool:
         """Slots and the last loop as they are here; the loops before it somewhere on the way back to the last step."""
-        if not all(_has(self._slots, slot) for slot in gap.slots):
+        if gap.slots and not all(_has(self._slots, slot) for slot in gap.slots):  # most gaps want nothing
             return False
+        if not gap.loops:
+            return True
         for place, loop in enumerate(reversed(gap.loops)):
             while loop != self._loop:
                 if place == 0 or not self._soft_step():
