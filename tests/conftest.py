@@ -35,20 +35,22 @@ MOST_PROCESSES = 4
 """Each holds a model or two in its memory."""
 LONGEST = (
     "test_nlu_export",
+    "test_workers",
     "test_cli_retrain",
-    "test_mutations",
     "test_nlu_checkpoints",
-    "test_cli_models",
     "test_chaos",
-    "test_nlu_tune",
+    "test_mutations",
     "test_action_runs",
+    "test_nlu_tune",
     "test_nlu_model",
+    "test_cli_review",
+    "test_cli_models",
+    "test_model_service",
     "test_nlu_team",
     "test_nlu_foreign_bases",
     "test_nlu_gate",
-    "test_model_service",
     "test_conversations",
-    "test_workers",
+    "test_following",
 )
 """Files that take longest: they are begun before the others, so that none is left at the end. The first one trains the
 demo's model, for which others would have to wait."""
