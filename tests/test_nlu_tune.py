@@ -81,6 +81,9 @@ def test_the_head_alone_learns_a_new_intent_and_leaves_the_layers_and_the_calibr
     old, new = read_manifest(first), read_manifest(tmp_path / "head")
     assert (new.options["tune"], "lost_key" in new.intents) == (Tune.HEAD, True)
     assert (new.temperature, new.budget, new.thresholds) == (old.temperature, old.budget, old.thresholds)
+    assert ("dev_accuracy" in old.scores, "dev_accuracy" in new.scores) == (True, False), (
+        "the layers know what is held out"
+    )
     assert (first / "kb.safetensors").read_bytes() == (tmp_path / "head" / "kb.safetensors").read_bytes()
 
     model = load_model(tmp_path / "head", device="cpu", threads=1)

@@ -54,7 +54,7 @@ def _print_models(registry: Registry, rows: list[Manifest]) -> None:
         print(f"{_mark(registry, manifest.id)} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
 
 
-_STANDING = {"*": "current", "-": "held", "?": "not judged yet", " ": "not current"}
+_STANDING = {"*": "current", "-": "held until a person promotes it", "?": "not judged yet", " ": "not current"}
 
 
 def _mark(registry: Registry, model: str) -> str:
