@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from nlu.engine.signals import Engine, Signals
 from nlu.explain import explain
+from nlu.families import Families
 from nlu.load import load_model
 from nlu.neighbours import grouped
 from nlu.remembered import Remembered
-from nlu.requests import Families
 from nlu.scope import Scope
+from nlu.similarity import UnitVectors
 from nlu.understand import Model
 
 Floats = NDArray[np.float32]
@@ -35,7 +36,7 @@ TEXTS = (
 )
 SEVERAL = "cancel my order and tell me where my other parcel is"
 WHAT = ("price", "size", "colour", "delivery", "return", "repair", "stock", "manual", "warranty", "discount")
-TIMES = 60
+TIMES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Wider:
 
 def widened(model: Model, intents: int, examples: int) -> Model:
     """The model, as if it had been trained on so many intents."""
-    random, width = np.random.default_rng(intents), model.judge.near.points.shape[1]
+    random, width = np.random.default_rng(intents), model.judge.near.points.exact.shape[1]
     names = tuple(f"ask_{WHAT[n % len(WHAT)]}_of_product_{n // len(WHAT)}" for n in range(intents))
     centres = _unit(random.standard_normal((intents, width)))
     numbers = np.repeat(np.arange(intents), examples)
@@ -69,7 +70,7 @@ def widened(model: Model, intents: int, examples: int) -> Model:
         manifest=replace(model.manifest, intents=names),
         engine=Wider(model.engine, centres),
         judge=replace(model.judge, names=names, near=near),
-        scope=Scope.from_numbers(model.scope.numbers(), seen, model.scope.direction),
+        scope=Scope.from_numbers(model.scope.numbers(), UnitVectors.of(seen), model.scope.direction),
         families=Families.of(names),
         remembered=Remembered.of([], []),
     )
