@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bot.journal.schema import STEPS
 from bot.journal.tables import VERSION
 from bot.journal.values import DeliveryState
 from bot.messages import Inbound, Outbound, Owner, Turn
+from tests.conftest import PostgresServer
 
 # What version 1 wrote, spelled out: it must not follow today's tables.
 VERSION_1 = """
@@ -114,6 +116,26 @@ async def test_a_large_database_may_take_its_time_to_be_brought_up_to_date(
     monkeypatch.setattr("bot.journal.store.PATIENCE", 0.1)
     async with await Journal.open(database_url) as journal:
         assert journal.name == "the journal"
+
+
+async def test_a_server_waits_while_another_one_brings_the_database_up_to_date(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[float] = []
+
+    def slow(connection: Connection) -> None:
+        STEPS[-1](connection)
+        time.sleep(1.0)
+        steps.append(time.monotonic())
+
+    url = postgres_server.new_database()
+    write_version_1(url)
+    monkeypatch.setattr(schema, "STEPS", (*STEPS[:-1], slow))
+    monkeypatch.setattr("bot.journal.postgres.OPTIONS", "-c statement_timeout=200 -c lock_timeout=200")
+    for opened in await asyncio.gather(Journal.open(url), Journal.open(url)):
+        async with opened as journal:
+            assert journal.name == "the journal"
+    assert len(steps) == 1
 
 
 async def test_a_database_brought_up_to_date_is_as_a_new_one(

@@ -37,7 +37,8 @@ AT_ONCE = 100
 """Mails of one look; the next one follows at once."""
 LOOKS = 3
 """In which the server did not give out a mail, and then it is left: some have one that they never do."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30
+FIRST_PAUSE, LONGEST_PAUSE, LOOKS_MISSED = 1.0, 300.0, 30
+"""Seconds after a failure, and as looks: a mailbox that is looked at often is soon come back to."""
 """Between tries to reach a server that does not answer: seconds at first, and so many times those between two looks
 at last."""
 
@@ -108,8 +109,13 @@ class MailReader:
         if sentence != self._told:  # once, not at every try
             log.error("the mailbox of %s cannot be read: %s", self._connector.name, sentence)
         self._told = sentence
-        self._pause = min(LONGEST_PAUSE * self._mailbox.every, max(FIRST_PAUSE, self._pause * 2))
+        self._pause = min(self._longest, max(FIRST_PAUSE, self._pause * 2))
         await self._forget()
+
+    @property
+    def _longest(self) -> float:
+        every = self._mailbox.every
+        return min(LOOKS_MISSED * every, max(LONGEST_PAUSE, every))
 
     async def _look(self) -> bool:
         """Takes what is new; whether there may be more."""

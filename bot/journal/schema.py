@@ -121,8 +121,11 @@ LOCK = 0x46726F6E74  # any number, the same in every process
 
 def prepare(connection: Connection) -> str:
     """Brings the schema to this version, one process at a time; returns the journal's name."""
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql":  # whoever comes second waits, however long the first one takes
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
     if not inspect(connection).has_table(about.name):
         tables.create_all(connection, checkfirst=False)
         connection.execute(insert(about).values(version=VERSION, name=uuid4().hex))
@@ -133,8 +136,6 @@ def prepare(connection: Connection) -> str:
             "install that version, or point DATABASE_URL or FRONTDESK_HOME at another database."
         )
     if version < VERSION:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
         for step in STEPS[version - 1 :]:
             step(connection)
         connection.execute(update(about).values(version=VERSION))
