@@ -26,7 +26,7 @@ from bot.transcripts import columns, formats, importing, json_values, mail, prog
 from bot.transcripts.chat_lines import said
 from bot.transcripts.keeper import REPEATED, Keeper
 from bot.transcripts.message import COMMAND, NO_TEXT, NOT_UTF8, STAFF, Item, Message, Way, Writer
-from bot.transcripts.rows import Rows
+from bot.transcripts.rows import BEHIND, BROKEN, Rows
 from nlu.source import DataError
 from tests.command import ROOT, Ended, Frontdesk
 from tests.test_collect import KEEPER
@@ -389,6 +389,55 @@ def test_a_quote_without_end_costs_its_own_row_and_no_other(tmp_path: Path, brok
     said = [text for text in customers(items) if "broke" not in text]
     assert said == ["one,\nof two lines", "plain", "quoted, too", "last"]
     assert [item.line for item in items][-3:] == [4 + broken.count("\n") + n for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (
+            '"Dear Ada,\nyour parcel is on its way.\nBye, Support",agent,\n',
+            "Dear Ada,\nyour parcel is on its way.\nBye, Support",
+        ),
+        ('"first\nsecond" ,agent\n', "first\nsecond"),
+        ('"he said "yes" and\nleft",agent\n', 'he said "yes" and\nleft'),
+        ('"first\nthe "second" line\nyes, third",agent\n', 'first\nthe "second" line\nyes, third'),
+    ],
+)
+@pytest.mark.parametrize("behind", ["thanks,user\n", '"thank\nyou",user\n'])
+def test_a_cell_of_several_lines_stays_one_message(tmp_path: Path, row: str, text: str, behind: str) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text(f"text,sender\n{row}{behind}", newline="")
+    items = read(path)
+    assert all(isinstance(item, Message) for item in items)
+    assert [(item.text, item.writer) for item in items if isinstance(item, Message)] == [
+        (text, Writer.STAFF),
+        (behind.partition(",")[0].strip('"'), Writer.CUSTOMER),
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '"Dear Ada,\nyour parcel is on its way.\nBye, Support",agent,and,more\n',
+        '"Dear Ada,\nwe said,"wait", but\nsorry",agent\n',
+    ],
+)
+def test_the_rest_of_a_broken_row_is_nobodys_words(tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "rest.csv"
+    path.write_text(f'text,sender\n{broken}\n"thank\nyou",user\nbye,user\n', newline="")
+    items = read(path)
+    assert [(item.text, item.line) for item in items if isinstance(item, Message)] == [("thank\nyou", 6), ("bye", 8)]
+    assert {item.reason for item in items if not isinstance(item, Message)} == {BROKEN, BEHIND}
+
+
+def test_a_quote_without_end_does_not_give_the_customer_what_staff_said(tmp_path: Path) -> None:
+    path = tmp_path / "staff.csv"
+    path.write_text('sender,text\nuser,"it broke\nagent,"how can I help"\nuser,it broke\n', newline="")
+    items = read(path)
+    assert [(item.text, item.writer) for item in items if isinstance(item, Message)] == [
+        ("how can I help", Writer.STAFF),
+        ("it broke", Writer.CUSTOMER),
+    ]
 
 
 def test_words_behind_quotes_are_read_as_they_stand(tmp_path: Path) -> None:

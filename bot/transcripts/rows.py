@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from bot.transcripts.message import LeftOut
 
 BROKEN = "a broken row: a quote that is not closed, perhaps"
+BEHIND = "what follows a broken row, up to the next whole one"
 LONGEST = 1 << 20
 """Characters of a cell."""
 
@@ -25,6 +27,8 @@ class Rows:
     """Lines that a broken row swallowed."""
     _taken: list[str] = field(default_factory=list)
     """Those of the row that is read."""
+    _lost: bool = False
+    """Whether what comes may be the rest of a broken row."""
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, str] | LeftOut]]:
         """With the line on which each begins; rows of blank cells are passed over."""
@@ -36,12 +40,22 @@ class Rows:
                 yield line, dict(zip(self.head, row, strict=False))
 
     def _next(self) -> list[str] | LeftOut | None:
+        """Behind a broken row nothing is believed that could be the rest of it."""
+        row = self._row()
+        if self._lost and row and not isinstance(row, LeftOut):
+            if not self._fits(row) or "".join(self._taken).count('"') % 2:
+                return self._given_up(BEHIND)
+            self._lost = not any(map(str.strip, row))
+        return row
+
+    def _row(self) -> list[str] | LeftOut | None:
         self._taken = []
         try:
             row = next(csv.reader(self._feed(), delimiter=self.delimiter, strict=True), None)
         except csv.Error:
             return self._mended()
-        return self._mended() if row and len(self._taken) > 1 and len(row) > len(self.head) else row
+        too_many = row and len(self._taken) > 1 and any(map(str.strip, row[len(self.head) :]))
+        return self._given_up(BROKEN) if too_many else row
 
     def _feed(self) -> Iterator[str]:
         while (line := self._again.popleft() if self._again else next(self.lines, None)) is not None:
@@ -49,10 +63,41 @@ class Rows:
             yield line
 
     def _mended(self) -> list[str] | LeftOut:
-        """A line with words behind its quotes means them; of several the first one's quote had no end."""
-        self._again.extendleft(reversed(self._taken[1:]))
-        alone, self._taken = len(self._taken) == 1, self._taken[:1]
+        """Quotes among words mean themselves; so do words behind a quoted cell, if their line is a row as it stands."""
+        several = len(self._taken) > 1
+        self._keep(0)
         try:
-            return next(csv.reader(self._taken, delimiter=self.delimiter)) if alone else LeftOut(self.line, BROKEN)
+            row = next(csv.reader(map(self._doubled, self._feed()), delimiter=self.delimiter, strict=True))
         except csv.Error:
-            return LeftOut(self.line, BROKEN)
+            row = []
+        if self._fits(row) and not (len(self._taken) > 1 and all(map(self._alone, self._taken[:2]))):
+            return row
+        self._keep(1)
+        return (not several and self._alone(self._taken[0])) or self._given_up(BROKEN)
+
+    def _doubled(self, line: str) -> str:
+        """With the quotes doubled that stand among words, and without the blanks behind a quoted cell."""
+        delimiter = re.escape(self.delimiter)
+        closed = re.sub(rf'(?<=[^"{delimiter}])" +(?={delimiter}|[\r\n]*$)', '"', line)
+        return re.sub(rf'(?<=[^"{delimiter}])"(?![\r\n"{delimiter}]|$)', '""', closed)
+
+    def _alone(self, line: str) -> list[str] | None:
+        """A line as a row of its own, if it is one."""
+        try:
+            row = next(csv.reader([line], delimiter=self.delimiter))
+        except csv.Error:
+            return None
+        return row if self._fits(row) else None
+
+    def _fits(self, row: list[str]) -> bool:
+        return len(row) >= len(self.head) and not any(map(str.strip, row[len(self.head) :]))
+
+    def _given_up(self, why: str) -> LeftOut:
+        self._keep(1)
+        self._lost = True
+        return LeftOut(self.line, why)
+
+    def _keep(self, count: int) -> None:
+        """The lines behind the first ones are read again."""
+        self._again.extendleft(reversed(self._taken[count:]))
+        del self._taken[count:]
