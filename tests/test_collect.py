@@ -256,6 +256,32 @@ async def test_only_a_label_that_people_added_says_something(talk: Talk) -> None
     assert await labels_of(talk) == {"bleh": ["swap"]}, "the customer had gone back to the assistant"
 
 
+async def test_a_message_that_was_given_up_unheard_leaves_the_one_before_alone(talk: Talk) -> None:
+    await talk("blah | ?")
+    lost = Inbound("c1", "lost", "something else", "web", talk.play.now)
+    seq, paused = (await talk.journal.accept(lost)).seq, Event("pause", talk.play.now, {"owner": "queue"})
+    fence = (await talk.journal.take("c1")).fence
+    await talk.journal.bury("c1", seq, "timeout", Outbound("Sorry"), fence, events=(paused,))
+    talk.play.apply(paused)
+    await called(talk, "track")
+    assert await labels_of(talk) == {}
+    await talk("/human")
+    await called(talk, "track")
+    assert await labels_of(talk) == {}, "the message before the person was asked for is not the older one"
+
+
+async def test_what_people_called_it_after_a_restart_is_not_about_what_was_before(talk: Talk) -> None:
+    await talk("blah | ?", "blub | ?", "bleh | ?", "/restart", "nice day | chat")
+    taken = Event("pause", talk.play.now, {"owner": "agent"})
+    await talk.journal.append("c1", Outbound("Kim is here"), owner=Owner.AGENT, events=(taken,))
+    talk.play.apply(taken)
+    await called(talk, "track")
+    assert await labels_of(talk) == {}
+    await talk("bluh | ?", "/restart", "/human")
+    await called(talk, "track")
+    assert await labels_of(talk) == {}, "a restart begins anew"
+
+
 async def test_thumbs_are_noted_when_they_come_and_taken_back_when_they_go(talk: Talk) -> None:
     seq = await talk.say("nice day | chat")
     await collect(talk.journal)

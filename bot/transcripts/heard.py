@@ -142,7 +142,7 @@ class Hearing:
         """Whether the customer was answered, and what people are left with."""
         if self._turn.reason:
             self._thread.handed_over = HandedOver(self._wanted(), _labels(self._turn.metadata))
-        if self.said or self.pressed:
+        if self.said or self.pressed or self._turn.reason:
             missed = [said.key for said in self.said if "missed" in said.signals]
             self._thread.unanswered = missed[-1] if missed else None
 
@@ -150,7 +150,7 @@ class Hearing:
         """The message on which people were called; if it only asked for them, the one before, if that had no answer."""
         wanted = [said.key for said in self.said if (said.parsed.get("intent") or {}).get("name") != HUMAN]
         if not wanted:
-            return self._thread.unanswered
+            return self._thread.unanswered if self._is_of_a_customer() else None  # or it was given up unheard
         return wanted[0] if len(wanted) == 1 else None
 
     def _take_back(self, event: Event) -> None:
@@ -177,7 +177,13 @@ class Hearing:
         elif event.name == "resume":
             self._take_back(event)
         elif event.name in _OVER:
-            self._thread.requested, self._thread.in_form, self._thread.forms = None, False, {}
+            self._begin_anew(restart=event.name == "restart")
+
+    def _begin_anew(self, *, restart: bool) -> None:
+        """A restart ends what was before for people too; a new session begins while they may have the conversation."""
+        self._thread.requested, self._thread.in_form, self._thread.forms = None, False, {}
+        if restart:
+            self._thread.handed_over = self._thread.unanswered = None
 
     def _complete(self, began: UtteranceKey | None) -> None:
         """Whoever answered a question of the form meant it; a message that told all at once was asked nothing."""
