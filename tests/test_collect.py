@@ -256,6 +256,25 @@ async def test_only_a_label_that_people_added_says_something(talk: Talk) -> None
     assert await labels_of(talk) == {"bleh": ["swap"]}, "the customer had gone back to the assistant"
 
 
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("lines", [("blah | ?", "Blah | ?", "blah | ?"), ("blah | ?", "blah | ?", "/human")])
+async def test_what_people_called_it_reaches_a_message_that_was_repeated(
+    talk: Talk, lines: tuple[str, ...], between: bool
+) -> None:
+    await talk(*lines)
+    if between:  # then the hand-over has to be looked up
+        await collect(talk.journal)
+    await called(talk, "track")
+    assert await labels_of(talk) == {"blah": ["track"]}
+
+
+async def test_a_button_offered_for_a_repeated_message_labels_the_first(talk: Talk) -> None:
+    await talk("my order | track / find", "my order | track / find", "/find")
+    await collect(talk.journal)
+    (found,) = await kept(talk.journal)
+    assert found.signals == {"missed": True, "repeated": True, "pressed": "find"}
+
+
 async def test_a_message_that_was_given_up_unheard_leaves_the_one_before_alone(talk: Talk) -> None:
     await talk("blah | ?")
     lost = Inbound("c1", "lost", "something else", "web", talk.play.now)

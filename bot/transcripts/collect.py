@@ -10,7 +10,7 @@ import typer
 from bot.config import Settings
 from bot.desk import with_journal
 from bot.journal.journal import Journal
-from bot.journal.values import Note, PastTurn, Utterance
+from bot.journal.values import Note, PastTurn, Utterance, UtteranceKey
 from bot.printed import counted, print_json
 from bot.transcripts.heard import PRESSED, SOURCE, Hearing, Said, Thread, keys_of
 from bot.transcripts.keeper import REPEATED, Keeper, Repeats
@@ -77,8 +77,18 @@ class Collection:
             if len(self._threads) >= _THREADS:
                 self._threads.clear()
             before = await self.journal.turns_before(turn.conversation_id, turn.id, _LOOK_BACK)
-            known = self._threads[turn.conversation_id] = Thread.after(before)
+            known = self._threads[turn.conversation_id] = self._after(before)
         return known
+
+    def _after(self, turns: Sequence[PastTurn]) -> Thread:
+        thread, repeats = Thread(), Repeats()
+        for turn in turns:
+            hearing = Hearing(turn, thread)
+            hearing.read()
+            for said in hearing.said:
+                if not self.keeper.why_not(said.text):
+                    self._said_before(turn, said, thread, repeats)
+        return thread
 
     def _read(self, turn: PastTurn, thread: Thread, batch: _Batch) -> None:
         hearing = Hearing(turn, thread)
@@ -90,16 +100,24 @@ class Collection:
         for said in hearing.said:
             if why := self.keeper.why_not(said.text):
                 batch.skipped.append((why, place))
+            elif same := self._said_before(turn, said, thread, self._repeats):
+                batch.skipped.append((REPEATED, place))
+                batch.notes.append(Note(same, {**said.signals, "repeated": True}))
             else:
-                self._keep(turn, said, place, batch)
+                self._keep(turn, said, batch)
 
-    def _keep(self, turn: PastTurn, said: Said, place: str, batch: _Batch) -> None:
-        customer = self.keeper.signed_in(turn.metadata) or turn.conversation_id
-        same = self._repeats.before(customer, said.text, said.key)
-        if same is not None and same != said.key:
-            batch.skipped.append((REPEATED, place))
-            batch.notes.append(Note(same, {**said.signals, "repeated": True}))
-            return
+    def _said_before(self, turn: PastTurn, said: Said, thread: Thread, repeats: Repeats) -> UtteranceKey | None:
+        """The customer's message before this one, if it said the same."""
+        same = repeats.before(self._customer(turn), said.text, said.key)
+        if same is None or same == said.key:
+            return None
+        thread.repeats(said.key, same)
+        return same
+
+    def _customer(self, turn: PastTurn) -> str:
+        return self.keeper.signed_in(turn.metadata) or turn.conversation_id
+
+    def _keep(self, turn: PastTurn, said: Said, batch: _Batch) -> None:
         words = self.keeper.words(said.text)
         source, conversation, message = said.key
         parsed = said.parsed
@@ -110,7 +128,7 @@ class Collection:
                 conversation=conversation,
                 message=message,
                 text=words.text,
-                customer=customer,
+                customer=self._customer(turn),
                 at=turn.said_at,
                 language=words.language,
                 asked=said.asked,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.dialogue.requests import HUMAN
@@ -65,12 +65,14 @@ class Thread:
         """What a form waits for."""
         return self.requested if self.in_form else None
 
-    @classmethod
-    def after(cls, turns: Iterable[PastTurn]) -> Thread:
-        thread = cls()
-        for turn in turns:
-            Hearing(turn, thread).read()
-        return thread
+    def repeats(self, key: UtteranceKey, first: UtteranceKey) -> None:
+        """A message that says the same again is not kept: what is told of it is told of the first."""
+        self.offered = first if self.offered == key else self.offered
+        self.unanswered = first if self.unanswered == key else self.unanswered
+        self.waiting |= {text: first for text, known in self.waiting.items() if known == key}
+        self.forms |= {name: first for name, known in self.forms.items() if known == key}
+        if self.handed_over and self.handed_over.key == key:
+            self.handed_over = replace(self.handed_over, key=first)
 
 
 class Hearing:
