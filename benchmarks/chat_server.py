@@ -25,7 +25,7 @@ from aiohttp import web
 from benchmarks.beside_rasa import DATA
 from benchmarks.frontdesk import frontdesk
 from benchmarks.transport.load import Customers, customers
-from benchmarks.transport.processes import cpu_seconds
+from benchmarks.transport.processes import cpu_seconds, group
 from bot import interpreter
 from bot.listening import listen
 from nlu.server import serving
@@ -125,9 +125,9 @@ async def rounds(server: tuple[int, str], echo: tuple[int, str], count: int, sec
 
 
 async def _rate(they: Customers, pid: int, seconds: float) -> float:
-    before = cpu_seconds([pid])
+    before = cpu_seconds(group(pid))
     answered = len((await they.in_turn(seconds)).answered())
-    return answered / (cpu_seconds([pid]) - before)
+    return answered / (cpu_seconds(group(pid)) - before)
 
 
 async def _echo_rate(sockets: Sequence[aiohttp.ClientWebSocketResponse], pid: int, seconds: float) -> float:

@@ -16,7 +16,7 @@ from statistics import median
 
 from benchmarks.frontdesk import Frontdesk, frontdesk
 from benchmarks.rest import Conversation, conversations, crowd
-from benchmarks.transport.processes import cpu_seconds
+from benchmarks.transport.processes import cpu_seconds, group
 from bot import interpreter
 from nlu.evaluation.measure import read_texts
 from nlu.load import load_model
@@ -81,9 +81,9 @@ async def paces(model: Model, rows: list[list[int]], they: list[Conversation], p
     engine = bare(model, rows, seconds)
     read = time.process_time()
     understanding = understood(model, seconds)
-    ended, before = time.process_time(), cpu_seconds([pid])
+    ended, before = time.process_time(), cpu_seconds(group(pid))
     service = await crowd(they, TEXTS, seconds)
-    used = read - began, ended - read, cpu_seconds([pid]) - before
+    used = read - began, ended - read, cpu_seconds(group(pid)) - before
     rates = engine, understanding, service
     first, second, third = (1000 * cpu / (rate * seconds) for cpu, rate in zip(used, rates, strict=True))
     return Paces(rates, (first, second, third))

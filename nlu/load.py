@@ -74,14 +74,14 @@ def load_model(
         place = choose_device(device)
         engine = _onnx(directory, manifest, threads) if place == "cpu" and not with_torch else None
         model = _assembled(directory, manifest, budget, engine or _torch(directory, manifest, place, not with_torch))
+        set_threads(threads)
+        model.understand_now(WARM_UP)
     except (DeviceError, ModelError):
         raise
-    except Exception as error:  # tokenizers raises nothing more precise
+    except Exception as error:  # tokenizers raises nothing more precise, and a GPU may have no room left
         raise ModelError(
             f"The model in {directory} cannot be loaded ({_first_line(error)}). Train it again."
         ) from error
-    set_threads(threads)
-    model.understand_now(WARM_UP)
     return model
 
 

@@ -17,7 +17,7 @@ _MOST = 127
 @dataclass(frozen=True, slots=True)
 class UnitVectors:
     """Compared as integers of 8 bits, each vector with its own scale: a fourth of the bytes to read for a lone text,
-    sums without rounding, the same on every processor, and cosines that are wrong by less than 0.005."""
+    sums without rounding, the same on every processor, and cosines that are wrong by less than 0.01."""
 
     exact: NDArray[np.floating]
     """As they were given, n x width."""
@@ -53,4 +53,4 @@ class UnitVectors:
 def _in_8_bits(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
     """And by what each row has to be multiplied; a row of zeros stays one."""
     scales = np.maximum(np.abs(vectors).max(1), 1e-12) / _MOST
-    return np.rint(vectors / scales[:, None]).astype(np.int8), scales
+    return np.ascontiguousarray(np.rint(vectors / scales[:, None]), np.int8), scales

@@ -247,3 +247,18 @@ def test_what_is_no_index_is_a_sentence_even_where_the_manifest_lists_it(
     write_manifest(tmp_path / "model", read_manifest(tmp_path / "model"))
     with pytest.raises(ModelError, match="Train it again"):
         load_model(tmp_path / "model", device="cpu", threads=1)
+
+
+def test_an_index_of_other_vectors_or_none_is_refused_in_a_sentence(
+    trained: tuple[Path, list[Step]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained[0] / "model", tmp_path / "model")
+    monkeypatch.setattr(nlu.large.keys, "EXACT", 3)
+    other = Keys.of(np.eye(7, 16, dtype=np.float32), silent).index
+    assert other is not None
+    other.save(str(tmp_path / "model" / INDEX))
+    for _ in range(2):
+        write_manifest(tmp_path / "model", read_manifest(tmp_path / "model"))
+        with pytest.raises(ModelError, match="Train it again"):
+            load_model(tmp_path / "model", device="cpu", threads=1)
+        (tmp_path / "model" / INDEX).unlink(missing_ok=True)

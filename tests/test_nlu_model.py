@@ -449,6 +449,17 @@ def test_weights_that_do_not_fit_the_manifest_are_refused_in_a_sentence(trained:
     assert "\n" not in str(caught.value)
 
 
+def test_a_model_that_cannot_answer_is_refused_in_a_sentence(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a GPU has no room left: a running service goes on with its old model."""
+
+    def full(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Model, "understand_now", full)
+    with pytest.raises(ModelError, match="cannot be loaded \\(out of memory\\)"):
+        load_model(trained.directory, device="cpu", threads=1)
+
+
 def test_csv_alone_makes_a_model(tmp_path: Path) -> None:
     lines = [("hello", "greet"), ("hi", "greet"), ("good day", "greet"), ("bye", "leave"), ("see you", "leave")]
     (tmp_path / "lines.csv").write_text("text,category\n" + "".join(f"{text},{name}\n" for text, name in lines))

@@ -18,6 +18,18 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(_cpu(pid) for pid in pids)
 
 
+def group(leader: int) -> list[int]:
+    """Its processes: a service and its Redis."""
+    return [pid for name in os.listdir("/proc") if name.isdigit() and _group_of(pid := int(name)) == leader]
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK

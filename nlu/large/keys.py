@@ -41,6 +41,15 @@ class Keys:
             return cls(points, in_eight_bits(vectors, largest), None)
         return cls(points, np.empty((0, vectors.shape[1]), np.int8), _indexed(vectors, largest, tell))
 
+    def check(self) -> None:
+        """Raises ValueError if what finds vectors is not made of these."""
+        if self.index is None:
+            fits = self.coarse.shape == self.points.shape
+        else:
+            fits = (len(self.index), self.index.ndim) == self.points.shape
+        if not fits:
+            raise ValueError("the index of the knowledge base does not fit its vectors, or is missing")
+
     def near(self, vector: Floats, most: int) -> Integers:
         """The rows of the vectors nearest to one, in no order; with an index perhaps not all of these."""
         asked = in_eight_bits(vector[None], _largest(vector))

@@ -40,4 +40,5 @@ class Library:
             return None
         stored, index = mapped(directory / ARRAYS), directory / INDEX
         keys = Keys(stored["points"], stored["coarse"], opened(str(index)) if index.is_file() else None)
+        keys.check()
         return cls(keys, stored["common"], Postings(**{f.name: stored[f"postings.{f.name}"] for f in fields(Postings)}))

@@ -63,6 +63,7 @@ class Postings:
     def shares(self, text: str, articles: Integers) -> Floats:
         """What each of the articles, ascending, has of the best score that the text could have: 0 to 1."""
         found, best = np.zeros(len(articles), np.float32), self._best(text)
+        articles = articles.astype(self.articles.dtype)  # else all that have a word would be converted
         for start, end in self._spans(text):
             having = self.articles[start:end]
             places = np.minimum(np.searchsorted(having, articles), end - start - 1)
