@@ -57,6 +57,30 @@ async def test_a_person_signs_in_answers_and_gives_back(browser: Browser, tmp_pa
         await page.close()
 
 
+async def test_what_was_chosen_stays_while_the_page_goes_on(browser: Browser, tmp_path: Path) -> None:
+    understander = KeywordUnderstander()
+    understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
+    async with (
+        running(tmp_path, understander, data=tmp_path / "no data") as service,
+        Widget.open(service.url) as widget,
+    ):
+        await widget.command("human")
+        await widget.until("owner")
+        page, errors = await signed_in(browser, service)
+        await page.get_by_role("link", name="customer request").click()
+        label = page.get_by_label("What the customer had wanted")
+        await label.select_option("track")
+        await label.blur()
+        await widget.say("are you there?")
+        await expect(page.get_by_role("log")).to_contain_text("are you there?")
+        await expect(label).to_have_value("track")
+
+        await page.get_by_role("button", name="Give back to the assistant").click()
+        await expect(label).to_have_count(0)
+        assert errors == []
+        await page.close()
+
+
 async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Path) -> None:
     understander = KeywordUnderstander()
     understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it

@@ -20,6 +20,7 @@ from bot.console.sign_in import COOKIE, Agent, SignIn, check_same_site, set_cook
 from bot.journal.errors import NotFound
 from bot.journal.journal import Journal
 from bot.journal.values import Conversation
+from bot.learning.choice import choosable
 from bot.learning.live import LiveQueue
 from bot.messages import Owner
 from bot.widget.serve import read
@@ -168,7 +169,7 @@ class Console:
     def _intents(self) -> Sequence[str]:
         """Of which one may say that it was wanted."""
         model = self.queue.model()
-        return model.manifest.intents if model else ()
+        return choosable(model.manifest.intents) if model else ()
 
     async def _find(self, request: web.Request) -> Conversation:
         found = await self.journal.conversation(request.match_info["id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from bot.dialogue.requests import HUMAN
 from bot.journal.values import Utterance
@@ -21,7 +21,12 @@ def chosen(utterance: Utterance, intents: Collection[str]) -> str | None:
 def _named(labels: Iterable[str], intents: Collection[str]) -> set[str]:
     """A label is a word in lower case, with hyphens as often as not."""
     wanted = {_spelled(label) for label in labels}
-    return {name for name in intents if _spelled(name) in wanted and name not in (HUMAN, *OUT_OF_SCOPE)}
+    return {name for name in choosable(intents) if _spelled(name) in wanted}
+
+
+def choosable(intents: Iterable[str]) -> Sequence[str]:
+    """Those that say what a customer wanted: not that it was a person, nor that it was nothing we deal with."""
+    return [name for name in intents if name not in (HUMAN, *OUT_OF_SCOPE)]
 
 
 def _spelled(name: str) -> str:

@@ -9,9 +9,17 @@ async function refresh(part) {
   const html = await answer.text();
   if (html !== part.dataset.shown && !part.contains(document.activeElement)) {
     // Our own template, escaped by the server: the same markup that the page was born with.
+    const chosen = Array.from(part.querySelectorAll("select"), ({ id, value }) => [id, value]);
     part.innerHTML = html;
+    for (const [id, value] of chosen) choose(document.getElementById(id), value);
     part.dataset.shown = html;
   }
+}
+
+// What was chosen and not sent yet stays chosen.
+function choose(select, value) {
+  const option = Array.from(select?.options ?? []).find((one) => one.value === value);
+  if (option) option.selected = true;
 }
 
 for (const part of document.querySelectorAll("[data-live]")) {
