@@ -430,6 +430,14 @@ def test_the_rest_of_a_broken_row_is_nobodys_words(tmp_path: Path, broken: str) 
     assert {item.reason for item in items if not isinstance(item, Message)} == {BROKEN, BEHIND}
 
 
+def test_behind_a_broken_row_rows_may_be_as_short_as_those_before(tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text('sender,text,note\nuser,one\nuser,"it broke\nand on\nuser,two\nuser,three\n', newline="")
+    items = read(path)
+    assert customers(items) == ["one", "two", "three"]
+    assert [item.reason for item in items if not isinstance(item, Message)] == [BROKEN, BEHIND]
+
+
 def test_a_quote_without_end_does_not_give_the_customer_what_staff_said(tmp_path: Path) -> None:
     path = tmp_path / "staff.csv"
     path.write_text('sender,text\nuser,"it broke\nagent,"how can I help"\nuser,it broke\n', newline="")

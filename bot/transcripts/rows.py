@@ -14,6 +14,8 @@ BROKEN = "a broken row: a quote that is not closed, perhaps"
 BEHIND = "what follows a broken row, up to the next whole one"
 LONGEST = 1 << 20
 """Characters of a cell."""
+_FEWEST = 2
+"""Cells that tell a row from a line of words."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class Rows:
     """Lines that a broken row swallowed."""
     _taken: list[str] = field(default_factory=list)
     """Those of the row that is read."""
+    _cells: int = 0
+    """Of the last row that was read without doubt: some exports leave blank cells at the end away."""
     _lost: bool = False
     """Whether what comes may be the rest of a broken row."""
 
@@ -43,9 +47,11 @@ class Rows:
         """Behind a broken row nothing is believed that could be the rest of it."""
         row = self._row()
         if self._lost and row and not isinstance(row, LeftOut):
-            if not self._fits(row) or "".join(self._taken).count('"') % 2:
+            if not self._fits(row, self._cells) or "".join(self._taken).count('"') % 2:
                 return self._given_up(BEHIND)
             self._lost = not any(map(str.strip, row))
+        elif row and not isinstance(row, LeftOut):
+            self._cells = min(max(len(row), _FEWEST), len(self.head))
         return row
 
     def _row(self) -> list[str] | LeftOut | None:
@@ -89,8 +95,8 @@ class Rows:
             return None
         return row if self._fits(row) else None
 
-    def _fits(self, row: list[str]) -> bool:
-        return len(row) >= len(self.head) and not any(map(str.strip, row[len(self.head) :]))
+    def _fits(self, row: list[str], cells: int = 0) -> bool:
+        return len(row) >= (cells or len(self.head)) and not any(map(str.strip, row[len(self.head) :]))
 
     def _given_up(self, why: str) -> LeftOut:
         self._keep(1)
