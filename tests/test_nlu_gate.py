@@ -14,6 +14,7 @@ from nlu.evaluation.gate import Decision, Evidence, Reason, gate
 from nlu.evaluation.measure import Texts, read_texts, said_of
 from nlu.evaluation.replay import Change, Replay, replayed
 from nlu.evaluation.signs import Steps
+from nlu.families import Families
 from nlu.load import load_model
 from nlu.remembered import Remembered
 from nlu.retriever import Retriever
@@ -64,7 +65,7 @@ def test_what_the_new_model_said_already_is_not_asked_again(good: Model) -> None
 
 def _renamed(model: Model, names: dict[str, str]) -> Model:
     intents = tuple(names.get(name, name) for name in model.manifest.intents)
-    return replace(model, manifest=replace(model.manifest, intents=intents))
+    return replace(model, manifest=replace(model.manifest, intents=intents), families=Families.of(intents))
 
 
 def _cooler(model: Model, times: float) -> Model:
