@@ -28,11 +28,11 @@ from threadpoolctl import threadpool_limits
 
 from nlu.base_model import BUILT_IN, base_folder
 from nlu.data.article import Article, Section
-from nlu.large.library import ARRAYS, INDEX, Library
+from nlu.large.catalogue import ARRAYS, INDEX, Catalogue
 from nlu.large.retriever import NEAR, USED, Wide
 from nlu.retriever import SIGNALS, Asked, Fusion
 from nlu.training.fusion import untaught
-from nlu.training.shelve_large import library
+from nlu.training.shelve_large import catalogue
 
 Floats = NDArray[np.float32]
 LINES = 1_500
@@ -104,11 +104,11 @@ def measure(made: Made, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     if not (folder / ARRAYS).exists():
         progress = Progress(len(made.passages) + len(made.articles))
-        known = library(made.articles, made.passages, made.passages[:0], progress)
+        known = catalogue(made.articles, made.passages, made.passages[:0], progress)
         replace(known, common=made.common).write(folder)
         del known
     built, started = time.perf_counter() - started, time.perf_counter()
-    stored = Library.read(folder)
+    stored = Catalogue.read(folder)
     assert stored is not None
     opened = time.perf_counter() - started
     sizes = {name: file.stat().st_size for name in (ARRAYS, INDEX) if (file := folder / name).exists()}

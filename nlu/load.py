@@ -26,7 +26,7 @@ from nlu.entities import EntityReader, Matcher
 from nlu.families import Families
 from nlu.intents import Judge, Thresholds
 from nlu.languages import Languages
-from nlu.large.library import Library
+from nlu.large.catalogue import Catalogue
 from nlu.large.retriever import Wide
 from nlu.manifest import Manifest, ModelError, check_directory
 from nlu.negation import Negation
@@ -186,7 +186,7 @@ def _retriever(directory: Path) -> Retriever | Wide | None:
         return None
     values = json.loads((directory / "kb.json").read_text("utf-8"))
     articles = [Article.from_json(article) for article in values["articles"]]
-    if (known := Library.read(directory)) is not None:
+    if (known := Catalogue.read(directory)) is not None:
         return Wide(articles, known, Fusion.from_json(values))
     stored: dict[str, Any] = load_file(directory / "kb.safetensors")
     vectors = {name: a.astype(np.float32) if a.dtype == np.float16 else a for name, a in stored.items()}

@@ -18,8 +18,8 @@ import nlu.large.keys
 import nlu.training.shelve
 from nlu.data.article import Article, Section
 from nlu.large import postings as module
+from nlu.large.catalogue import ARRAYS, INDEX, Catalogue
 from nlu.large.keys import Floats, Keys
-from nlu.large.library import ARRAYS, INDEX, Library
 from nlu.large.postings import Postings
 from nlu.large.retriever import USED, Wide
 from nlu.lexical import Lexical, Words
@@ -29,7 +29,7 @@ from nlu.registry import Registry
 from nlu.retriever import SIGNALS, Asked, Fusion, Retriever, Vectors, document_texts, question_texts
 from nlu.training.fusion import FIRST, untaught
 from nlu.training.options import Step
-from nlu.training.shelve_large import joined, library
+from nlu.training.shelve_large import catalogue, joined
 from nlu.training.train import train
 from nlu.types import Tune
 from tests.test_nlu_model import OPTIONS, write_data
@@ -136,7 +136,7 @@ def fusion() -> Fusion:
 
 def test_few_articles_are_compared_and_the_answers_are_those_of_comparing_all() -> None:
     articles, passages, questions = made(3000)
-    known, asked = library(articles, passages, questions, silent), asked_of(articles, questions)
+    known, asked = catalogue(articles, passages, questions, silent), asked_of(articles, questions)
     wide = Wide(articles, known, fusion())
     nothing = np.zeros((len(articles), WIDTH + 1), np.float32)
     vectors = Vectors(passages, questions, known.common, passages[:0], np.empty(0, np.int64), nothing)
@@ -150,7 +150,7 @@ def test_few_articles_are_compared_and_the_answers_are_those_of_comparing_all() 
 def test_what_joins_the_signals_is_learnt_from_questions_as_if_they_were_new() -> None:
     """Their own vectors and words find them; the questions beside them and the passages have to."""
     articles, passages, questions = made(300)
-    known = library(articles, passages, questions, silent)
+    known = catalogue(articles, passages, questions, silent)
     texts = question_texts(articles)
     asked = Asked(texts, questions, questions, [{}] * len(texts))
     found = joined(articles, known, asked, np.arange(len(texts)) + len(passages), replace(asked, texts=[]))
@@ -165,7 +165,7 @@ def test_what_joins_the_signals_is_learnt_from_questions_as_if_they_were_new() -
 def test_a_library_without_questions_is_joined_as_the_first_weights_say() -> None:
     articles = [replace(article, questions=()) for article in made(30)[0]]
     passages = made(30)[1]
-    known, nothing = library(articles, passages, passages[:0], silent), Asked([], passages[:0], passages[:0], [])
+    known, nothing = catalogue(articles, passages, passages[:0], silent), Asked([], passages[:0], passages[:0], [])
     found = joined(articles, known, nothing, np.empty(0, np.int64), nothing)
     assert np.array_equal(found.weights, fusion().weights)
     asked = Asked(document_texts(articles)[:3], passages[:6:2], passages[:6:2], [{}] * 3)
@@ -175,12 +175,12 @@ def test_a_library_without_questions_is_joined_as_the_first_weights_say() -> Non
 @pytest.mark.usefixtures("indexed")
 def test_a_library_survives_its_directory_and_can_be_written_from_there(tmp_path: Path) -> None:
     articles, passages, questions = made(200)
-    known = library(articles, passages, questions, silent)
+    known = catalogue(articles, passages, questions, silent)
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
     known.write(first)
-    again = Library.read(first)
+    again = Catalogue.read(first)
     assert again is not None
     again.write(second)
     assert [(first / name).read_bytes() == (second / name).read_bytes() for name in (ARRAYS, INDEX)] == [True, True]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.data.article import Article
-from nlu.large.library import Library
+from nlu.large.catalogue import Catalogue
 from nlu.retriever import MOST, SIGNALS, Asked, Fusion, passage_of, starts
 from nlu.types import Passage
 
@@ -26,7 +26,7 @@ _LOWEST = np.float32(-1)
 class Wide:
     """As nlu.retriever.Retriever; of the signals it has `USED`."""
 
-    def __init__(self, articles: Sequence[Article], vectors: Library, fusion: Fusion) -> None:
+    def __init__(self, articles: Sequence[Article], vectors: Catalogue, fusion: Fusion) -> None:
         self.articles, self.vectors, self.fusion = articles, vectors, fusion
         sections, questions = ([len(getattr(a, name)) for a in articles] for name in ("sections", "questions"))
         self._passages = starts([*sections, 0])

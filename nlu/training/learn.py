@@ -22,7 +22,7 @@ from nlu.evaluation.scores import IntentScores
 from nlu.families import Families
 from nlu.intents import Judge, Thresholds, probabilities, ranking, verdict
 from nlu.languages import spoken
-from nlu.large.library import Library
+from nlu.large.catalogue import Catalogue
 from nlu.manifest import Manifest
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
@@ -118,7 +118,7 @@ def _shelved(lesson: _Lesson, learnt: Learnt, near: Neighbours, diary: Diary) ->
     reader = QuestionReader(engine, lesson.reader, judge)
     known = lines_of(data.articles, data.examples)
     lines = Lines(_seen(lesson, learnt, known), [data.examples[row].family for row in known])
-    alike = before is not None and isinstance(before.vectors, Library) == is_large(data.articles)
+    alike = before is not None and isinstance(before.vectors, Catalogue) == is_large(data.articles)
     joining = before.fusion if before and alike else _strangers(lesson, learnt, reader)
     return shelve(data.articles, (lesson.folder, lesson.device), reader, lines, joining, tell=diary.work.advance)
 

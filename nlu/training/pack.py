@@ -15,7 +15,7 @@ from nlu.data.examples import Patterns
 from nlu.engine.network import Network
 from nlu.engine.signals import Floats
 from nlu.entities import Label
-from nlu.large.library import Library
+from nlu.large.catalogue import Catalogue
 from nlu.load import EXPECTED, GRAPH, WEIGHTS
 from nlu.manifest import Manifest, write_manifest
 from nlu.negation import Negation
@@ -89,7 +89,7 @@ def _write_weights(directory: Path, trained: Trained, serving: Serving | None) -
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
     articles = [article.to_json() for article in shelved.articles]
     _write_json(directory / "kb.json", {**shelved.fusion.to_json(), "articles": articles})
-    if isinstance(shelved.vectors, Library):
+    if isinstance(shelved.vectors, Catalogue):
         shelved.vectors.write(directory)
     else:
         _write_vectors(directory, shelved.vectors)

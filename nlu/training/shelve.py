@@ -17,7 +17,7 @@ from nlu.data.examples import Example
 from nlu.engine.signals import Engine
 from nlu.families import Families
 from nlu.intents import Judge, ranking
-from nlu.large.library import Library
+from nlu.large.catalogue import Catalogue
 from nlu.retriever import (
     WITHOUT_TOPIC,
     Asked,
@@ -32,7 +32,7 @@ from nlu.retriever import (
 from nlu.tokens import TextReader
 from nlu.training.fit import logistic
 from nlu.training.fusion import learnt, untaught
-from nlu.training.shelve_large import LARGE, chosen, joined, library
+from nlu.training.shelve_large import LARGE, catalogue, chosen, joined
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -54,7 +54,7 @@ _READING = 0.9
 @dataclass(frozen=True, slots=True)
 class Shelved:
     articles: tuple[Article, ...]
-    vectors: Vectors | Library
+    vectors: Vectors | Catalogue
     fusion: Fusion
     sure: float = _SURE
 
@@ -134,7 +134,9 @@ def _shelved_large(
     # Nearly all of the time goes into reading the texts.
     passages, questions = _embedded(*base, articles, lambda read: tell(_READING * read))
     steps = len(articles) + keys_of(articles)
-    known = library(articles, passages, questions, lambda done: tell((1 - _READING) * keys_of(articles) * done / steps))
+    known = catalogue(
+        articles, passages, questions, lambda done: tell((1 - _READING) * keys_of(articles) * done / steps)
+    )
     if isinstance(joining, Asked):
         some = [texts[row] for row in rows.tolist()]
         asked = replace(reader.read(some), embeddings=questions[rows]) if some else replace(joining, texts=[])

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.data.article import Article
+from nlu.large.catalogue import Catalogue
 from nlu.large.keys import Keys
-from nlu.large.library import Library
 from nlu.large.postings import Postings
 from nlu.large.retriever import USED, Wide
 from nlu.retriever import SIGNALS, Asked, Fusion, document_texts
@@ -27,14 +27,16 @@ _COMPARED = 32
 """Articles that a question is learnt with, its own among them."""
 
 
-def library(articles: Sequence[Article], passages: Floats, questions: Floats, tell: Callable[[int], None]) -> Library:
+def catalogue(
+    articles: Sequence[Article], passages: Floats, questions: Floats, tell: Callable[[int], None]
+) -> Catalogue:
     """Of unit vectors. `tell` hears how many articles and vectors were read since it heard the last time."""
     postings = Postings.of(document_texts(articles), tell)
     keys = Keys.of(np.concatenate([passages, questions]), tell)
-    return Library(keys, _common(articles, passages, questions[chosen(len(questions))]), postings)
+    return Catalogue(keys, _common(articles, passages, questions[chosen(len(questions))]), postings)
 
 
-def joined(articles: Sequence[Article], known: Library, questions: Asked, rows: Integers, strange: Asked) -> Fusion:
+def joined(articles: Sequence[Article], known: Catalogue, questions: Asked, rows: Integers, strange: Asked) -> Fusion:
     """How the signals of `questions` tell their articles: each as if it were new, though its key stands in `rows`."""
     if not questions.texts:
         return replace(untaught(), weights=_used(untaught().weights))

@@ -19,7 +19,7 @@ INDEX = "kb.usearch"
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class Catalogue:
     keys: Keys
     """Of passage_texts, and then of question_texts."""
     common: NDArray[np.float32]
