@@ -32,7 +32,7 @@ from nlu.retriever import (
 from nlu.tokens import TextReader
 from nlu.training.fit import logistic
 from nlu.training.fusion import learnt, untaught
-from nlu.training.shelve_large import LARGE, catalogue, chosen, joined
+from nlu.training.shelve_large import LARGE, catalogue, chosen, common, joined
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -43,8 +43,6 @@ _TURNS = 3
 _PROBABLE = 0.6
 """From which probability on a line gets an article."""
 _RIDGE = 0.03
-_CLOSEST = 10
-"""Questions that tell how close an article is to any question."""
 _AT_ONCE = 2_000
 """Texts that are sorted by length and read; then progress is told."""
 _READING = 0.9
@@ -251,8 +249,8 @@ def articles_of(articles: Sequence[Article]) -> Integers:
 
 def _vectors(folder: Path, device: torch.device, articles: Sequence[Article]) -> Vectors:
     of_passages, of_questions = _embedded(folder, device, articles, lambda _: None)
-    common, no_lines = _common(articles, of_passages, of_questions), of_questions[:0]
-    return Vectors(of_passages, of_questions, common, no_lines, np.empty(0, np.int64), of_passages[:0])
+    near_any, no_lines = common(articles, of_passages, of_questions), of_questions[:0]
+    return Vectors(of_passages, of_questions, near_any, no_lines, np.empty(0, np.int64), of_passages[:0])
 
 
 def _embedded(
@@ -275,15 +273,3 @@ def _embedded(
         tell(len(some))
     of_passages, of_questions = np.split(np.asarray(found, np.float32), [len(passages)])
     return of_passages, of_questions
-
-
-def _common(articles: Sequence[Article], passages: Floats, questions: Floats) -> Floats:
-    """Per article the mean similarity of the questions closest to it, whosever they are."""
-    found = np.zeros(len(articles), np.float32)
-    start = 0
-    for number, article in enumerate(articles):
-        end = start + len(article.sections)
-        closest = np.sort((passages[start:end] @ questions.T).max(0))[::-1][:_CLOSEST]
-        found[number] = closest.mean() if len(closest) else 0.0
-        start = end
-    return found

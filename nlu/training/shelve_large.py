@@ -23,6 +23,7 @@ LARGE = 20_000
 _ASKED = 2_000
 """Questions that teach how signals are joined, and that an article is held against to see how common it is."""
 _CLOSEST = 10
+"""Questions that tell how close an article is to any question."""
 _COMPARED = 32
 """Articles that a question is learnt with, its own among them."""
 
@@ -33,7 +34,7 @@ def catalogue(
     """Of unit vectors. `tell` hears how many articles and vectors were read since it heard the last time."""
     postings = Postings.of(document_texts(articles), tell)
     keys = Keys.of(np.concatenate([passages, questions]), tell)
-    return Catalogue(keys, _common(articles, passages, questions[chosen(len(questions))]), postings)
+    return Catalogue(keys, common(articles, passages, questions[chosen(len(questions))]), postings)
 
 
 def joined(articles: Sequence[Article], known: Catalogue, questions: Asked, rows: Integers, strange: Asked) -> Fusion:
@@ -84,12 +85,12 @@ def _used(weights: Floats) -> Floats:
     return np.where([name in USED for name in SIGNALS], weights, 0).astype(np.float32)
 
 
-def _common(articles: Sequence[Article], passages: Floats, questions: Floats) -> Floats:
+def common(articles: Sequence[Article], passages: Floats, questions: Floats) -> Floats:
     """Per article the mean similarity of the questions closest to it."""
     found, start = np.zeros(len(articles), np.float32), 0
     for number, article in enumerate(articles):
         end = start + len(article.sections)
-        closest = (passages[start:end] @ questions.T).max(0) if len(questions) else questions[:0, 0]
+        closest = (passages[start:end] @ questions.T).max(0)
         found[number] = np.sort(closest)[::-1][:_CLOSEST].mean() if len(closest) else 0.0
         start = end
     return found
