@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,6 +21,7 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.beside_rasa import DATA
+from benchmarks.elsewhere import elsewhere
 from benchmarks.frontdesk import frontdesk
 from benchmarks.transport.load import Customers, customers
 from benchmarks.transport.processes import cpu_seconds, group
@@ -79,19 +78,6 @@ async def _served(port: int) -> None:
     await asyncio.Event().wait()
 
 
-@contextmanager
-def elsewhere(what: str) -> Iterator[tuple[int, str]]:
-    """Process and URL."""
-    command = [sys.executable, "-m", "benchmarks.chat_server", "--serve", what]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield process.pid, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-
-
 @dataclass(frozen=True, slots=True)
 class Round:
     """Messages for a second of the processor."""
@@ -146,8 +132,8 @@ def main() -> None:
         return
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory())
-        _, model = stack.enter_context(elsewhere("model"))
-        echo = stack.enter_context(elsewhere("echo"))
+        _, model = stack.enter_context(elsewhere("benchmarks.chat_server", "--serve", "model"))
+        echo = stack.enter_context(elsewhere("benchmarks.chat_server", "--serve", "echo"))
         settings = {"DATA": str(DATA), "MODEL_URL": model, "CONNECTIONS_PER_ADDRESS": "100000"}
         service = stack.enter_context(frontdesk(Path(home), settings))
         service.await_ready()

@@ -12,13 +12,13 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
 
+from benchmarks.elsewhere import elsewhere
 from benchmarks.nlu_speed import TEXTS
 from bot import interpreter
 from bot.listening import listen
@@ -83,18 +83,6 @@ def _process(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "benchmarks.gpu", *options], stdout=subprocess.PIPE, text=True)
 
 
-@contextmanager
-def elsewhere(model: Path, device: str) -> Iterator[str]:
-    """A URL."""
-    process = _process("--model", str(model), "--device", device, "--serve")
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-
-
 def many(url: str, seconds: float) -> float:
     """Texts a second that callers in other processes get understood."""
     options = ("--call", url, "--seconds", str(seconds))
@@ -146,7 +134,8 @@ def measure(given: argparse.Namespace) -> None:
     found = bare(engine, rows, given.seconds)
     best = next(iter(found.values()))
     found[f"{CALLERS} callers in this process"] = interpreter.run(in_process(model, given.seconds))
-    with elsewhere(given.model, given.device) as url:
+    serving = ("--model", str(given.model), "--device", given.device, "--serve")
+    with elsewhere("benchmarks.gpu", *serving) as (_, url):
         found[f"**{CALLERS} callers in {PROCESSES} processes, the model as a service**"] = many(url, given.seconds)
     name = torch.cuda.get_device_name() if given.device == "cuda" else "a CPU"
     print(f"On {name}, torch {torch.__version__}, {CALLERS} texts at a time:\n")

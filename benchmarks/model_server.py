@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Self
 
+from benchmarks.elsewhere import elsewhere
 from benchmarks.nlu_speed import TEXTS
 from bot import interpreter
 from bot.listening import listen
@@ -60,19 +59,6 @@ async def serve_alone(given: argparse.Namespace) -> None:
         await asyncio.Event().wait()
 
 
-@contextmanager
-def elsewhere(given: argparse.Namespace, *options: str) -> Iterator[tuple[int, str]]:
-    """Process and URL."""
-    command = [sys.executable, "-m", "benchmarks.model_server", str(given.model), "--threads", str(given.threads)]
-    process = subprocess.Popen([*command, "--serve", *options], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield process.pid, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-
-
 async def alone(model: Understander, seconds: float) -> list[float]:
     """Milliseconds of one caller's questions, one after the other; of one at least."""
     took: list[float] = []
@@ -113,10 +99,14 @@ async def with_model(given: argparse.Namespace) -> None:
     print(f"| one caller, p50 ms | {_medians(waits, '.1f')} | {added:+.1f} ms, pair by pair |")
 
 
+def server_of(given: argparse.Namespace) -> list[str]:
+    return ["benchmarks.model_server", str(given.model), "--threads", str(given.threads), "--serve"]
+
+
 @asynccontextmanager
 async def asked_both(given: argparse.Namespace) -> AsyncIterator[tuple[Understander, Understander]]:
     model = load_model(given.model, device="cpu", threads=given.threads)
-    with elsewhere(given) as (_, url):
+    with elsewhere(*server_of(given)) as (_, url):
         async with serve(model) as service, remote(url, "", 20.0) as far:
             yield service, far
 
@@ -127,7 +117,7 @@ def _medians(pairs: Sequence[tuple[float, float]], form: str) -> str:
 
 async def without_model(given: argparse.Namespace) -> None:
     seconds = given.rounds * given.seconds
-    with elsewhere(given, "--stand-in") as (process, url):
+    with elsewhere(*server_of(given), "--stand-in") as (process, url):
         async with remote(url, "", 20.0) as far:
             await crowd(far, 1.0)
             with Costs(process) as costs:
