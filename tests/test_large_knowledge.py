@@ -162,7 +162,7 @@ def test_what_joins_the_signals_is_learnt_from_questions_as_if_they_were_new() -
     assert len(set(best)) > 20
 
 
-def test_a_library_without_questions_is_joined_as_the_first_weights_say() -> None:
+def test_a_catalogue_without_questions_is_joined_as_the_first_weights_say() -> None:
     articles = [replace(article, questions=()) for article in made(30)[0]]
     passages = made(30)[1]
     known, nothing = catalogue(articles, passages, passages[:0], silent), Asked([], passages[:0], passages[:0], [])
@@ -173,7 +173,7 @@ def test_a_library_without_questions_is_joined_as_the_first_weights_say() -> Non
 
 
 @pytest.mark.usefixtures("indexed")
-def test_a_library_survives_its_directory_and_can_be_written_from_there(tmp_path: Path) -> None:
+def test_a_catalogue_survives_its_directory_and_can_be_written_from_there(tmp_path: Path) -> None:
     articles, passages, questions = made(200)
     known = catalogue(articles, passages, questions, silent)
     first, second = tmp_path / "first", tmp_path / "second"
