@@ -21,7 +21,7 @@ from nlu.data.article import Article
 from nlu.data.examples import Patterns
 from nlu.engine.device import DeviceError, choose_device, set_threads
 from nlu.engine.heads import Heads
-from nlu.engine.signals import Engine
+from nlu.engine.signals import Engine, Floats
 from nlu.entities import EntityReader, Matcher
 from nlu.families import Families
 from nlu.intents import Judge, Thresholds
@@ -44,7 +44,8 @@ from nlu.understand import Model
 WEIGHTS = "model.safetensors"
 GRAPH = "encoder.onnx"
 EXPECTED = "engine.expected"
-"""Among the weights: the points of the texts to warm up with, as torch computed them when the model was trained."""
+"""Among the weights: the points of the texts to warm up with, as the graph computed them where it was made. Torch's
+would differ by what fewer bits cost, and a machine by that is no other."""
 WARM_UP = (
     "hello",
     "wo ist denn mein Paket geblieben",
@@ -124,12 +125,16 @@ def _onnx(directory: Path, manifest: Manifest, threads: int) -> Engine | None:
     weights, shape = _Weights(directory), Architecture.from_json(manifest.architecture)
     heads = Heads.of(weights, shape.pooling, len(manifest.intents), 1 + 2 * len(manifest.entities))
     engine = OnnxEngine(graph, heads, threads)
-    texts = tokenize(_tokenizer(directory, shape.max_tokens), WARM_UP)  # uncorrected: what is corrected, data change
-    points = np.stack([one.point for one in engine.run([tokens.ids for tokens in texts])])
+    points = warm_points(engine, _tokenizer(directory, shape.max_tokens))
     if float((points * weights(EXPECTED)).sum(1).min()) >= _ALIKE:
         return engine
     _log.warning("ONNX Runtime computes something else here than where the model was trained: torch serves it, slower.")
     return None
+
+
+def warm_points(engine: Engine, tokenizer: Tokenizer) -> Floats:
+    """Of the texts uncorrected: what is corrected, data change."""
+    return np.stack([one.point for one in engine.run([tokens.ids for tokens in tokenize(tokenizer, WARM_UP)])])
 
 
 def _assembled(directory: Path, manifest: Manifest, budget: float, engine: Engine) -> Model:

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from nlu.architecture import Architecture
+from nlu.data.reader import read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
 from nlu.engine.onnx_engine import OnnxEngine, states
@@ -27,10 +28,12 @@ from nlu.engine.torch_engine import TorchEngine
 from nlu.export.graph import Product
 from nlu.export.precision import ALIKE, SAME, Agreement, Source, agreement, exported, ranges_of
 from nlu.export.products import InWhole, Range, exact, in_blocks
-from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS, load_model
+from nlu.load import EXPECTED, GRAPH, WEIGHTS, load_model, warm_points
 from nlu.manifest import ModelError, read_manifest, write_manifest
-from nlu.tokens import tokenize
-from tests.demo import demo_model
+from nlu.spelling import Speller
+from nlu.tokens import TextReader
+from nlu.training.serving import serving_of
+from tests.demo import DATA, demo_model
 
 BERT = Architecture("bert", 90, 64, 3, 4, 128, 40, 2, 1e-12, "gelu", 0, "mean", 1)
 KINDS = {
@@ -190,14 +193,24 @@ def test_a_machine_that_computes_something_else_is_served_by_torch(
     assert "torch serves it" in caplog.text
 
 
+def test_what_is_expected_of_a_graph_is_what_it_computed_in_training(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nlu.export.precision.ALIKE", Agreement(-1, 0, 0))  # in 8 bits, whatever they cost
+    tokenizer = Tokenizer.from_file(str(demo / "tokenizer.json"))
+    network = _network(replace(BERT, vocabulary=tokenizer.get_vocab_size(), positions=256))
+    examples = read_training_data(DATA).examples
+    serving = serving_of(network, TextReader(tokenizer, Speller([], str.isalpha)), examples)
+    assert serving is not None
+    assert serving.record["precision"] == "int8"
+    engine = OnnxEngine(serving.graph, Source.of(network).heads, 1)
+    np.testing.assert_allclose(warm_points(engine, tokenizer), serving.expected, atol=1e-5)
+    by_torch = warm_points(TorchEngine(network, "cpu"), tokenizer)
+    assert np.abs(by_torch - serving.expected).max() > 1e-4, "fewer bits cost something"
+
+
 def test_words_that_are_corrected_otherwise_do_not_make_another_machine(copy: Path) -> None:
     words = json.loads((copy / "words.json").read_text("utf-8"))
-    weights = load_file(copy / WEIGHTS)
-    engine = load_model(copy, device="cpu", threads=1, with_torch=True).engine
-    tokenizer = Tokenizer.from_file(str(copy / "tokenizer.json"))
-    found = engine.run([tokens.ids for tokens in tokenize(tokenizer, WARM_UP)])
-    weights[EXPECTED] = torch.from_numpy(np.stack([one.point for one in found]))
-    save_file(weights, copy / WEIGHTS)
     for known in ([], ["dann", "packt"], ["denn", "geblieben"]):
         (copy / "words.json").write_text(json.dumps({**words, "words": known}), "utf-8")
         write_manifest(copy, replace(read_manifest(copy), languages=("de", "en")))

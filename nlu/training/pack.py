@@ -52,7 +52,7 @@ class Serving:
 
     graph: bytes
     expected: Floats
-    """The points of the texts that a model is warmed up with, as torch computes them."""
+    """The points of the texts that a model is warmed up with, as the graph computed them here."""
     record: Mapping[str, Any]
 
 

@@ -7,25 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-import numpy as np
 from safetensors import safe_open
 
 from nlu.data.examples import Example
-from nlu.engine.torch_engine import TorchEngine
-from nlu.export.precision import CALIBRATED_ON, CHECKED_ON, exported
-from nlu.load import EXPECTED, GRAPH, WARM_UP, WEIGHTS
+from nlu.engine.network import Network
+from nlu.export.precision import CALIBRATED_ON, CHECKED_ON, Source, exported
+from nlu.load import EXPECTED, GRAPH, WEIGHTS, warm_points
 from nlu.manifest import read_manifest
 from nlu.noise import mistyped
-from nlu.tokens import TextReader, tokenize
+from nlu.tokens import TextReader
 from nlu.training.mistyped import TYPOS
-from nlu.training.pack import Serving, Trained
+from nlu.training.pack import Serving
 
 _log = logging.getLogger(__name__)
 _SEED = 5
 """Of typing errors that training did not see."""
 
 
-def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
+def serving_of(network: Network, reader: TextReader, examples: Sequence[Example]) -> Serving | None:
     """None if ONNX Runtime does not compute what the network does, or there can be no graph of it, as of one above
     2 GB. Examples with new typing errors stand for texts that it has not seen; the held-out texts stay closed."""
     random = Random(_SEED)  # noqa: S311  # must be repeatable, keeps no secret
@@ -33,15 +32,14 @@ def serving_of(trained: Trained, examples: Sequence[Example]) -> Serving | None:
     calibrating = _like(mixed[::2], CALIBRATED_ON, random)
     checking = _like(mixed[1::2] or mixed, CHECKED_ON, random)
     try:
-        found = exported(trained.network, _rows(trained.reader, calibrating), _rows(trained.reader, checking))
+        found = exported(network, _rows(reader, calibrating), _rows(reader, checking))
     except Exception:  # whatever it is, a training of hours is not lost by it
         _log.exception("ONNX Runtime cannot run this model")
         return None
     if found is None:
         return None
-    warming = [tokens.ids for tokens in tokenize(trained.reader.tokenizer, WARM_UP)]
-    signals = TorchEngine(trained.network, "cpu").run(warming)
-    return Serving(found.graph, np.stack([one.point for one in signals]), found.to_json())
+    engine = Source.of(network).engine(found.graph)
+    return Serving(found.graph, warm_points(engine, reader.tokenizer), found.to_json())
 
 
 def serving_in(directory: Path) -> Serving | None:

@@ -86,7 +86,9 @@ def train(
         before = read_lineage(last) if last and kept else frozenset()  # the layers learnt from those
         write_lineage(directory, {*before, *used(given, learned)})
         work.begin("making it fast")
-        serving = (serving_in(last) if last and kept else None) or serving_of(trained, examples.examples)
+        serving = (serving_in(last) if last and kept else None) or serving_of(
+            trained.network, trained.reader, examples.examples
+        )
         if serving is None:
             work.tell("ONNX Runtime does not compute what this model does: torch serves it, slower.")
         pack(directory, _sourced(trained, given, learned), serving)
