@@ -59,12 +59,13 @@ def test_what_is_decided_is_learnt_and_remembered_by_whom(frontdesk: Frontdesk) 
     ids = {text: one for item in listed["items"] for one, text in zip(item["ids"], item["texts"], strict=False)}
     assert set(ids) == {*WRAPS, "where is my box"}
     assert listed["counts"] == {"open": 6}
+    asked = len(listed["items"])
+    assert f"{asked - 1} questions more: --limit {asked}." in frontdesk("review", "list", "--limit", 1).out
 
     assert frontdesk("review", "decide", *(ids[text] for text in WRAPS[:4]), "--intent", "gift wrap").code == 0
     assert "gift_wrap has 4 of 5 examples yet" in frontdesk("retrain").err
     assert frontdesk("review", "decide", ids[WRAPS[4]], "--intent", "gift_wrap").out == "1 utterance labelled.\n"
     assert frontdesk("review", "list").out.count("where is my box") == 1
-
     frontdesk("retrain", "--turns", 0)
     registry = Registry(Settings.read().home)
     made, first = registry.list()
@@ -81,6 +82,15 @@ def test_what_is_decided_is_learnt_and_remembered_by_whom(frontdesk: Frontdesk) 
     assert "gift_wrap" in frontdesk("review", "export").out
 
 
+def test_an_article_that_has_to_be_written_is_begun_by_a_script(frontdesk: Frontdesk) -> None:
+    said("where is my box")
+    assert frontdesk("import", "transcripts", "said.jsonl").code == 0
+    assert frontdesk("review", "decide", 1, "--new-article", "Lost boxes").code == 0
+    assert frontdesk("review", "export", "lost.md", "--article", "lost-boxes").out.endswith(" is in lost.md.\n")
+    assert "title: Lost boxes" in Path("lost.md").read_text()
+    assert "- where is my box" in Path("lost.md").read_text()
+
+
 def test_a_script_is_told_what_is_wrong(frontdesk: Frontdesk) -> None:
     assert frontdesk("review", "list").code != 0
     none = frontdesk("review", "decide", 1, "--ignore")
@@ -91,6 +101,7 @@ def test_a_script_is_told_what_is_wrong(frontdesk: Frontdesk) -> None:
     assert frontdesk("review", "decide", 1, "--intent", "/greet").code != 0
     unknown = frontdesk("review", "decide", 1, "--article", "nope")
     assert (unknown.code, "There is no article 'nope' in" in unknown.err) == (2, True)
+    assert "No question waits for an article 'nope'" in frontdesk("review", "export", "--article", "nope").err
     assert frontdesk("review", "undo").out == "There is nothing to take back.\n"
     assert "needs a terminal" in frontdesk("review").err
 

@@ -272,7 +272,9 @@ async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agen
     ("form", "problem"),
     [
         ({"deed": "intent", "intent": "/restart"}, "no name for an intent"),
+        ({"deed": "intent", "intent": "gift &"}, 'value="gift &amp;"'),
         ({"deed": "article", "article": "nowhere"}, "Choose an article"),
+        ({"deed": "new_article", "new_article": "?!"}, 'value="?!"'),
         ({"deed": "dance"}, "out of date"),
     ],
 )

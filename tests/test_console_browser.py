@@ -107,9 +107,14 @@ async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Pa
         await expect(page.get_by_text("d | .85")).to_be_visible()
         await page.keyboard.press("u")
         await expect(page.get_by_text("a | .9")).to_be_visible()
+        await page.keyboard.press("w")
+        await page.keyboard.type("Old furniture")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("d | .85")).to_be_visible()
 
         decided = {one.utterance.text: one.review.label for one in await service.journal.reviewed()}
-        assert decided == {"b one | .6": "track", "b two | .7": "track", "c | .8": "gift_wrap"}
+        labels = {"b one | .6": "track", "b two | .7": "track", "c | .8": "gift_wrap", "a | .9": "old-furniture"}
+        assert decided == labels
         assert errors == []
         await page.close()
 

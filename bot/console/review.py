@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from aiohttp import web
 
 from bot.console.sign_in import Agent
 from bot.journal.values import Kind
+from bot.learning.articles import article_named
 from bot.learning.deciding import BadDecision
 from bot.learning.live import LiveQueue
 from bot.learning.opinions import Agreement, Opinions, disputes_of, meaning, named, person
@@ -36,7 +38,12 @@ class ReviewPages:
         return await self._page(agent, wanted=int(wanted) if wanted.isdecimal() else None)
 
     async def _page(
-        self, agent: Agent, problem: str = "", status: int = 200, wanted: int | None = None
+        self,
+        agent: Agent,
+        problem: str = "",
+        status: int = 200,
+        wanted: int | None = None,
+        typed: Mapping[str, str] = MappingProxyType({}),
     ) -> web.Response:
         later = self._later.setdefault(agent.name, set())
         item = await self.live.next(agent.name, later, wanted)
@@ -54,6 +61,7 @@ class ReviewPages:
             "articles": self.live.articles,
             "talk": await self._conversation(item),
             "problem": problem,
+            "typed": typed,
             "most_disputes": DISPUTES,
         }
         return await self.show("review.html", agent, "review", status=status, **values)
@@ -85,7 +93,7 @@ class ReviewPages:
             try:
                 await self._decide(item, deed, form, agent)
             except BadDecision as bad:
-                return await self._page(agent, str(bad), 422, item.number)
+                return await self._page(agent, str(bad), 422, item.number, form)
         return web.Response(status=303, headers={"Location": _HERE})
 
     async def _decide(self, item: Item, deed: str, form: Mapping[str, str], agent: Agent) -> None:
@@ -93,13 +101,16 @@ class ReviewPages:
             "guess": (Kind.INTENT, form.get("guess")),
             "intent": (Kind.INTENT, form.get("intent")),
             "article": (Kind.ARTICLE, form.get("article")),
+            "new_article": (Kind.ARTICLE, form.get("new_article", "")),
             "out_of_scope": (Kind.OUT_OF_SCOPE, None),
             "ignore": (Kind.IGNORE, None),
         }
         if deed not in kinds:
             raise BadDecision("This page is out of date; here is the question again.")
         kind, label = kinds[deed]
-        if kind is Kind.ARTICLE and label not in self.live.articles:
+        if deed == "new_article":
+            label = article_named(label or "")
+        elif kind is Kind.ARTICLE and label not in self.live.articles:
             raise BadDecision("Choose an article of the knowledge base.")
         await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
 

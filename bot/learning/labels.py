@@ -18,6 +18,7 @@ from bot.desk import NoLog, with_journal
 from bot.dialogue.requests import HUMAN
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Reviewed, Utterance
+from bot.learning.articles import to_write, unwritten
 from bot.learning.choice import chosen
 from bot.learning.opinions import is_drawn, opinions, settled
 from bot.printed import counted
@@ -65,13 +66,26 @@ class Found:
     """New intents with too few examples yet, and how many they have."""
     unsettled: int = 0
     """Decisions that wait for a second opinion, or on which people differ."""
+    unwritten: Mapping[str, int] = field(default_factory=dict)
+    """Articles that there are not yet, and how many questions wait for them."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"decided": self.decided, "free": self.free, "waiting": dict(self.waiting), "unsettled": self.unsettled}
+        counts = {"decided": self.decided, "questions": len(self.learned.questions), "free": self.free}
+        return {
+            **counts,
+            "waiting": dict(self.waiting),
+            "unwritten": dict(self.unwritten),
+            "unsettled": self.unsettled,
+        }
 
     def to_text(self) -> str:
-        parts = [f"{self.decided} utterances that people decided on, {self.free} whose labels came for free."]
+        people = counted(self.decided, "utterance", "utterances")
+        asked = counted(len(self.learned.questions), "question", "questions")
+        parts = [
+            f"{people} that people decided on, {asked} that articles answer, {self.free} whose labels came for free."
+        ]
         parts += [f"{name} has {count} of {FEWEST_OF_NEW} examples yet." for name, count in self.waiting.items()]
+        parts += to_write(self.unwritten)
         if self.unsettled:
             count = counted(self.unsettled, "more waits", "more wait")
             parts.append(f"{count} for a second opinion: `frontdesk review status`.")
@@ -113,12 +127,14 @@ def labelled(
     }
     labels = [_Label(utterance, intent, 1.0) for utterance, intent in sure if intent not in waiting]
     kept = _one_of_each([*labels, *free])
-    questions = [one for one in reviewed if one.review.kind is Kind.ARTICLE and one.review.label]
+    articles = {article.id for article in data.articles}
+    questions = [one for one in reviewed if one.review.kind is Kind.ARTICLE and one.review.label in articles]
     return Found(
         _as_learned(kept, questions, orders),
         sum(one.weight == 1.0 for one in kept),
         sum(one.weight < 1.0 for one in kept),
         waiting,
+        unwritten=unwritten(reviewed, articles),
     )
 
 

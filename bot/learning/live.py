@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.config import Settings
 from bot.journal.journal import Journal
-from bot.journal.values import Kind, Review, Utterance
+from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.opinions import Opinions, asked_again, disputes_of, opinions
 from bot.learning.queue import Item, Queue, known_to, shared_queue
@@ -27,6 +27,15 @@ ELSEWHERE = (
     "The questions are made with the model, and that is a service of its own here. "
     "Review on its machine: frontdesk review."
 )
+
+
+def named_of(given: Sequence[Reviewed], kind: Kind) -> set[str]:
+    """Intents or articles that reviewers named, whether the model knows them or not."""
+    return {one.review.label for one in given if one.review.kind is kind and one.review.label}
+
+
+def articles_of(model: Model) -> set[str]:
+    return {article.id for article in model.retriever.articles} if model.retriever else set()
 
 
 @dataclass(slots=True)
@@ -102,9 +111,9 @@ class LiveQueue:
         utterances = await self.journal.unreviewed(NEWEST)
         again = asked_again(await self.opinions())
         self.queue = await asyncio.to_thread(self._queue, utterances, again, model)
-        named = {one.review.label for one in await self.journal.reviewed() if one.review.kind is Kind.INTENT}
-        self.intents = sorted({*model.manifest.intents, *(name for name in named if name)})
-        self.articles = sorted({article.id for article in model.retriever.articles}) if model.retriever else ()
+        given = await self.journal.reviewed()
+        self.intents = sorted({*model.manifest.intents, *named_of(given, Kind.INTENT)})
+        self.articles = sorted({*articles_of(model), *named_of(given, Kind.ARTICLE)})
         self._made, self._gone = self.clock(), set()
 
     def _queue(

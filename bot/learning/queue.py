@@ -81,6 +81,13 @@ class Item:
         """The different ones."""
         return tuple(dict.fromkeys(utterance.text for utterance in self.utterances))
 
+    @property
+    def said(self) -> str:
+        """How many messages it stands for; empty for one."""
+        if (count := len(self.utterances)) == 1:
+            return ""
+        return f"said {count} times" if len(self.texts) == 1 else f"{count} messages"
+
     def meant(self, label: str | None) -> tuple[Utterance, ...]:
         """Those that a decision on the first one labels.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Awaitable, Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -49,6 +48,7 @@ def _play(settings: Settings, reviewer: str) -> None:
     import click
     from rich.console import Console
 
+    from bot.learning.live import articles_of, named_of
     from bot.learning.opinions import opinions
     from bot.learning.terminal import Round
     from bot.printed import counted
@@ -58,8 +58,9 @@ def _play(settings: Settings, reviewer: str) -> None:
         raise typer.BadParameter("this needs a terminal. `frontdesk review list` and `decide` do the same in scripts.")
 
     async def play(journal: Journal, model: Model, queue: Queue) -> Round:
-        names = sorted({*model.manifest.intents, *await _named(journal)})
-        articles = sorted({article.id for article in model.retriever.articles}) if model.retriever else []
+        given = await journal.reviewed()
+        names = sorted({*model.manifest.intents, *named_of(given, Kind.INTENT)})
+        articles = sorted({*articles_of(model), *named_of(given, Kind.ARTICLE)})
         found = opinions(await journal.opinions(), settings.second_opinion)
         _tell(found, reviewer, screen)
         at = Round(journal, queue.of(reviewer), names, articles, reviewer, screen, click.getchar, _line)
@@ -102,11 +103,6 @@ def _line(prompt: str) -> str:
         return ""
 
 
-async def _named(journal: Journal) -> set[str]:
-    """Intents that reviewers made."""
-    return {one.review.label for one in await journal.reviewed() if one.review.kind is Kind.INTENT and one.review.label}
-
-
 def _with_queue(settings: Settings, work: Callable[[Journal, Model, Queue], Awaitable[T]]) -> T:
     """The queue of what was said until now, as the current model sees it. Raises ModelError and DeskError."""
     from rich.console import Console
@@ -138,7 +134,7 @@ def review_list(
     as_json: AsJson = False,
 ) -> None:
     """What waits for a decision, the most instructive first."""
-    from bot.printed import print_json, print_table, short
+    from bot.printed import counted, print_json, print_table, short
 
     async def look(journal: Journal, model: Model, queue: Queue) -> tuple[Queue, dict[str, int]]:
         return queue.of(by or _me()), await journal.review_counts()
@@ -159,7 +155,9 @@ def review_list(
             )
             for item in items
         ]
-        print_table(("id", "said", "text", "likely", "because"), rows)
+        print_table(("id", "messages", "text", "likely", "because"), rows)
+    if more := len(queue.items) - len(items):
+        typer.echo(f"{counted(more, 'question', 'questions')} more: --limit {len(queue.items)}.")
     typer.echo(queue.advice())
 
 
@@ -173,6 +171,7 @@ def review_decide(
     ids: Ids,
     intent: Annotated[str, typer.Option(help="They mean this intent; a new name makes a new one.")] = "",
     article: Annotated[str, typer.Option(help="This article answers them.")] = "",
+    new_article: Annotated[str, typer.Option(help="An article that has to be written would answer them.")] = "",
     by: By = "",
     *,
     out_of_scope: Annotated[bool, typer.Option("--out-of-scope", help="The assistant cannot serve them.")] = False,
@@ -180,6 +179,7 @@ def review_decide(
 ) -> None:
     """Label utterances together, from a script."""
     from bot.desk import with_journal
+    from bot.learning.articles import article_named, check_article
     from bot.learning.deciding import reviews
     from bot.printed import counted
 
@@ -188,16 +188,17 @@ def review_decide(
         for kind, label, given in (
             (Kind.INTENT, intent, bool(intent)),
             (Kind.ARTICLE, article, bool(article)),
+            (Kind.ARTICLE, new_article and article_named(new_article), bool(new_article)),
             (Kind.OUT_OF_SCOPE, None, out_of_scope),
             (Kind.IGNORE, None, ignore),
         )
         if given
     ]
     if len(chosen) != 1:
-        raise typer.BadParameter("say one of --intent, --article, --out-of-scope and --ignore.")
+        raise typer.BadParameter("say one of --intent, --article, --new-article, --out-of-scope and --ignore.")
     given = reviews(ids, *chosen[0], by or _me())
     if article:
-        _check_article(article, Settings.read())
+        check_article(article, Settings.read().data)
 
     async def decide(journal: Journal) -> int:
         decision = await journal.decide(given)
@@ -211,18 +212,6 @@ def review_decide(
     )
     if missing:
         raise typer.Exit(1)
-
-
-def _check_article(name: str, settings: Settings) -> None:
-    """Raises BadDecision: a question of an article that there is not would be learnt by nobody."""
-    from bot.learning.deciding import BadDecision
-    from nlu.data.reader import read_training_data
-
-    known = {article.id for article in read_training_data(settings.data).articles}
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        meant = f"Did you mean '{near[0]}'?" if near else "An article is named as its file is, without the ending."
-        raise BadDecision(f"There is no article '{name}' in {settings.data}. {meant}")
 
 
 @review_cli.command("status")
@@ -268,21 +257,27 @@ def review_undo(by: By = "") -> None:
 @review_cli.command("export")
 def review_export(
     out: Annotated[Path, typer.Argument(help="A YAML file in Rasa's format; `-` prints it.")] = Path("-"),
+    article: Annotated[str, typer.Option(help="Begin this article, with the questions that wait for it.")] = "",
 ) -> None:
     """Write what people decided as training examples, to keep them in the data folder."""
     from bot.desk import with_journal
+    from bot.learning.articles import draft
     from bot.learning.exporting import as_yaml
     from bot.learning.opinions import opinions, settled
     from bot.printed import counted
 
     share = Settings.read().second_opinion
 
-    async def read(journal: Journal) -> tuple[str, int]:
-        return as_yaml(settled(opinions(await journal.opinions(), share)))
+    async def read(journal: Journal) -> tuple[str, str]:
+        given = settled(opinions(await journal.opinions(), share))
+        if article:
+            return draft(article, given), "The article's beginning is"
+        text, count = as_yaml(given)
+        return text, f"{counted(count, 'example is', 'examples are')}"
 
-    text, count = with_journal(read, _UNSURE)
+    text, told = with_journal(read, _UNSURE)
     if str(out) == "-":
         typer.echo(text, nl=False)
         return
     out.write_text(text, "utf-8")
-    typer.echo(f"{counted(count, 'example', 'examples')} are in {out}.")
+    typer.echo(f"{told} in {out}.")

@@ -11,15 +11,19 @@ from rich.padding import Padding
 
 from bot.journal.journal import Journal
 from bot.journal.values import Kind
+from bot.learning.around import NO_CONVERSATION, said_around
+from bot.learning.articles import article_named
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.queue import Item, Queue
+from bot.messages import Author
+from nlu.source import in_line
 from nlu.types import Intent
 
 SHOWN = 6
 """Texts of a cluster that are shown."""
 KEYS = (
-    "1-5 intent   i another   n new intent   a article   o out of scope   x ignore   "
-    "f first only   space later   u undo   q end"
+    "1-5 intent   i another   n new intent   a article   w article to write   o out of scope   x ignore   "
+    "f first only   c conversation   space later   u undo   q end"
 )
 
 ENDS = ("q", "\x1b", "\x03", "\x04", "")
@@ -72,6 +76,8 @@ class Round:
             "i": self._another,
             "n": self._new,
             "a": self._article,
+            "w": self._to_write,
+            "c": self._conversation,
             "f": self._first,
             " ": self._later,
         }
@@ -112,6 +118,27 @@ class Round:
     async def _article(self, item: Item) -> None:
         if name := self._chosen("article", self.articles):
             await self._decide(item, Kind.ARTICLE, name)
+
+    async def _to_write(self, item: Item) -> None:
+        if title := self.read_line("  what the article that has to be written is about: ").strip():
+            try:
+                name = article_named(title)
+            except BadDecision as problem:
+                self.screen.print(f"[yellow]{escape(str(problem))}[/yellow]", highlight=False)
+                return
+            await self._decide(item, Kind.ARTICLE, name)
+
+    async def _conversation(self, item: Item) -> None:
+        """What was said before and after."""
+        first = item.utterances[0]
+        lines = await said_around(self.journal, first)
+        if not lines:
+            self.screen.print(f"  [dim]{NO_CONVERSATION}[/dim]", highlight=False)
+        for entry in lines:
+            who = "customer" if entry.author is Author.USER else entry.author.value
+            style = "bold" if str(entry.seq) == first.message.partition(".")[0] else "dim"
+            text = Padding(f"[{style}]{who}: {escape(in_line(entry.message.text))}[/{style}]", (0, 0, 0, 2))
+            self.screen.print(text, highlight=False)
 
     async def _first(self, item: Item) -> None:
         self._first_only = not self._first_only
@@ -160,8 +187,7 @@ class Round:
             self.screen.print(Padding(escape(text), (0, 0, 0, 2)), highlight=False)
         if len(others) >= SHOWN:
             self.screen.print(f"  [dim]and {len(others) - SHOWN + 1} more[/dim]", highlight=False)
-        said = f"said {len(item.utterances)} times" if len(item.utterances) > 1 else ""
-        told = ", ".join([*item.reasons, *([said] if said else []), *([f"new? {item.new}"] if item.new else [])])
+        told = ", ".join([*item.reasons, *filter(None, [item.said]), *([f"new? {item.new}"] if item.new else [])])
         if told:
             self.screen.print(f"  [yellow]{escape(told)}[/yellow]", highlight=False)
         for near in item.nearest:

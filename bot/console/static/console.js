@@ -35,6 +35,11 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input:not([type=checkbox]), select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (typing && event.key === "Escape") event.target.blur();
+  const beside = event.key === "Enter" && event.target.matches(".other input") && event.target.closest(".other").querySelector("button");
+  if (beside) {  // else the form's first button is pressed
+    event.preventDefault();
+    return beside.click();
+  }
   if (event.key === " " && event.target.matches("button, a, summary")) return;  // it presses that one
   const wanted = !typing && document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (!wanted) return;
