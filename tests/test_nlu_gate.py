@@ -10,9 +10,10 @@ import pytest
 
 from nlu.data.examples import Example
 from nlu.engine.signals import Engine, Signals
+from nlu.evaluation.compare import compare
 from nlu.evaluation.gate import Decision, Evidence, Reason, gate
 from nlu.evaluation.measure import Texts, read_texts, said_of
-from nlu.evaluation.replay import Change, Replay, replayed
+from nlu.evaluation.replay import PERSON, Change, Replay, replayed
 from nlu.evaluation.signs import Steps
 from nlu.families import Families
 from nlu.load import load_model
@@ -20,6 +21,7 @@ from nlu.remembered import Remembered
 from nlu.retriever import Retriever
 from nlu.understand import Model
 from tests.demo import DATA, demo_model
+from tests.test_nlu_evaluation import pair
 
 HELD_OUT = read_texts(DATA / "test")
 SOME = Texts(HELD_OUT.examples[::2], HELD_OUT.questions[::2])
@@ -153,6 +155,28 @@ def test_what_goes_to_a_new_intent_is_no_loss(good: Model) -> None:
     replay = replayed(good, _renamed(good, {"order_status": "parcel_status"}), ["where is my order"] * 10)
     assert replay.changed == 10
     assert replay.drained() == []
+
+
+def test_an_intent_that_no_rule_answers_serves_nobody(good: Model) -> None:
+    turns, unanswered = ["goodbye then", "bye bye for now", "thanks, goodbye", "see you, bye"] * 3, {"new_one"}
+    after = replace(_renamed(good, {"goodbye": "new_one"}), retriever=None)
+    assert replayed(good, after, turns).changes[0].after == "new_one"
+    assert {change.after for change in replayed(good, after, turns, unanswered=unanswered).changes} == {PERSON}
+    without = Texts([example for example in SOME.examples if example.intent != "goodbye"])
+    reasons = gate(good, after, Evidence(without, turns=turns, unanswered=unanswered)).reasons
+    assert {"replay", "replay, by intent"} <= {reason.what for reason in reasons}
+
+
+def test_what_is_no_chance_to_the_gate_is_not_called_chance_beside_it() -> None:
+    """Seven lost and one gained: 3.5 % by the gate's one-sided test, 7 % by the two-sided one."""
+    was, now = ["a"] * 99 + ["b"], ["b"] * 7 + ["a"] * 93
+    steps = Steps.of(*([name == "a" for name in names] for names in (was, now)))
+    assert steps.worse(0.05, 0.5)
+    assert steps.luck() == pytest.approx(9 / 256)
+    comparison = compare(*([pair("a", name) for name in names] for names in (was, now)))
+    held = Decision("old", "new", (Reason("accuracy", "7 texts"),), (), comparison, None)
+    assert "may well be chance" not in held.to_text()
+    assert "may well be chance" in replace(held, reasons=()).to_text()
 
 
 @pytest.mark.parametrize(

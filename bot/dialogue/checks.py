@@ -179,11 +179,17 @@ def _intents_of_mapping(domain: Domain, slot: Slot, names: frozenset[str]) -> It
 
 
 def _unanswered(domain: Domain, written: Written) -> Iterator[Problem]:
-    said = {step.intent for path in written.paths for step in path.steps if isinstance(step, Said)}
+    lacking = without_rule(domain.intents, written)
     for name, place in domain.intents.items():
-        if not {name, family(name)} & (said | BUILT_IN_INTENTS | VALUES):
+        if name in lacking:
             sentence = f"no rule or story begins with intent '{name}'."
             yield _problem(place, sentence, "Add a rule, or remove the intent.", fatal=False)
+
+
+def without_rule(intents: Iterable[str], written: Written) -> set[str]:
+    """Those that nothing in the dialogue answers."""
+    said = {step.intent for path in written.paths for step in path.steps if isinstance(step, Said)}
+    return {name for name in intents if not {name, family(name)} & (said | BUILT_IN_INTENTS | VALUES)}
 
 
 def _unused_checkpoints(written: Written) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from bot.journal.values import Utterance
 from bot.learning.change import beside_decision
 from bot.learning.guessing import NEWEST, with_guesses
 from bot.learning.labels import Found, orders_in, to_learn
+from bot.learning.ruleless import ruleless, warning
 from bot.learning.shelf import registry_of
 from nlu.base_model import BUILT_IN
 from nlu.data.examples import TrainingData
@@ -30,7 +31,7 @@ from nlu.manifest import Manifest
 from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.options import TrainingOptions
-from nlu.types import Tune
+from nlu.types import Tune, family
 
 UNQUOTED = " A customer was erased meanwhile: no customer is quoted, and there is no page."
 
@@ -90,6 +91,8 @@ def retrain(settings: Settings, wish: Wish, screen: Screen) -> Retrained:
         _asked(wish.data)  # what is wrong with them is told first
     found = to_learn(settings, data)
     screen.print(found.to_text(), markup=False, highlight=False)
+    if lacking := ruleless(wish.data, {example.intent for example in found.learned.examples}):
+        screen.print(warning(lacking), markup=False, highlight=False)
     stained = current is not None and current.name in registry.stained()
     if stained:
         screen.print("The current model learnt from what was erased since: it gets a successor.")
@@ -212,7 +215,8 @@ def decided(
     with screen.status("Asking both models"):
         before = models.for_texts(pair[0], settings)
         after = said.model if said else models.for_texts(pair[1], settings)
-        return gate(before, after, evidence)
+        lacking = ruleless(data, {family(name) for one in (before, after) for name in one.manifest.intents})
+        return gate(before, after, replace(evidence, unanswered=lacking))
 
 
 def _asked(data: Path) -> tuple[Texts, Texts]:

@@ -45,15 +45,20 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def to_text(self, most: int = 20) -> str:
-        return "\n".join(self._lines(most))
+    def to_text(self, most: int = 20, *, judged: bool = True) -> str:
+        """`judged`: with what the p says, where nobody else judges."""
+        return "\n".join(self._lines(most, judged=judged))
 
-    def _lines(self, most: int) -> Iterator[str]:
+    def _lines(self, most: int, *, judged: bool) -> Iterator[str]:
         points, low, high = (100 * step for step in (self.after - self.before, *self.difference))
         yield f"accuracy    {self.before:.1%} before, {self.after:.1%} now"
         yield f"            {points:+.1f} points [{low:+.1f}, {high:+.1f}]"
-        yield f"            {self.gained} texts gained, {self.lost} lost, p = {self.p:.3g}"
-        yield f"            {self.judgement}"
+        gained = "1 text" if self.gained == 1 else f"{self.gained} texts"
+        yield f"            {gained} gained, {self.lost} lost, p = {self.p:.3g}"
+        if judged:
+            yield f"            {self.judgement}"
+        if self.changed:
+            yield "understood or answered differently:"
         for changed in self.changed[:most]:
             yield (
                 f"  {in_line(changed.text)}\n      {changed.before} ({changed.verdict_before}) -> "

@@ -5,7 +5,7 @@ Asked are texts that neither model was trained on, the canaries, and customers' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -64,6 +64,8 @@ class Evidence:
     """What the new model learnt."""
     said: Answers = field(default_factory=dict)
     """What the new model said of some of the texts already."""
+    unanswered: Collection[str] = ()
+    """Intents that no rule answers: the articles do, or a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,11 @@ class Decision:
     def held(self) -> bool:
         return bool(self.reasons)
 
+    @property
+    def inaccurate(self) -> bool:
+        """Whether the accuracy speaks against the new model: then nobody should read beside it that it may be luck."""
+        return any(reason.what == _ACCURACY.what for reason in self.reasons)
+
     def unquoted(self) -> Self:
         """Without a word that customers said."""
         reasons = tuple(replace(one, texts=()) if one.what == PHRASE else one for one in self.reasons)
@@ -129,7 +136,7 @@ class Decision:
             yield from (f"      {in_line(text)}" for text in reason.texts)
         yield from (f"  {note}" for note in self.notes)
         if self.comparison is not None:
-            yield self.comparison.to_text()
+            yield self.comparison.to_text(judged=not self.inaccurate)
         if self.replay is not None:
             yield self.replay.to_text()
 
@@ -139,7 +146,7 @@ def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
     examples, leaked = _unseen(evidence.held_out.examples, (before, after))
     held_out, canaries = (Both.of(before, after, asked, said) for asked in (examples, evidence.canaries.examples))
     old, new = held_out.before, held_out.after
-    replay = replayed(before, after, evidence.turns, said) if evidence.turns else None
+    replay = replayed(before, after, evidence.turns, said, evidence.unanswered) if evidence.turns else None
     found_first = partial(_article_steps, before, after, said)
     reasons = [
         *_leaks(leaked, len(evidence.held_out.examples)),
@@ -246,7 +253,8 @@ def _worse_answers(old: Pairs, new: Pairs) -> Iterator[Reason]:
     ):
         rows, steps = _steps(measure, old, new)
         if steps.worse(chance, TOO_MUCH) and steps.loss > paid * steps.texts:
-            yield Reason(measure.what, _counted(steps, measure.lost), _shown([old[rows[at]][0] for at in steps.lost]))
+            lost = [old[rows[at]][0] for at in steps.lost]
+            yield Reason(measure.what, _counted(steps, measure.lost, chance), _shown(lost))
 
 
 def _steps(measure: _Measure, old: Pairs, new: Pairs) -> tuple[list[int], Steps]:
@@ -255,8 +263,13 @@ def _steps(measure: _Measure, old: Pairs, new: Pairs) -> tuple[list[int], Steps]
     return rows, Steps.of([measure.good(*old[row]) for row in rows], [measure.good(*new[row]) for row in rows])
 
 
-def _counted(steps: Steps, what: str) -> str:
-    return f"{len(steps.lost)} of {steps.texts} texts {what}; {len(steps.gained)} the other way round."
+def _counted(steps: Steps, what: str, chance: float = 0.0) -> str:
+    """With how rare that is, if it is rarer than `chance`."""
+    told = f"{len(steps.lost)} of {steps.texts} texts {what}; {len(steps.gained)} the other way round."
+    if (luck := steps.luck()) >= chance:
+        return told
+    share = f"{luck:.1%}" if luck >= 0.001 else "less than 0.1%"
+    return f"{told} Equally good models lose so much {share} of the time."
 
 
 def _sacrificed(old: Pairs, new: Pairs) -> Iterator[Reason]:
@@ -306,7 +319,7 @@ def _kept(example: Example, found: Understanding) -> bool:
 def _articles(questions: Sequence[tuple[str, str]], steps: Steps) -> Iterator[Reason]:
     if steps.worse(RARE, TOO_MUCH):
         lost = tuple(questions[at][0] for at in steps.lost[:_MOST_SHOWN])
-        yield Reason("knowledge base", _counted(steps, "had the right article first and have not any more"), lost)
+        yield Reason("knowledge base", _counted(steps, "had the right article first and have not any more", RARE), lost)
 
 
 def _article_steps(before: Model, after: Model, said: Answers, questions: Sequence[tuple[str, str]]) -> Steps:
@@ -321,7 +334,7 @@ def _found_first(model: Model, questions: Sequence[tuple[str, str]], said: Answe
 def _turned_away(replay: Replay) -> Iterator[Reason]:
     """Customers' last messages have no labels; but who was served and who would not be is known."""
     if replay.steps.worse(RARE, 2 * TOO_MUCH):
-        yield Reason("replay", _counted(replay.steps, "were served by the bot and would go to a person"))
+        yield Reason("replay", _counted(replay.steps, "were served by the bot and would go to a person", RARE))
     drained = replay.drained()
     if drained:
         intents = "1 intent" if len(drained) == 1 else f"{len(drained)} intents"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -80,11 +80,16 @@ class Replay:
             yield f"  and {len(self.changes) - most} kinds more; --json has them all"
 
 
-def replayed(before: Model, after: Model, turns: Sequence[str], said: Answers = NOTHING_SAID) -> Replay:
-    """`turns`: at least one text; `said`: what the new model said already."""
-    old, new = (
-        [answer(one) for one in asked] for asked in (asked_whole(before, turns), asked_whole(after, turns, said))
-    )
+def replayed(
+    before: Model,
+    after: Model,
+    turns: Sequence[str],
+    said: Answers = NOTHING_SAID,
+    unanswered: Collection[str] = (),
+) -> Replay:
+    """`turns`: at least one text; `said`: what the new model said already; `unanswered`: intents that no rule has."""
+    asked = asked_whole(before, turns), asked_whole(after, turns, said)
+    old, new = ([answer(one, unanswered) for one in found] for found in asked)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for text, was, now in zip(turns, old, new, strict=True):
         if was != now:
@@ -95,9 +100,9 @@ def replayed(before: Model, after: Model, turns: Sequence[str], said: Answers = 
     return Replay(len(turns), changes, flows, Steps.of(*([one != PERSON for one in row] for row in (old, new))))
 
 
-def answer(found: Understanding) -> str:
+def answer(found: Understanding, unanswered: Collection[str] = ()) -> str:
     """What the customer gets: an intent's answer, a question back, an article, a person."""
-    if found.verdict is Verdict.SURE:
+    if found.verdict is Verdict.SURE and found.intent.name not in unanswered:
         return found.intent.name
     if found.verdict is Verdict.AMBIGUOUS:
         return "a question back"

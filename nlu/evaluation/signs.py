@@ -41,12 +41,15 @@ class Steps:
         """How often equally good models would differ by so much or more (McNemar's exact test, two-sided)."""
         return min(1.0, 2 * _tail(min(len(self.gained), len(self.lost)), len(self.gained) + len(self.lost)))
 
+    def luck(self) -> float:
+        """How often equally good models would lose so many more than they gain (one-sided)."""
+        return _tail(len(self.gained), len(self.gained) + len(self.lost))
+
     def worse(self, chance: float, share: float) -> bool:
         """Whether more was lost than chance explains, or that share of the texts and at least three."""
         if self.loss <= 0:
             return False
-        rare = _tail(len(self.gained), len(self.gained) + len(self.lost)) < chance
-        return rare or self.loss >= max(3, share * self.texts)
+        return self.luck() < chance or self.loss >= max(3, share * self.texts)
 
 
 def _tail(count: int, of: int) -> float:
