@@ -28,7 +28,7 @@ from benchmarks.transport.processes import cpu_seconds, group
 from bot import interpreter
 from bot.listening import listen
 from nlu.server import serving
-from nlu.types import Intent, Understanding, Verdict
+from nlu.types import Intent, Query, Understanding, Verdict
 
 CUSTOMERS = 100
 FRAME = '{"type": "message", "id": "2f4a8b4c-7d6a-4a57-9a53-0d5f6a1f9c11", "text": "when do you open tomorrow?"}'
@@ -42,8 +42,11 @@ class StandIn:
     model = "stand-in"
     ranking = tuple(Intent(name, 0.95 if place == 0 else 0.01) for place, name in enumerate(INTENTS))
 
-    async def understand(self, texts: Sequence[str], until: float) -> list[Understanding]:
-        return [Understanding(text, self.ranking[0], self.ranking, Verdict.SURE, model=self.model) for text in texts]
+    async def answer(self, queries: Sequence[Query], until: float) -> list[Understanding]:
+        return [self._understanding(query.text) for query in queries]
+
+    def _understanding(self, text: str) -> Understanding:
+        return Understanding(text, self.ranking[0], self.ranking, Verdict.SURE, model=self.model)
 
 
 async def serve_model() -> None:

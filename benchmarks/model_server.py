@@ -23,7 +23,7 @@ from bot.listening import listen
 from bot.remote import remote
 from nlu.load import load_model
 from nlu.server import Punctual, serving
-from nlu.types import Understander, Understanding
+from nlu.types import Query, Understander, Understanding
 from nlu.understand import serve
 
 STAND_IN = "stand-in"
@@ -38,8 +38,8 @@ class StandIn:
     def __init__(self, said: Sequence[Understanding]) -> None:
         self._said = said
 
-    async def understand(self, texts: Sequence[str], until: float) -> list[Understanding]:
-        return [replace(self._said[number % len(self._said)], text=text) for number, text in enumerate(texts)]
+    async def answer(self, queries: Sequence[Query], until: float) -> list[Understanding]:
+        return [replace(self._said[number % len(self._said)], text=one.text) for number, one in enumerate(queries)]
 
 
 @asynccontextmanager

@@ -42,6 +42,8 @@ class Language:
         """The model itself, where it can say what it sees in texts; None before it is there."""
         return getattr(self._understander, "now", None) if self.loaded.is_set() else None
 
-    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
+    async def understand(
+        self, texts: Sequence[str], without_articles: frozenset[str] = frozenset()
+    ) -> list[Understanding]:
         await self.loaded.wait()
-        return await self._understander.understand(texts)
+        return await self._understander.understand(texts, without_articles)

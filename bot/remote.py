@@ -14,7 +14,7 @@ from aiohttp import ClientConnectionError, ClientError, ClientPayloadError, Clie
 
 from bot.gathering import Gathering
 from nlu.source import Mendable
-from nlu.types import Understanding
+from nlu.types import Query, Understanding
 from nlu.wire import CONTENT_TYPE, LONGEST, PATH, Answer, Question, Unreadable, packed, read_answer
 
 TEXTS = 64
@@ -45,7 +45,7 @@ class _Failed(ModelAway):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    text: str
+    query: Query
     until: float
 
 
@@ -76,11 +76,14 @@ class Remote:
         self.on_model: Callable[[str], None] = lambda model: None
         """Called with the id of another model than before."""
 
-    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
+    async def understand(
+        self, texts: Sequence[str], without_articles: frozenset[str] = frozenset()
+    ) -> list[Understanding]:
         """Raises ModelAway, ModelRefuses, and TimeoutError if the answer does not come in time."""
         until = self._now() + self._seconds
         async with asyncio.timeout_at(until):
-            return list(await asyncio.gather(*(self._gathering.put(_Asked(text, until)) for text in texts)))
+            asked = (_Asked(Query(text, without_articles), until) for text in texts)
+            return list(await asyncio.gather(*map(self._gathering.put, asked)))
 
     async def meet(self) -> None:
         """Returns once the service answers. Raises ModelRefuses."""
@@ -106,7 +109,7 @@ class Remote:
     async def _understood(self, asked: Sequence[_Asked]) -> Sequence[Understanding | Exception]:
         """A text on which the service fails must not fail the others."""
         try:
-            return await self._answers([one.text for one in asked], max(one.until for one in asked))
+            return await self._answers([one.query for one in asked], max(one.until for one in asked))
         except _Failed as failure:
             if len(asked) == 1:
                 return [failure]
@@ -114,16 +117,16 @@ class Remote:
 
     async def _alone(self, one: _Asked) -> Understanding | Exception:
         try:
-            return (await self._answers([one.text], one.until))[0]
+            return (await self._answers([one.query], one.until))[0]
         except (ModelAway, ModelRefuses, TimeoutError) as failure:
             return failure
 
-    async def _answers(self, texts: Sequence[str], until: float) -> Sequence[Understanding]:
+    async def _answers(self, queries: Sequence[Query], until: float) -> Sequence[Understanding]:
         """Asked again on another connection if one breaks: to be understood twice does no harm."""
         pause = 0.0
         while True:
             try:
-                answer = await self._post(texts, until)
+                answer = await self._post(queries, until)
             except (ClientConnectionError, ClientPayloadError, ConnectionError) as broken:
                 if pause:  # a connection that was idle for long may just have been closed
                     self._lost(broken)
@@ -137,15 +140,15 @@ class Remote:
                 self._heard(answer.model)
                 return answer.understood
 
-    async def _post(self, texts: Sequence[str], until: float) -> Answer:
+    async def _post(self, queries: Sequence[Query], until: float) -> Answer:
         left = max(0.001, until - self._now())
-        body = packed(Question(tuple(texts), min(int(left * 1000), LONGEST)))
+        body = packed(Question.of(queries, min(int(left * 1000), LONGEST)))
         # Else aiohttp rounds what is longer than five seconds up to a whole one.
         limits = ClientTimeout(total=left, sock_connect=CONNECT_SECONDS, ceil_threshold=math.inf)
         async with self._session.post(
             f"{self._url}{PATH}", data=body, timeout=limits, allow_redirects=False
         ) as response:
-            return self._read(response.status, await response.read(), len(texts))
+            return self._read(response.status, await response.read(), len(queries))
 
     def _read(self, status: int, body: bytes, texts: int) -> Answer:
         if status != HTTPStatus.OK:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bot.actions import ActionRunner
+from bot.dialogue.articles import NONE, without_articles
 from bot.dialogue.assistant import Assistant
+from bot.dialogue.meaning import NotSearchedError
 from bot.dialogue.presses import as_press
 from bot.dialogue.respond import ActionCall, ActionFailure, ActionResult, Outcome, respond
 from bot.dialogue.tracker import Tracker
@@ -54,7 +56,8 @@ class Turns:
         started = time.monotonic()
         deadline = asyncio.get_running_loop().time() + self.seconds
         meant = as_press(inbound, tracker)
-        heard = await self._understand(meant, tracker)
+        without = without_articles(self.assistant.without_articles, tracker, meant)
+        heard = await self._understand(meant, tracker, without)
         understood = time.monotonic()
         await self.turnstile.enter()
         outcome = await self._converse(Taken(seq, meant, tracker, fence, deadline), heard)
@@ -72,11 +75,23 @@ class Turns:
         )
         return turn, outcome.tracker
 
-    async def _understand(self, inbound: Inbound, tracker: Tracker) -> Understanding | None:
+    async def _understand(self, inbound: Inbound, tracker: Tracker, without: frozenset[str]) -> Understanding | None:
         text = _question(inbound, tracker)
-        return None if text is None else (await self.understander.understand([text]))[0]
+        return None if text is None else (await self.understander.understand([text], without))[0]
 
     async def _converse(self, taken: Taken, heard: Understanding | None) -> Outcome:
+        """If a custom action leads to the knowledge base after all, the same again with what it holds."""
+        acted: list[ActionResult | ActionFailure] = []
+        try:
+            return await self._play(taken, heard, acted)
+        except NotSearchedError:
+            heard = await self._understand(taken.inbound, taken.tracker, NONE)
+            return await self._play(taken, heard, acted)
+
+    async def _play(
+        self, taken: Taken, heard: Understanding | None, acted: list[ActionResult | ActionFailure]
+    ) -> Outcome:
+        """`acted`: how the turn's custom actions ended; what stands there already is not run again."""
         inbound = taken.inbound
         rng = Random(f"{inbound.conversation_id}:{taken.seq}")  # noqa: S311  # picks a wording, keeps no secret
         before = await self._before(taken)
@@ -84,7 +99,9 @@ class Turns:
         try:
             call = next(dialogue)
             while True:
-                call = dialogue.send(await self._act(call, taken))
+                if call.n == len(acted):
+                    acted.append(await self._act(call, taken))
+                call = dialogue.send(acted[call.n])
         except StopIteration as done:
             outcome: Outcome = done.value
             return outcome

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from nlu import wire
 from nlu.engine.batcher import Late, Overloaded
-from nlu.types import Understanding
+from nlu.types import Query, Understanding
 
 HEALTH = "/health"
 RETRY_SECONDS = 1
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 
 class Punctual(Protocol):
-    """An Understander that keeps deadlines: nlu.understand.Service."""
+    """Understands in time or not at all: nlu.understand.Service."""
 
     @property
     def model(self) -> str: ...
 
-    async def understand(self, texts: Sequence[str], until: float) -> list[Understanding]:
+    async def answer(self, queries: Sequence[Query], until: float) -> list[Understanding]:
         """Raises Overloaded, and Late for what cannot be there by `until` on the event loop's clock."""
 
 
@@ -73,18 +73,18 @@ class ModelServer:
             asked = wire.read_question(await request.read())
         except wire.Unreadable as problem:
             raise web.HTTPBadRequest(text=str(problem)) from None
-        return await self._answer(asked.texts, came + asked.milliseconds / 1000)
+        return await self._answer(asked.queries(), came + asked.milliseconds / 1000)
 
-    async def _answer(self, texts: Sequence[str], until: float) -> web.Response:
+    async def _answer(self, queries: Sequence[Query], until: float) -> web.Response:
         try:
-            found = await self._understander.understand(texts, until)
+            found = await self._understander.answer(queries, until)
         except Overloaded:
             headers = {"Retry-After": str(RETRY_SECONDS)}
             return web.Response(status=503, text="Too many texts are waiting.", headers=headers)
         except Late:
             return web.Response(status=504, text="No time was left to answer.")
         except Exception:
-            log.exception("a request of %s texts failed", len(texts))
+            log.exception("a request of %s texts failed", len(queries))
             return web.Response(status=500, text="Something went wrong here; it has been logged.")
         body = wire.packed(wire.Answer(self._understander.model, tuple(found)))
         return web.Response(body=body, content_type=wire.CONTENT_TYPE)
@@ -92,7 +92,7 @@ class ModelServer:
     async def health(self, request: web.Request) -> web.Response:
         """The model is asked a real question."""
         until = asyncio.get_running_loop().time() + _QUESTION_SECONDS
-        status = (await self._answer([_QUESTION], until)).status
+        status = (await self._answer([Query(_QUESTION)], until)).status
         told = {200: "ok", 500: "failing"}.get(status, "overloaded")
         body = {"status": told, "model": self._understander.model}
         return web.json_response(body, status=200 if told == "ok" else 503)

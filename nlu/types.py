@@ -113,6 +113,8 @@ class Understanding:
     entities: tuple[Entity, ...] = ()
     passages: tuple[Passage, ...] = ()
     """Best first; empty when the model has no knowledge base."""
+    searched: bool = True
+    """False if no passages were looked for, since the intent is answered without them."""
     scope: float = 1.0
     """Probability-like score that the text is in scope, 0 to 1."""
     model: str = ""
@@ -126,8 +128,8 @@ class Understanding:
     """The parts of a text that makes several requests, in its order; empty where there is one."""
 
     def to_rasa(self) -> dict[str, Any]:
-        """Rasa's `parse_data`, with additions under `metadata`: `language`, `corrected` and `requests` where they say
-        something."""
+        """Rasa's `parse_data`, with additions under `metadata`: `passages` if they were looked for, and `language`,
+        `corrected` and `requests` where they say something."""
         return {
             "text": self.text,
             "intent": {"name": self.intent.name, "confidence": self.intent.confidence},
@@ -138,15 +140,21 @@ class Understanding:
                 "verdict": self.verdict.value,
                 "scope": self.scope,
                 "model": self.model,
-                "passages": [
-                    {"article": p.article, "section": p.section, "score": p.score, "sure": p.sure}
-                    for p in self.passages
-                ],
+                **({"passages": [_named(passage) for passage in self.passages]} if self.searched else {}),
                 **({"language": self.language} if self.language else {}),
                 **({"corrected": self.corrected} if self.corrected else {}),
                 **({"requests": [request.to_rasa() for request in self.requests]} if self.requests else {}),
             },
         }
+
+
+def _named(passage: Passage) -> dict[str, Any]:
+    return {
+        "article": passage.article,
+        "section": passage.section,
+        "score": passage.score,
+        "sure": passage.sure,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,15 @@ class Request:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A text to be understood."""
+
+    text: str
+    without_articles: frozenset[str] = frozenset()
+    """Intents that need no passages: for a text that surely has one of them none are looked for."""
+
+
 class Understander(Protocol):
     """The one face the chat service sees of the language part."""
 
@@ -187,5 +204,7 @@ class Understander(Protocol):
     def model(self) -> str:
         """Id of the model in use."""
 
-    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
-        """One understanding per text, in order. Never raises on a text's content."""
+    async def understand(
+        self, texts: Sequence[str], without_articles: frozenset[str] = frozenset()
+    ) -> list[Understanding]:
+        """One understanding per text, in order. Never raises on a text's content. `without_articles`: as in Query."""

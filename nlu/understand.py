@@ -25,7 +25,7 @@ from nlu.requests import Cut, Readings, cuts
 from nlu.retriever import Asked, Retriever
 from nlu.scope import Scope
 from nlu.tokens import TextReader, Tokens
-from nlu.types import Intent, Passage, Request, Understanding, Verdict
+from nlu.types import Intent, Passage, Query, Request, Understanding, Verdict
 
 Floats = NDArray[np.float32]
 LARGEST_BATCH = 64
@@ -46,6 +46,9 @@ class _Read:
     scope: float
     decided: Verdict
     offered: tuple[Intent, ...]
+
+    def surely(self, intents: frozenset[str]) -> bool:
+        return self.decided is Verdict.SURE and self.ranked[0].name in intents
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,18 @@ class Model:
 
     def understand_now(self, texts: Sequence[str]) -> list[Understanding]:
         """One understanding per text, in order; never raises on a text's content."""
-        read = self._read(texts)
-        return self._with_requests(read, self._understood(read))
+        return self.answers([Query(text) for text in texts])
+
+    def answers(self, queries: Sequence[Query]) -> list[Understanding]:
+        """The same, with passages where they may be needed."""
+        read = self._read([query.text for query in queries])
+        searched = [one for one, query in zip(read, queries, strict=True) if not one.surely(query.without_articles)]
+        return self._with_requests(read, self._understood(read, searched))
 
     def understand_whole(self, texts: Sequence[str]) -> list[Understanding]:
         """The same, but nobody looks whether a text makes several requests."""
-        return self._understood(self._read(texts))
+        read = self._read(texts)
+        return self._understood(read, read)
 
     def insight(self, texts: Sequence[str]) -> Insight:
         """What the network sees in the texts, each as one request."""
@@ -146,8 +155,10 @@ class Model:
             decided, offered = Verdict.AMBIGUOUS, doubted(ranked)
         return _Read(text, tokens, signals, likely, ranked, scope, decided, offered)
 
-    def _understood(self, read: Sequence[_Read]) -> list[Understanding]:
-        return [self._understanding(*pair) for pair in zip(read, self._passages(read), strict=True)]
+    def _understood(self, read: Sequence[_Read], searched: Sequence[_Read]) -> list[Understanding]:
+        """`searched`: those of them for which passages are looked for."""
+        found = dict(zip(map(id, searched), self._passages(searched), strict=True))
+        return [self._understanding(one, found.get(id(one))) for one in read]
 
     def _passages(self, read: Sequence[_Read]) -> list[tuple[Passage, ...]]:
         if self.retriever is None or not read:
@@ -157,7 +168,7 @@ class Model:
         asked = Asked([one.tokens.text for one in read], embeddings, points, chances)
         return self.retriever.find(asked, self.thresholds.knowledge)
 
-    def _understanding(self, read: _Read, passages: tuple[Passage, ...]) -> Understanding:
+    def _understanding(self, read: _Read, passages: tuple[Passage, ...] | None) -> Understanding:
         return Understanding(
             text=read.text,
             intent=read.ranked[0],
@@ -165,7 +176,8 @@ class Model:
             verdict=read.decided,
             candidates=read.offered,
             entities=self.entities.read(read.text, read.tokens.words, read.signals.tags, read.tokens.read),
-            passages=passages if read.tokens.words else (),
+            passages=passages if passages and read.tokens.words else (),
+            searched=passages is not None,
             scope=read.scope,
             language=self.languages.other(read.text) if read.decided is Verdict.UNSURE else "",
             corrected=read.tokens.shown(read.text),
@@ -196,7 +208,7 @@ class Model:
         place, *factors = best
         pair = [self._weighed(*half) for half in zip(halves[2 * place : 2 * place + 2], factors, strict=True)]
         starts = tried[place].first.start, tried[place].second.start
-        meant = zip(starts, self._understood(pair), strict=True)
+        meant = zip(starts, self._understood(pair, pair), strict=True)
         return replace(found, requests=tuple(Request.within(found, *half) for half in meant))
 
     def _weighed(self, read: _Read, factors: Floats) -> _Read:
@@ -209,7 +221,7 @@ class Service:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self.batcher = Batcher(self._understood, LARGEST_BATCH, CAPACITY, model.engine.callers)
+        self.batcher = Batcher(self._answers, LARGEST_BATCH, CAPACITY, model.engine.callers)
 
     @property
     def model(self) -> str:
@@ -224,12 +236,18 @@ class Service:
         """From the next batch on; what is being understood just now ends with the model it began with."""
         self._model = model
 
-    def _understood(self, texts: Sequence[str]) -> list[Understanding]:
-        return self._model.understand_now(texts)
+    def _answers(self, queries: Sequence[Query]) -> list[Understanding]:
+        return self._model.answers(queries)
 
-    async def understand(self, texts: Sequence[str], until: float = math.inf) -> list[Understanding]:
+    async def understand(
+        self, texts: Sequence[str], without_articles: frozenset[str] = frozenset()
+    ) -> list[Understanding]:
+        """Raises only Overloaded."""
+        return await self.answer([Query(text, without_articles) for text in texts])
+
+    async def answer(self, queries: Sequence[Query], until: float = math.inf) -> list[Understanding]:
         """Raises only Overloaded, and Late for what cannot be understood by `until` on the event loop's clock."""
-        return await self.batcher.submit(texts, until)
+        return await self.batcher.submit(queries, until)
 
 
 @asynccontextmanager

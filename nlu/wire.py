@@ -5,13 +5,14 @@ A field that one of the two does not know yet is left out or has its default: th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from nlu.types import Understanding
+from nlu.types import Query, Understanding
 
 PATH = "/understand"
 CONTENT_TYPE = "application/vnd.msgpack"
@@ -32,6 +33,23 @@ class Question:
     texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MOST_TEXTS)]
     milliseconds: Annotated[int, Meta(ge=0, le=LONGEST)]
     """How long an answer is waited for."""
+    without_articles: frozenset[str] = frozenset()
+    """As in Query."""
+    searched: frozenset[int] = frozenset()
+    """Numbers of the texts of which that is not true: their passages are looked for in any case."""
+
+    @classmethod
+    def of(cls, queries: Sequence[Query], milliseconds: int) -> Self:
+        """All that name intents name the same: they have one assistant. Else one query's go along."""
+        intents = next((query.without_articles for query in queries if query.without_articles), frozenset[str]())
+        searched = (number for number, query in enumerate(queries) if query.without_articles != intents)
+        return cls(tuple(query.text for query in queries), milliseconds, intents, frozenset(searched))
+
+    def queries(self) -> list[Query]:
+        return [
+            Query(text) if number in self.searched else Query(text, self.without_articles)
+            for number, text in enumerate(self.texts)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,9 @@ class KeywordUnderstander:
     ) -> None:
         self.intents, self.before = intents, before
 
-    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
+    async def understand(
+        self, texts: Sequence[str], without_articles: frozenset[str] = frozenset()
+    ) -> list[Understanding]:
         return [await self._one(text) for text in texts]
 
     async def _one(self, text: str) -> Understanding:

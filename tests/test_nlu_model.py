@@ -25,7 +25,7 @@ from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.options import Step, TrainingOptions
 from nlu.training.train import train
-from nlu.types import Verdict
+from nlu.types import Query, Verdict
 from nlu.understand import Model, serve
 
 NLU = """\
@@ -276,6 +276,22 @@ def test_intents_entities_and_passages_come_from_one_understanding(model: Model)
     assert found[1].passages[0].article == "hours"
     assert found[1].passages[0].text == "We are open from nine to five on weekdays."
     assert found[0].model == model.id
+
+
+def test_passages_are_looked_for_unless_a_sure_intent_needs_none(model: Model) -> None:
+    texts = ["when do you open in Dublin", "where is my order", "quantum gravity", "how long is the warranty"]
+    full = model.understand_now(texts)
+    spared = frozenset(one.intent.name for one in full)
+    found = model.answers([Query(text, frozenset() if text == texts[1] else spared) for text in texts])
+    assert [one.verdict is Verdict.SURE for one in full] == [True, True, False, True]
+    assert [one.searched for one in found] == [False, True, True, False]
+    assert found[1:3] == full[1:3]
+    assert [replace(one, passages=(), searched=False) for one in full] == [
+        replace(one, passages=(), searched=False) for one in found
+    ]
+    assert found[0].passages == ()
+    assert "passages" in found[1].to_rasa()["metadata"]
+    assert "passages" not in found[0].to_rasa()["metadata"]
 
 
 def test_a_mistyped_text_tells_how_it_was_read(model: Model) -> None:

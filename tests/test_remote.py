@@ -21,7 +21,7 @@ from bot.remote import AT_ONCE, TEXTS, ModelAway, ModelRefuses, Remote, _Asked, 
 from nlu.engine.batcher import Batcher
 from nlu.load import load_model
 from nlu.server import serving
-from nlu.types import Intent, Understanding, Verdict
+from nlu.types import Intent, Query, Understanding, Verdict
 from nlu.understand import serve
 from nlu.wire import LARGEST_QUESTION, Answer, Question, packed, read_answer
 from tests.demo import demo_model
@@ -45,14 +45,16 @@ class StandIn:
         self.batcher = Batcher(self._run, 64, capacity)
         self.requests: list[int] = []
         self.read: list[str] = []
+        self.asked: list[Query] = []
         self.started, self.let = asyncio.Event(), threading.Event()
         if not held:
             self.let.set()
         self._loop = asyncio.get_running_loop()
 
-    async def understand(self, texts: Sequence[str], until: float) -> list[Understanding]:
-        self.requests.append(len(texts))
-        return await self.batcher.submit(texts, until)
+    async def answer(self, queries: Sequence[Query], until: float) -> list[Understanding]:
+        self.requests.append(len(queries))
+        self.asked += queries
+        return await self.batcher.submit([query.text for query in queries], until)
 
     def _run(self, texts: Sequence[str]) -> list[Understanding]:
         self.read += texts
@@ -253,6 +255,22 @@ async def test_a_text_on_which_the_model_fails_does_not_fail_the_others() -> Non
     assert 3 in stand_in.requests, "they were asked together"
 
 
+async def test_what_needs_no_articles_goes_along_for_each_text() -> None:
+    stand_in = StandIn(held=True)
+    some, others = frozenset({"greet", "thank"}), frozenset({"stop"})
+    async with asked(stand_in) as model:
+        first = [asyncio.create_task(model.understand([f"{number}"])) for number in range(2)]
+        await stand_in.started.wait()
+        rest = [
+            asyncio.create_task(model.understand([text], without))
+            for text, without in (("a", frozenset[str]()), ("b", some), ("c", some), ("d", others))
+        ]
+        await asyncio.sleep(0)
+        stand_in.let.set()
+        await asyncio.gather(*first, *rest)
+    assert stand_in.asked[2:] == [Query("a"), Query("b", some), Query("c", some), Query("d")]
+
+
 async def test_a_gathering_too_large_for_one_request_is_asked_one_by_one() -> None:
     stand_in = StandIn()
     texts = [letter * (LARGEST_QUESTION // 2) for letter in "abc"]
@@ -294,7 +312,7 @@ async def test_a_service_that_stays_away_is_given_up_when_the_turn_is_over() -> 
 async def test_what_waited_too_long_for_its_request_is_not_sent() -> None:
     stand_in, now = StandIn(), asyncio.get_running_loop().time()
     async with asked(stand_in) as model:
-        late, early = await model._exchange([_Asked("late", now - 1), _Asked("early", now + 20)])
+        late, early = await model._exchange([_Asked(Query("late"), now - 1), _Asked(Query("early"), now + 20)])
     assert isinstance(late, TimeoutError)
     assert isinstance(early, Understanding)
     assert stand_in.read == ["early"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.dialogue import checks
+from bot.dialogue.articles import answered_without
 from bot.dialogue.checks import Problem
 from bot.dialogue.domain import SECTIONS, Domain
 from bot.dialogue.policy import Policy
@@ -26,6 +27,8 @@ class Assistant:
     domain: Domain
     written: Written
     policy: Policy
+    without_articles: frozenset[str]
+    """Intents that are answered without the knowledge base."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -49,7 +52,7 @@ class Assistant:
         domain = Domain.of(documents)
         present = frozenset(name for name, slot in domain.slots.items() if slot.kind in (Kind.TEXT, Kind.LIST))
         written = expand([block for document in documents for block in read_blocks(document)], present)
-        return cls(domain, written, Policy.of(written.paths))
+        return cls(domain, written, Policy.of(written.paths), answered_without(written.paths))
 
 
 def check(

@@ -12,6 +12,10 @@ from bot.messages import Inbound, Json
 from nlu.types import Entity, Intent, Passage, Understanding, Verdict, family
 
 
+class NotSearchedError(Exception):
+    """Passages are wanted that were not looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     text: str
@@ -20,7 +24,8 @@ class Meaning:
     """Set when the verdict is SURE."""
     confidence: float = 1.0
     entities: tuple[Entity, ...] = ()
-    passages: tuple[Passage, ...] = ()
+    found: tuple[Passage, ...] | None = ()
+    """The passages, best first; None if nobody has looked for them."""
     candidates: tuple[Intent, ...] = ()
     ranking: tuple[Intent, ...] = ()
     language: str = ""
@@ -40,8 +45,15 @@ class Meaning:
         return self.verdict is Verdict.SURE and self.intent is not None
 
     @property
+    def passages(self) -> tuple[Passage, ...]:
+        """Raises NotSearchedError."""
+        if self.found is None:
+            raise NotSearchedError
+        return self.found
+
+    @property
     def answer(self) -> Passage | None:
-        """The passage that surely answers."""
+        """The passage that surely answers. Raises NotSearchedError."""
         return self.passages[0] if self.passages and self.passages[0].sure else None
 
     def acting_on(self, intent: Intent) -> Meaning:
@@ -83,7 +95,7 @@ def of_message(inbound: Inbound, understanding: Understanding | None, intents: f
     everything else is as it was understood."""
     if inbound.payload is not None and inbound.payload.startswith("/"):
         pressed = _pressed(inbound.text, inbound.payload, intents)
-        return replace(pressed, passages=understanding.passages) if understanding else pressed
+        return replace(pressed, found=_found(understanding)) if understanding else pressed
     if understanding is None:
         return Meaning(inbound.text, Verdict.UNSURE, None)
     return replace(_understood(understanding), text=inbound.text)
@@ -96,7 +108,7 @@ def _understood(understanding: Understanding) -> Meaning:
         intent=understanding.intent.name if understanding.verdict is Verdict.SURE else None,
         confidence=understanding.intent.confidence,
         entities=understanding.entities,
-        passages=understanding.passages,
+        found=_found(understanding),
         candidates=understanding.candidates,
         ranking=understanding.ranking,
         language=understanding.language,
@@ -104,6 +116,10 @@ def _understood(understanding: Understanding) -> Meaning:
         parsed=understanding.to_rasa(),
         requests=tuple(_understood(request.meant) for request in understanding.requests),
     )
+
+
+def _found(understanding: Understanding) -> tuple[Passage, ...] | None:
+    return understanding.passages if understanding.searched else None
 
 
 def recalled(kept: Mapping[str, Any]) -> Meaning:
@@ -116,7 +132,7 @@ def recalled(kept: Mapping[str, Any]) -> Meaning:
         intent=parsed["intent"]["name"] if verdict is Verdict.SURE else None,
         confidence=parsed["intent"]["confidence"],
         entities=tuple(Entity.from_rasa(found) for found in parsed["entities"]),
-        passages=tuple(Passage(**passage) for passage in kept["passages"]),
+        found=tuple(Passage(**passage) for passage in kept["passages"]),
         candidates=tuple(Intent(**intent) for intent in kept["candidates"]),
         ranking=tuple(Intent(**intent) for intent in parsed["intent_ranking"]),
         language=parsed["metadata"].get("language", ""),

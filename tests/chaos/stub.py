@@ -90,7 +90,9 @@ class StubModel:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def understand(self, texts: Sequence[str]) -> list[Understanding]:
+    async def understand(
+        self, texts: Sequence[str], without_articles: frozenset[str] = frozenset()
+    ) -> list[Understanding]:
         await asyncio.sleep(self._seconds)
         return [self._one(text) for text in texts]
 
