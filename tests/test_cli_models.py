@@ -310,6 +310,10 @@ def test_models_are_listed_shown_and_promoted(frontdesk: Frontdesk, registry: Re
     assert shown[0] == f"model       {NEWER}, current"
     assert f"knows       {len(EXAMPLES)} intents, 0 entities" in shown
     assert max(map(len, shown)) < 200, "a person reads it"
+    said = [{"what": "accuracy", "sentence": "7 are lost."}, {"what": "entities", "sentence": "3 are lost."}]
+    registry.decide(OLDER, {"held": True, "reasons": said})
+    told = frontdesk("models", "show", OLDER).out
+    assert "the gate    accuracy: 7 are lost.\n            entities: 3 are lost.\n" in told
     assert frontdesk("models", "promote", OLDER).out == f"{OLDER} is current; a running service takes it up.\n"
     assert registry.current_id() == OLDER
 

@@ -135,6 +135,18 @@ def test_fewer_bits_are_taken_only_where_the_answers_stay(monkeypatch: pytest.Mo
     assert exported(network, _rows(1), _rows(2)) is None, "what cannot be computed is left to torch"
 
 
+def test_of_two_as_likely_either_is_the_same_answer() -> None:
+    vector = np.ones(1, np.float32)
+
+    def said(*intents: float) -> list[Signals]:
+        scores = np.array(intents, np.float32)
+        return [Signals(vector, vector, scores, scores, scores[None])]
+
+    found = said(2.0, 1.0, 0.0)
+    for expected, same in (((2.0, 1.0, 0.0), 1.0), ((2.0, 2.05, 0.0), 1.0), ((2.0, 2.2, 0.0), 0.0)):
+        assert agreement(found, said(*expected)) == Agreement(1.0, same, same)
+
+
 def test_a_range_covers_what_was_seen() -> None:
     low, high = np.array([[-1, 2], [3, -4]], np.float32), np.array([[0, 9]], np.float32)
     joined = Range.of(low).joined(Range.of(high))

@@ -84,6 +84,8 @@ def test_the_head_alone_learns_a_new_intent_and_leaves_the_layers_and_the_calibr
     assert ("dev_accuracy" in old.scores, "dev_accuracy" in new.scores) == (True, False), (
         "the layers know what is held out"
     )
+    reports = [(folder / "report" / "index.html").read_text("utf-8") for folder in (first, tmp_path / "head")]
+    assert ["Dev accuracy" in report for report in reports] == [True, False]
     assert (first / "kb.safetensors").read_bytes() == (tmp_path / "head" / "kb.safetensors").read_bytes()
 
     model = load_model(tmp_path / "head", device="cpu", threads=1)

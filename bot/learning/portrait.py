@@ -40,7 +40,8 @@ class Portrait:
         yield "runs in", str(manifest.engine.get("precision", "torch"))
         yield "scores", ", ".join(f"{name} {value}" for name, value in self.scores) or "none"
         if self.decision:
-            yield "the gate", "; ".join(self._reasons()) or "found nothing worse"
+            reasons = list(self._reasons()) or ["found nothing worse"]
+            yield from (("" if place else "the gate", reason) for place, reason in enumerate(reasons))
         yield from ((name, str(path)) for name, path in self.pages.items())
 
     def _reasons(self) -> Iterator[str]:

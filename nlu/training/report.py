@@ -46,6 +46,7 @@ def write_training_report(directory: Path, manifest: Manifest, story: Story, tes
         _TEMPLATE,
         title=f"Model {manifest.id}",
         tested=tested,
+        unseen="dev_accuracy" in manifest.scores,
         manifest=manifest,
         story=story,
         budget=budget,
