@@ -19,14 +19,18 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 
 def group(leader: int) -> list[int]:
-    """Its processes: a service and its Redis."""
-    return [pid for name in os.listdir("/proc") if name.isdigit() and _group_of(pid := int(name)) == leader]
+    """It and the processes that it started: a service and its Redis, which is in a session of its own."""
+    started = {int(name): _parent(int(name)) for name in os.listdir("/proc") if name.isdigit()}
+    found = [leader]
+    for pid in found:
+        found += [child for child, parent in started.items() if parent == pid]
+    return found
 
 
-def _group_of(pid: int) -> int:
+def _parent(pid: int) -> int:
     try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
         return 0
 
 

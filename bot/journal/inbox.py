@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, exists, func, inser
 
 from bot.journal import rows
 from bot.journal.errors import AlreadyProcessed, BadId, IdConflict
+from bot.journal.prepared import Prepared
 from bot.journal.tables import about, conversations, entries
 from bot.journal.values import Accepted, Backlog, Beginning, Conversation, Waiting
 from bot.messages import Inbound, Owner
@@ -24,7 +25,7 @@ _mine = (entries.c.conversation_id == _this) & (entries.c.seq == bindparam("numb
 CONVERSATION = select(conversations).where(conversations.c.id == _this)
 KNOWN = select(entries).where(entries.c.conversation_id == _this, entries.c.message_id == _that)
 # One statement for the usual case. No row: the conversation is new, or the message is not.
-NEXT = (
+NEXT = Prepared(
     update(conversations)
     .where(
         conversations.c.id == _this,
@@ -40,7 +41,7 @@ NEXT = (
 )
 # Whoever still has an erased conversation of this name in hand is shut out.
 NEW_CONVERSATION = insert(conversations).values(fence=select(about.c.fence).scalar_subquery())
-NEW_ENTRY = insert(entries)
+NEW_ENTRY = Prepared(insert(entries))
 LAST = select(conversations.c.last_seq).where(conversations.c.id == _this)
 WAITING = (
     select(entries)
@@ -125,14 +126,15 @@ def accept(connection: Connection, inbound: Inbound, now: float) -> Accepted:
     """Stores the message under the conversation's next number, or finds it stored. Raises IdConflict."""
     key = {"conversation": inbound.conversation_id, "message": inbound.message_id}
     news = {**key, "now": now, "address": inbound.address}
-    seq = connection.execute(NEXT, news).scalar()
-    if seq is None:
+    grown = NEXT.run(connection, news).rows
+    if not grown:
         begin(connection, Beginning(inbound.conversation_id, inbound.channel, {}, inbound.address), now)
-        seq = connection.execute(NEXT, news).scalar()
-    if seq is None:
+        grown = NEXT.run(connection, news).rows
+    if not grown:
         return _repeated(connection.execute(KNOWN, key).mappings().one(), inbound)
+    seq = int(grown[0][0])
     row = rows.from_inbound(inbound, seq, now)
-    connection.execute(NEW_ENTRY, row)
+    NEW_ENTRY.run(connection, row)
     return Accepted(seq, False, rows.entry(row), inbound)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, case, exists, func, insert, null, or_, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from bot.journal import rows
+from bot.journal import inbox, rows
 from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
+from bot.journal.prepared import Prepared
 from bot.journal.tables import conversations, deliveries, entries, turns
 from bot.journal.values import Hold, Notice, Passing
 from bot.messages import Entry, Event, Json, Outbound, Owner, State, Turn
@@ -45,9 +47,9 @@ _told = (conversations.c.last_seq, conversations.c.channel, conversations.c.addr
 _unfenced = update(conversations).where(conversations.c.id == _this).returning(*_told)
 _fenced = _unfenced.where(conversations.c.fence <= _mine)
 
-COMMIT = _fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP)
+COMMIT = Prepared(_fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP))
 SAY = _fenced.values(**GROW, **HOLD)
-BURY = _fenced.values(**GROW, **OWN, **HOLD, **COVER)
+BURY = Prepared(_fenced.values(**GROW, **OWN, **HOLD, **COVER))
 _first_waiting = (
     select(func.min(_earlier.c.seq))
     .where(_earlier.c.conversation_id == _this, _earlier.c.pending_since.is_not(None))
@@ -76,7 +78,7 @@ KEEP_HOLD = (
     update(conversations).where(conversations.c.id == _this, conversations.c.fence == _mine).values(held_until=_until)
 )
 KNOWN = select(conversations.c.fence).where(conversations.c.id == _this)
-PROCESSED = (
+PROCESSED = Prepared(
     update(entries)
     .where(
         entries.c.conversation_id == _this,
@@ -91,8 +93,7 @@ PROCESSED = (
     .values(pending_since=None, failure=bindparam("new_failure", type_=entries.c.failure.type))
 )
 PENDING = select(entries.c.pending_since).where(entries.c.conversation_id == _this, entries.c.seq == _number)
-NEW_ENTRIES = insert(entries)
-NEW_TURN = insert(turns)
+NEW_TURN = Prepared(insert(turns))
 NEW_DELIVERIES = insert(deliveries)
 
 
@@ -121,6 +122,15 @@ class Written:
     """They go to a provider, who has to be called."""
 
 
+class Grown(NamedTuple):
+    """A conversation to which something was added."""
+
+    last_seq: int
+    channel: str
+    address: object
+    """None: its answers are not delivered."""
+
+
 def of_turn(turn: Turn, fence: int) -> Answer:
     return Answer(
         conversation_id=turn.inbound.conversation_id,
@@ -142,13 +152,16 @@ def answer(connection: Connection, given: Answer, now: float) -> Written:
     row = _advance(connection, given, now)
     _mark_processed(connection, given)
     written = _replies(given, row.last_seq - len(given.replies) + 1, now)
-    if written:
-        connection.execute(NEW_ENTRIES, [rows.from_outbound(entry) for entry in written])
+    _add(connection, written)
     record(connection, given, now)
     return _written(connection, row, written, now)
 
 
-def _advance(connection: Connection, given: Answer, now: float) -> Row[Any]:
+def _add(connection: Connection, written: Iterable[Entry]) -> None:
+    inbox.NEW_ENTRY.run_each(connection, [rows.from_outbound(entry) for entry in written])
+
+
+def _advance(connection: Connection, given: Answer, now: float) -> Grown:
     values = {
         "conversation": given.conversation_id,
         "count": len(given.replies),
@@ -159,12 +172,12 @@ def _advance(connection: Connection, given: Answer, now: float) -> Row[Any]:
         "new_reason": given.reason,
     }
     if given.state is None:
-        row = connection.execute(BURY, values).first()
+        found = BURY.run(connection, values).rows
     else:
-        row = connection.execute(COMMIT, {**values, "new_state": given.state}).first()
-    if row is None:
+        found = COMMIT.run(connection, {**values, "new_state": given.state}).rows
+    if not found:
         _fenced_out(connection, given.conversation_id)
-    return row
+    return Grown(*found[0])
 
 
 def _fenced_out(connection: Connection, conversation_id: str) -> NoReturn:
@@ -175,7 +188,7 @@ def _fenced_out(connection: Connection, conversation_id: str) -> NoReturn:
 
 def _mark_processed(connection: Connection, given: Answer) -> None:
     key = {"conversation": given.conversation_id, "number": given.seq}
-    if connection.execute(PROCESSED, {**key, "new_failure": given.failure}).rowcount == 1:
+    if PROCESSED.run(connection, {**key, "new_failure": given.failure}).count == 1:
         return
     found = connection.execute(PENDING, key).first()
     if found is None:
@@ -204,10 +217,10 @@ def record(connection: Connection, given: Answer, now: float) -> None:
         "model_seconds": given.model_seconds,
         "events": [event.written() for event in given.events],
     }
-    connection.execute(NEW_TURN, values)
+    NEW_TURN.run(connection, values)
 
 
-def _written(connection: Connection, row: Row[Any], entries: tuple[Entry, ...], now: float) -> Written:
+def _written(connection: Connection, row: Grown | Row[Any], entries: tuple[Entry, ...], now: float) -> Written:
     delivered = row.address is not None and bool(entries)
     if delivered:
         connection.execute(NEW_DELIVERIES, [_delivery(entry, row.channel, now) for entry in entries])
@@ -235,8 +248,7 @@ def said(connection: Connection, given: Passing, now: float) -> Written:
     written = tuple(
         Entry(given.conversation_id, row.last_seq, one.author, now, one, reply_to=given.upto) for one in messages
     )
-    if written:
-        connection.execute(NEW_ENTRIES, [rows.from_outbound(entry) for entry in written])
+    _add(connection, written)
     return _written(connection, row, written, now)
 
 
@@ -255,7 +267,7 @@ def notice(connection: Connection, conversation_id: str, given: Notice, now: flo
     if row is None:
         _fenced_out(connection, conversation_id)
     entry = Entry(conversation_id, row.last_seq, given.message.author, now, given.message)
-    connection.execute(NEW_ENTRIES, rows.from_outbound(entry))
+    _add(connection, (entry,))
     if given.owner or given.events:
         owner = Owner(row.owner)
         record(
