@@ -27,6 +27,10 @@ _K1, _B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009)."""
 
 
+def words_of(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
 class Words:
     """Stems in their order: Snowball's for English; words of other languages mostly stay as they are."""
 
@@ -34,14 +38,14 @@ class Words:
         self._stemmer = Stemmer.Stemmer("english")
 
     def __call__(self, text: str) -> list[str]:
-        return list(self._stemmer.stemWords(_WORD.findall(text.casefold())))
+        return list(self._stemmer.stemWords(words_of(text)))
 
 
 def pieces(text: str) -> list[str]:
     """Three and four letters in a row, with the words' ends: a typo leaves most of them as they were."""
     return [
         word[start : start + length]
-        for word in (f" {found} " for found in _WORD.findall(text.casefold()))
+        for word in (f" {found} " for found in words_of(text))
         for length in _PIECES
         for start in range(max(1, len(word) - length + 1))
     ]

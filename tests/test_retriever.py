@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nlu.data.article import Article, Section
 from nlu.data.examples import Example
-from nlu.lexical import Lexical, Words, pieces
+from nlu.lexical import Lexical, Words, indexes, pieces
 from nlu.retriever import (
     LEXICAL,
     SIGNALS,
@@ -24,11 +24,13 @@ from nlu.retriever import (
     Fusion,
     Retriever,
     Vectors,
+    document_texts,
     leads,
     passage_texts,
     question_texts,
 )
 from nlu.training.fusion import learnt, untaught
+from nlu.training.pack import mixed
 from nlu.training.shelve import Lines, articles_of, lines_of, taught
 
 TEXTS = ["Shipping costs 4.90 EUR", "The warranty is three years", "Return your parcel within 30 days", ""]
@@ -244,3 +246,13 @@ def test_jax_is_kept_off_the_gpu(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from nlu.lexical import Lexical, Words; Lexical(['a'], Words())"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split()[:1] == ["cpu"]
+
+
+def test_a_model_keeps_no_question_and_its_search_misses_nothing() -> None:
+    """Customers' own questions are among an article's, and may be erased."""
+    kept = [mixed(one) for one in ARTICLES]
+    assert kept[0].questions == ("free how is is it much postage", "")
+    assert [len(one.questions) for one in kept] == [len(one.questions) for one in ARTICLES]
+    texts = ["is postage free", "how much", "Can I send it bakc?", "nothing"]
+    for before, after in zip(*(indexes(tuple(document_texts(some))) for some in (ARTICLES, kept)), strict=True):
+        np.testing.assert_array_equal(before.shares(texts), after.shares(texts))

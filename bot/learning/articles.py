@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -13,16 +12,15 @@ import yaml
 from bot.journal.values import Kind, Reviewed
 from bot.learning.deciding import BadDecision
 from bot.printed import counted
+from nlu.data.article import slug
 from nlu.data.reader import read_training_data
 from nlu.learning.placeholders import filled
-
-_MOST_CHARACTERS = 80
 
 
 def article_named(title: str) -> str:
     """The id of an article that is not written yet: its file's name, without the ending. Raises BadDecision."""
-    name = "-".join(re.findall(r"\w+", title.casefold()))
-    if not name or len(name) > _MOST_CHARACTERS:
+    name = slug(title)
+    if not name:
         raise BadDecision(f"'{title[:40]}' is no name for an article. Use a few words, as in old furniture.")
     return name
 

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from nlu.data.article import Article
 from nlu.data.examples import Patterns
 from nlu.engine.network import Network
 from nlu.engine.signals import Floats
 from nlu.entities import Label
 from nlu.large.catalogue import Catalogue
+from nlu.lexical import words_of
 from nlu.load import EXPECTED, GRAPH, WEIGHTS
 from nlu.manifest import Manifest, write_manifest
 from nlu.negation import Negation
@@ -87,12 +89,21 @@ def _write_weights(directory: Path, trained: Trained, serving: Serving | None) -
 
 
 def _write_knowledge(directory: Path, shelved: Shelved) -> None:
-    articles = [article.to_json() for article in shelved.articles]
+    articles = [mixed(article).to_json() for article in shelved.articles]
     _write_json(directory / "kb.json", {**shelved.fusion.to_json(), "articles": articles})
     if isinstance(shelved.vectors, Catalogue):
         shelved.vectors.write(directory)
     else:
         _write_vectors(directory, shelved.vectors)
+
+
+def mixed(article: Article) -> Article:
+    """Without a question that anybody asked: customers' own may be among them, and who is erased is not to be found
+    here. What a search needs is how many there are, and their words in any order."""
+    if not article.questions:
+        return article
+    words = sorted(word for question in article.questions for word in words_of(question))
+    return replace(article, questions=(" ".join(words), *[""] * (len(article.questions) - 1)))
 
 
 def _write_vectors(directory: Path, vectors: Vectors) -> None:
