@@ -231,11 +231,12 @@ async def test_a_question_is_shown_and_answered_for_the_whole_cluster(
 
     status, page = await posted(service, agent, item="1", guess="track")
     assert (status, "a | .9" in page) == (200, True)
+    assert "2 messages labelled: track." in page
     assert await reviewed(service) == {"b one | .6": ("intent", "track"), "b <i>two</i> | .7": ("intent", "track")}
 
     await posted(service, agent, item="1", guess="refund")  # answered already: another tab
     assert (await reviewed(service))["b one | .6"] == ("intent", "track")
-    await posted(service, agent, deed="undo")
+    assert "Taken back." in (await posted(service, agent, deed="undo"))[1]
     assert await reviewed(service) == {}
     await posted(service, agent, item="1", deed="out_of_scope", first_only="on")
     assert await reviewed(service) == {"b one | .6": ("out_of_scope", None)}

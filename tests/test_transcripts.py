@@ -316,9 +316,10 @@ def test_another_database_is_no_tracker_store(tmp_path: Path) -> None:
 # CSV
 
 
-def test_a_spreadsheet_from_germany_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("conversation", ["Ticket-ID", "Gesprächsnummer", "Vorgangsnummer"])
+def test_a_spreadsheet_from_germany_is_read(tmp_path: Path, conversation: str) -> None:
     path = tmp_path / "german.csv"
-    rows = 'Ticket-ID;Absender;Zeit;Nachricht\n1;Kunde;01.03.2026 09:00;"Danke; Küche"\n1;Mitarbeiter;;Moment\n'
+    rows = f'{conversation};Absender;Zeit;Nachricht\n1;Kunde;01.03.2026 09:00;"Danke; Küche"\n1;Mitarbeiter;;Moment\n'
     path.write_bytes(rows.encode("cp1252"))
     way = Way()
     items = list(formats.read(path, way)[1])

@@ -15,6 +15,7 @@ from bot.learning.deciding import BadDecision
 from bot.learning.live import LiveQueue
 from bot.learning.opinions import Agreement, Opinions, disputes_of, meaning, named, person
 from bot.learning.queue import Item
+from bot.printed import counted
 from bot.transcripts.heard import SOURCE
 
 SHOWN = 8
@@ -32,6 +33,8 @@ class ReviewPages:
     """Makes a page of the console: template, agent, tab, values."""
     _later: dict[str, set[int]] = field(default_factory=dict)
     """What each reviewer put off."""
+    _done: dict[str, str] = field(default_factory=dict)
+    """What each did last, in a sentence that the next page says once."""
 
     async def page(self, request: web.Request, agent: Agent) -> web.Response:
         wanted = request.query.get("item", "")
@@ -61,6 +64,7 @@ class ReviewPages:
             "articles": self.live.articles,
             "talk": await self._conversation(item),
             "problem": problem,
+            "done": self._done.pop(agent.name, ""),
             "typed": typed,
             "most_disputes": DISPUTES,
         }
@@ -79,6 +83,7 @@ class ReviewPages:
         asked = form.get("item", "")
         item = self.live.find(agent.name, int(asked)) if asked.isdecimal() else None
         if deed == "undo" and (number := await self.live.undo(agent.name)) is not None:
+            self._done[agent.name] = "Taken back."
             return web.Response(status=303, headers={"Location": f"{_HERE}?item={number}"})
         if deed == "again":
             later.clear()
@@ -112,7 +117,8 @@ class ReviewPages:
             label = article_named(label or "")
         elif kind is Kind.ARTICLE and label not in self.live.articles:
             raise BadDecision("Choose an article of the knowledge base.")
-        await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
+        given = await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
+        self._done[agent.name] = f"{counted(len(given), 'message', 'messages')} labelled: {named(given[0])}."
 
 
 def _dispute(found: Opinions, name: str) -> dict[str, object]:

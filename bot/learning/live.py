@@ -86,12 +86,15 @@ class LiveQueue:
             raise BadDecision("This is settled, or somebody changed it meanwhile.")
         await self.journal.decide([Review(number, word.kind, word.label, reviewer)])
 
-    async def decide(self, item: Item, kind: Kind, label: str | None, reviewer: str, *, first_only: bool) -> None:
-        """Raises BadDecision."""
+    async def decide(
+        self, item: Item, kind: Kind, label: str | None, reviewer: str, *, first_only: bool
+    ) -> Sequence[Review]:
+        """What was decided. Raises BadDecision."""
         members = item.utterances[:1] if first_only else item.meant(label)
         given = reviews([one.id for one in members], kind, label, reviewer)
         await self.journal.decide(given)
         self._gone.update(review.utterance_id for review in given)
+        return given
 
     async def undo(self, reviewer: str) -> int | None:
         """Returns the number of the item that is open again."""

@@ -20,6 +20,7 @@ _AUTHOR = """
 _CONVERSATION = """
     conversation_id conversation conv_id dialogue_id dialog_id session_id session chat_id chat ticket_id ticket
     thread_id thread case_id case_number room_id room call_id interaction_id channel_id
+    gesprächsnummer gespräch ticketnummer vorgangsnummer vorgang
 """
 _MESSAGE = "message_id msg_id comment_id event_id part_id uuid id"
 _TIME = """
