@@ -86,6 +86,8 @@ def test_an_article_that_has_to_be_written_is_begun_by_a_script(frontdesk: Front
     said("where is my box")
     assert frontdesk("import", "transcripts", "said.jsonl").code == 0
     assert frontdesk("review", "decide", 1, "--new-article", "Lost boxes").code == 0
+    assert "The article lost-boxes has to be written: 1 question waits" in frontdesk("review", "status").out
+    assert json.loads(frontdesk("review", "status", "--json").out)["unwritten"] == {"lost-boxes": 1}
     assert frontdesk("review", "export", "lost.md", "--article", "lost-boxes").out.endswith(" is in lost.md.\n")
     assert "title: Lost boxes" in Path("lost.md").read_text()
     assert "- where is my box" in Path("lost.md").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -83,12 +84,12 @@ async def test_a_reviewer_sees_what_was_said_before_and_after(journal: Journal) 
     assert not await said_around(journal, replace(said("b | .6"), source="csv"))
 
 
-async def round_of(journal: Journal, keys: str, *lines: str) -> str:
-    await journal.keep_utterances([said("b | .6")])
+async def round_of(journal: Journal, keys: str, *lines: str, texts: Sequence[str] = ("b | .6",)) -> str:
+    await journal.keep_utterances([said(text, number) for number, text in enumerate(texts, 1)])
     found = await journal.newest_utterances()
     pressed, typed = iter(keys), iter(lines)
     written = io.StringIO()
-    screen = Screen(file=written, width=200)
+    screen = Screen(file=written, width=60, soft_wrap=True)
     items = queue_of(found, Seer())  # type: ignore[arg-type]  # as much of a model as it needs
     at = Round(journal, items, [], [], "ada", screen, lambda: next(pressed, "q"), lambda _: next(typed, ""))
     await at.play()
@@ -99,6 +100,11 @@ async def test_the_terminal_shows_the_conversation(journal: Journal) -> None:
     assert NO_CONVERSATION in await round_of(journal, "c")
     await talked(journal, 2)
     assert "customer: line 2 | .6" in await round_of(journal, "c")
+
+
+async def test_the_terminal_shows_long_texts_to_their_end(journal: Journal) -> None:
+    long = "b " + "two " * 30 + "end | .7"
+    assert "end | .7" in await round_of(journal, "", texts=("b one | .6", long))
 
 
 async def test_in_the_terminal_an_article_is_asked_for(journal: Journal) -> None:

@@ -27,11 +27,15 @@ def article_named(title: str) -> str:
 
 def check_article(name: str, data: Path) -> None:
     """Raises BadDecision: a question of an article that there is not would be learnt by nobody."""
-    known = {article.id for article in read_training_data(data).articles}
-    if name not in known:
+    if name not in (known := written(data)):
         near = get_close_matches(name, known, n=1)
         meant = f"Did you mean '{near[0]}'?" if near else "An article is named as its file is, without the ending."
         raise BadDecision(f"There is no article '{name}' in {data}. {meant} One that has to be written: --new-article.")
+
+
+def written(data: Path) -> set[str]:
+    """The ids of the data folder's articles. Raises DataError."""
+    return {article.id for article in read_training_data(data).articles}
 
 
 def asked_of(reviewed: Sequence[Reviewed]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -12,6 +13,7 @@ import typer
 from bot.config import Settings
 from bot.journal.values import Kind
 from bot.learning.verbs import AsJson, directory_of
+from nlu.source import DataError
 
 if TYPE_CHECKING:
     from rich.console import Console as Screen
@@ -218,7 +220,8 @@ def review_decide(
 def review_status(by: By = "", *, as_json: AsJson = False) -> None:
     """What was decided, how far people agree who were asked the same, and where you and they differ."""
     from bot.desk import with_journal
-    from bot.learning.opinions import Agreement, disputes_of, opinions
+    from bot.learning.articles import to_write, unwritten, written
+    from bot.learning.opinions import Agreement, disputes_of, opinions, settled
     from bot.printed import counted, print_json
 
     settings = Settings.read()
@@ -228,10 +231,15 @@ def review_status(by: By = "", *, as_json: AsJson = False) -> None:
 
     counts, found = with_journal(read, _UNSURE)
     agreement, disputes = Agreement.of(found), _disputes(disputes_of(found, by or _me()))
+    lacking: dict[str, int] = {}
+    with suppress(DataError):  # what people decided is told whatever is wrong with the data
+        lacking = unwritten(settled(found), written(settings.data))
     if as_json:
-        print_json({"counts": counts, "agreement": agreement.to_json(), "disputes": disputes})
+        print_json({"counts": counts, "agreement": agreement.to_json(), "disputes": disputes, "unwritten": lacking})
         return
     typer.echo(", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items()) + ".")
+    for sentence in to_write(lacking):
+        typer.echo(sentence)
     typer.echo(agreement.to_text() or "No second opinions are asked for (FRONTDESK_SECOND_OPINION).")
     if disputes:
         typer.echo(

@@ -15,7 +15,7 @@ from bot.learning.around import NO_CONVERSATION, said_around
 from bot.learning.articles import article_named
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.queue import Item, Queue
-from bot.messages import Author
+from bot.messages import Author, Entry
 from nlu.source import in_line
 from nlu.types import Intent
 
@@ -135,10 +135,12 @@ class Round:
         if not lines:
             self.screen.print(f"  [dim]{NO_CONVERSATION}[/dim]", highlight=False)
         for entry in lines:
-            who = "customer" if entry.author is Author.USER else entry.author.value
             style = "bold" if str(entry.seq) == first.message.partition(".")[0] else "dim"
-            text = Padding(f"[{style}]{who}: {escape(in_line(entry.message.text))}[/{style}]", (0, 0, 0, 2))
-            self.screen.print(text, highlight=False)
+            self._print_indented(f"[{style}]{escape(_spoken(entry))}[/{style}]")
+
+    def _print_indented(self, marked: str) -> None:
+        """All of it, wrapped within the indentation."""
+        self.screen.print(Padding(marked, (0, 0, 0, 2)), highlight=False, soft_wrap=False)
 
     async def _first(self, item: Item) -> None:
         self._first_only = not self._first_only
@@ -184,7 +186,7 @@ class Round:
         first, *others = item.texts
         self.screen.print(f"[bold]{escape(first)}[/bold]", highlight=False)
         for text in others[: SHOWN - 1]:
-            self.screen.print(Padding(escape(text), (0, 0, 0, 2)), highlight=False)
+            self._print_indented(escape(text))
         if len(others) >= SHOWN:
             self.screen.print(f"  [dim]and {len(others) - SHOWN + 1} more[/dim]", highlight=False)
         told = ", ".join([*item.reasons, *filter(None, [item.said]), *([f"new? {item.new}"] if item.new else [])])
@@ -193,6 +195,13 @@ class Round:
         for near in item.nearest:
             self.screen.print(f"  [dim]like {escape(near.intent)}: {escape(near.text)}[/dim]", highlight=False)
         self.screen.print("  " + "   ".join(_guess(*pair) for pair in enumerate(item.guesses, 1)), highlight=False)
+
+
+def _spoken(entry: Entry) -> str:
+    """Who said what, with the buttons that they offered."""
+    who = "customer" if entry.author is Author.USER else entry.author.value
+    buttons = "".join(f" [{button.title}]" for button in entry.message.buttons)
+    return f"{who}: {in_line(entry.message.text)}{buttons}"
 
 
 def _guess(number: int, guess: Intent) -> str:
