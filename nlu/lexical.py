@@ -62,8 +62,11 @@ class Lexical:
         self._weights = {token: lucene(len(texts), count) for token, count in held.items()}
         self._missing = lucene(len(texts), 0)
         self._index = _empty_index()
+        self._starts: list[int] = []
+        """Of each token's scores in the index, and where the last one's end."""
         if held:
             self._index.index([list(counts.elements()) for counts in self._found], show_progress=False)
+            self._starts = self._index.scores["indptr"].tolist()
 
     def shares(self, texts: Sequence[str]) -> Floats:
         """Texts x indexed texts, 0 to 1. A token that is nowhere in the index weighs most, and is always missing."""
@@ -87,7 +90,7 @@ class Lexical:
             return np.zeros(len(self._found), np.float32)
         held = self._index.scores  # bm25s adds token by token, which takes four times as long
         rows = self._index.get_tokens_ids(asked)
-        spans = [slice(*held["indptr"][row : row + 2]) for row in rows]
+        spans = [slice(self._starts[row], self._starts[row + 1]) for row in rows]
         if not spans:
             return np.zeros(len(self._found), np.float32)
         texts, scores = (np.concatenate([held[name][span] for span in spans]) for name in ("indices", "data"))
