@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from bot.journal.journal import Journal
 from bot.journal.values import Utterance
 from bot.learning.choice import chosen
 from bot.learning.opinions import asked_again, opinions, person
+from bot.learning.proposals import Proposal, proposals
 from nlu.data.reader import read_training_data, same_text
 from nlu.learning.worth import CLOSE, Worth, clusters
 from nlu.source import DataError
@@ -34,7 +34,7 @@ PAYING = 0.2
 _AT_ONCE = 64
 _GUESSES, _NEAREST = 5, 3
 _STRANGE, _APART = 0.5, 0.2
-"""Novelty and disagreement from which they are worth a word."""
+"""How likely out of scope, and disagreement, from which they are worth a word."""
 SIGNALS: Mapping[str, tuple[float, str]] = {
     "missed": (0.5, "not understood"),
     "handover": (0.5, "went to a person"),
@@ -43,8 +43,6 @@ SIGNALS: Mapping[str, tuple[float, str]] = {
 """What a signal adds to the worth, and how it is called."""
 DISLIKED = (0.7, "a thumb down")
 UNLIKE, DISPUTED = "unlike anything known", "the tuned and the frozen model disagree"
-_FEWEST_OF_NEW = 5
-_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ class Item:
     """How many of its utterances the model is likely to understand wrongly."""
     nearest: tuple[Near, ...] = ()
     """The training examples closest to the first."""
-    new: str = ""
-    """A name for a new intent, where the cluster seems to be about something unknown."""
+    proposal: Proposal | None = None
+    """A new intent, where several customers asked about something that the model does not know."""
     same: int = 1
     """So many at the beginning are the first one's words."""
     close: int = 1
@@ -87,6 +85,11 @@ class Item:
         if (count := len(self.utterances)) == 1:
             return ""
         return f"said {count} times" if len(self.texts) == 1 else f"{count} messages"
+
+    @property
+    def new(self) -> str:
+        """The name of the proposed intent."""
+        return self.proposal.name if self.proposal else ""
 
     def meant(self, label: str | None) -> tuple[Utterance, ...]:
         """Those that a decision on the first one labels.
@@ -184,10 +187,24 @@ def queue_of(utterances: Sequence[Utterance], model: Model, known: Nearest | Non
     frequent = 1 + np.log([len(group) for group in same])
     total = ((worth.total + signalled) * frequent).astype(np.float32)
     rows = clusters(seen.together, total, seen.likely.argmax(1).tolist())
-    background = Counter(word for one in firsts for word in set(_words(one.text)))
+    others = [example.text for example in known.examples] if known is not None else []
+    proposed = proposals([one.text for one in firsts], [len(group) for group in same], seen, others)
     nearest = known.find(seen.points) if known is not None else [()] * len(same)
-    judged = _Judged(same, seen, worth, total, model.manifest.intents, nearest, background)
-    return Queue(tuple(judged.item(cluster) for cluster in rows), len(utterances))
+    judged = _Judged(same, seen, worth, total, model.manifest.intents, nearest, proposed)
+    return Queue(tuple(_topic_by_topic([judged.item(cluster) for cluster in rows])), len(utterances))
+
+
+def _topic_by_topic(items: Sequence[Item]) -> Iterator[Item]:
+    """Those of one proposed intent after the first of them: who made up their mind need not do so again."""
+    of_topic: dict[Proposal, list[Item]] = defaultdict(list)
+    for item in items:
+        if item.proposal:
+            of_topic[item.proposal].append(item)
+    for item in items:
+        if item.proposal is None:
+            yield item
+        else:
+            yield from of_topic.pop(item.proposal, ())
 
 
 def _same_words(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
@@ -210,10 +227,6 @@ def _signals(group: Sequence[Utterance]) -> list[tuple[float, str]]:
     return [DISLIKED] * disliked + [SIGNALS[name] for name in SIGNALS if name in names]
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
-
-
 @dataclass(frozen=True, slots=True)
 class _Judged:
     same: Sequence[Sequence[Utterance]]
@@ -222,7 +235,8 @@ class _Judged:
     total: Any
     names: Sequence[str]
     nearest: Sequence[tuple[Near, ...]]
-    background: Counter[str] = field(default_factory=Counter)
+    proposed: Mapping[int, Proposal] = field(default_factory=dict)
+    """By row."""
 
     def item(self, rows: Sequence[int]) -> Item:
         members = [utterance for row in rows for utterance in self.same[row]]
@@ -238,7 +252,7 @@ class _Judged:
             worth=float(self.total[first]),
             doubt=float(sum((1 - self.seen.likely[row].max()) * len(self.same[row]) for row in rows)),
             nearest=self.nearest[first][:_NEAREST],
-            new=self._new_name(rows),
+            proposal=self.proposed.get(first),
             same=sizes[0],
             close=sum(size for size, like in zip(sizes, alike.tolist(), strict=True) if like >= CLOSE),
             known=self.names,
@@ -250,21 +264,10 @@ class _Judged:
         told += [f"pressed {name}" + (f" {count} times" if count > 1 else "") for name, count in pressed.most_common(2)]
         picked = Counter(name for one in members if (name := chosen(one, self.names)) is not None)
         told += [f"labelled {name} by those who took over" for name, _ in picked.most_common(2)]
-        if self.worth.novelty[first] >= _STRANGE:
+        if self.worth.outside[first] >= _STRANGE:
             told.append(UNLIKE)
         if self.worth.disagreement[first] >= _APART:
             told.append(DISPUTED)
         if not told and members[0].verdict not in (None, Verdict.SURE):
             told.append("unsure")
         return tuple(told)
-
-    def _new_name(self, rows: Sequence[int]) -> str:
-        """Of a cluster that the model would not answer: its most telling words."""
-        members = sum(len(self.same[row]) for row in rows)
-        if members < _FEWEST_OF_NEW or float(self.worth.novelty[list(rows)].mean()) < _STRANGE:
-            return ""
-        inside = Counter(word for row in rows for word in set(_words(self.same[row][0].text)))
-        count = len(self.same)
-        telling = sorted(inside, key=lambda word: -inside[word] * np.log(1 + count / self.background[word]))[:2]
-        text = self.same[rows[0]][0].text.casefold()
-        return "_".join(sorted(telling, key=lambda word: text.find(word) if word in text else len(text)))

@@ -153,7 +153,7 @@ def review_list(
                 str(len(item.utterances)),
                 short(item.texts[0]),
                 _likeliest(item),
-                ", ".join(item.reasons),
+                ", ".join([*item.reasons, *([str(item.proposal)] if item.proposal else [])]),
             )
             for item in items
         ]

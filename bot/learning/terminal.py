@@ -189,7 +189,7 @@ class Round:
             self._print_indented(escape(text))
         if len(others) >= SHOWN:
             self.screen.print(f"  [dim]and {len(others) - SHOWN + 1} more[/dim]", highlight=False)
-        told = ", ".join([*item.reasons, *filter(None, [item.said]), *([f"new? {item.new}"] if item.new else [])])
+        told = ", ".join([*item.reasons, *filter(None, [item.said]), *([str(item.proposal)] if item.proposal else [])])
         if told:
             self.screen.print(f"  [yellow]{escape(told)}[/yellow]", highlight=False)
         for near in item.nearest:
