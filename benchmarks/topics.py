@@ -16,15 +16,14 @@ from random import Random
 import numpy as np
 
 from bot.learning.labels import FEWEST_OF_NEW
+from bot.learning.looking import looked
 from nlu.data.reader import read_training_data
 from nlu.learning.topics import topics
 from nlu.load import load_model
 from nlu.noise import mistyped
 from nlu.training.mistyped import TYPOS
-from nlu.understand import Insight, Model
 
 KNOWN, UNKNOWN, EACH, STRANGERS = 250, 6, 12, 50
-_AT_ONCE = 64
 
 
 class Lines:
@@ -45,11 +44,6 @@ class Lines:
         return random.sample(rows, len(rows))
 
 
-def insight(model: Model, texts: list[str]) -> Insight:
-    parts = [model.insight(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
-    return Insight(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Insight.__slots__})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
@@ -60,7 +54,7 @@ def main() -> None:
     proposed, right, shares = 0, set[tuple[int, str]](), list[float]()
     for draw in range(asked.draws):
         rows = lines.drawn(random)
-        for topic in topics(insight(model, [text for text, _ in rows]), [1] * len(rows), FEWEST_OF_NEW):
+        for topic in topics(looked([text for text, _ in rows], model), [1] * len(rows), FEWEST_OF_NEW):
             (intent, count), *_ = Counter(rows[row][1] for row in topic).most_common(1)
             proposed += 1
             shares.append(count / len(topic))

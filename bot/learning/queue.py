@@ -14,6 +14,7 @@ from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance
 from bot.learning.choice import chosen
+from bot.learning.looking import looked
 from bot.learning.opinions import asked_again, opinions, person
 from bot.learning.proposals import Proposal, proposals
 from nlu.data.reader import read_training_data, same_text
@@ -31,7 +32,6 @@ ROUND = 12
 """Decisions that are asked for at once."""
 PAYING = 0.2
 """Percentage points that a round must promise."""
-_AT_ONCE = 64
 _GUESSES, _NEAREST = 5, 3
 _STRANGE, _APART = 0.5, 0.2
 """How likely out of scope, and disagreement, from which they are worth a word."""
@@ -181,7 +181,7 @@ def queue_of(utterances: Sequence[Utterance], model: Model, known: Nearest | Non
     if not same:
         return Queue()
     firsts = [group[0] for group in same]
-    seen = _looked([one.text for one in firsts], model)
+    seen = looked([one.text for one in firsts], model)
     worth = Worth.of(seen)
     signalled = np.array([sum(weight for weight, _ in _signals(group)) for group in same])
     frequent = 1 + np.log([len(group) for group in same])
@@ -212,12 +212,6 @@ def _same_words(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
     for utterance in utterances:
         groups[same_text(utterance.text)].append(utterance)
     return list(groups.values())
-
-
-def _looked(texts: Sequence[str], model: Model) -> Insight:
-    parts = [model.insight(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)]
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in type(parts[0]).__slots__}
-    return type(parts[0])(**columns)
 
 
 def _signals(group: Sequence[Utterance]) -> list[tuple[float, str]]:
