@@ -311,3 +311,17 @@ async def test_where_the_model_is_a_service_of_its_own_the_review_says_so(tmp_pa
 async def test_without_questions_the_page_says_so(service: Service, agent: aiohttp.ClientSession) -> None:
     async with agent.get(f"{service.url}/console/review") as answer:
         assert "There is nothing to review." in await answer.text()
+
+
+async def test_an_intent_that_is_proposed_is_called_as_the_first_reviewer_called_it(
+    service: Service, agent: aiohttp.ClientSession
+) -> None:
+    likely = {"my chairs": 0.6, "two chairs": 0.4, "chairs": 0.7, "our chairs": 0.45, "chairs now": 0.55}
+    texts = [f"rent {words} | {value}" for words, value in likely.items()]
+    await service.journal.keep_utterances([said(text, number) for number, text in enumerate(texts, 1)])
+    async with agent.get(f"{service.url}/console/review") as answer:
+        page = await answer.text()
+    assert "new? rent_chairs, 5 messages" in page
+    number = page.partition('name="item" value="')[2].partition('"')[0]
+    _, page = await posted(service, agent, item=number, deed="intent", intent="hire")
+    assert 'value="hire"' in page

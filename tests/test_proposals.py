@@ -64,9 +64,22 @@ def test_words_of_the_training_examples_name_nothing() -> None:
 
 async def test_two_keys_make_the_proposed_intent(journal: Journal) -> None:
     await journal.keep_utterances([said(text, number) for number, text in enumerate([*RENT, *OTHERS], 1)])
-    items = queue_of(await journal.newest_utterances(), Seer())  # type: ignore[arg-type]
-    written, pressed = io.StringIO(), iter("n")
-    screen = Screen(file=written, width=100, soft_wrap=True)
-    await Round(journal, items, [], [], "ada", screen, lambda: next(pressed, "q"), lambda _: "").play()
-    assert "new? rent_chairs, 5 messages" in written.getvalue()
+    assert "new? rent_chairs, 5 messages" in await played(journal, "n")
     assert {one.review.label for one in await journal.reviewed()} == {"rent_chairs"}
+
+
+async def test_who_calls_it_otherwise_says_so_once(journal: Journal) -> None:
+    await journal.keep_utterances([said(text, number) for number, text in enumerate([*RENT, *OTHERS], 1)])
+    asked_for = len([item for item in asked(*RENT, *OTHERS).items if item.proposal])
+    assert asked_for > 1
+    await played(journal, "n" * asked_for, "hire")
+    assert {one.review.label for one in await journal.reviewed()} == {"hire"}
+
+
+async def played(journal: Journal, keys: str, *lines: str) -> str:
+    items = queue_of(await journal.newest_utterances(), Seer())  # type: ignore[arg-type]
+    written, pressed, typed = io.StringIO(), iter(keys), iter(lines)
+    screen = Screen(file=written, width=100, soft_wrap=True)
+    read = (lambda: next(pressed, "q")), (lambda _: next(typed, ""))
+    await Round(journal, items, [], [], "ada", screen, *read).play()
+    return written.getvalue()

@@ -33,6 +33,8 @@ class ReviewPages:
     """Makes a page of the console: template, agent, tab, values."""
     _later: dict[str, set[int]] = field(default_factory=dict)
     """What each reviewer put off."""
+    _called: dict[str, str] = field(default_factory=dict)
+    """What reviewers call intents that were proposed under another name."""
     _done: dict[str, str] = field(default_factory=dict)
     """What each did last, in a sentence that the next page says once."""
 
@@ -66,6 +68,7 @@ class ReviewPages:
             "problem": problem,
             "done": self._done.pop(agent.name, ""),
             "typed": typed,
+            "proposed": self._called.get(item.new, item.new) if item else "",
             "most_disputes": DISPUTES,
         }
         return await self.show("review.html", agent, "review", status=status, **values)
@@ -113,6 +116,8 @@ class ReviewPages:
         if deed not in kinds:
             raise BadDecision("This page is out of date; here is the question again.")
         kind, label = kinds[deed]
+        if deed == "intent" and item.new and label:
+            self._called[item.new] = label
         if deed == "new_article":
             label = article_named(label or "")
         elif kind is Kind.ARTICLE and label not in self.live.articles:

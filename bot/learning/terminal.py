@@ -50,6 +50,8 @@ class Round:
     _first_only: bool = False
     _trail: list[tuple[int, int]] = field(default_factory=list)
     """Of each decision that can be taken back: where it was, and how many utterances it labelled."""
+    _called: dict[str, str] = field(default_factory=dict)
+    """What the reviewer calls intents that were proposed under another name."""
 
     async def play(self) -> None:
         self.screen.print(f"{self.queue.advice()} [dim]{KEYS}[/dim]", highlight=False)
@@ -111,8 +113,11 @@ class Round:
             await self._decide(item, Kind.INTENT, name)
 
     async def _new(self, item: Item) -> None:
-        proposed = f" ({item.new})" if item.new else ""
-        if name := self.read_line(f"  name of the new intent{proposed}: ").strip() or item.new:
+        proposed = self._called.get(item.new, item.new)
+        shown = f" ({proposed})" if proposed else ""
+        if name := self.read_line(f"  name of the new intent{shown}: ").strip() or proposed:
+            if item.new:
+                self._called[item.new] = name
             await self._decide(item, Kind.INTENT, name)
 
     async def _article(self, item: Item) -> None:
