@@ -1,8 +1,8 @@
 """The model service on a GPU beside its bare captured graph: `python -m benchmarks.gpu --model DIR`.
 
 In turn, in the same run: the graph alone, repeated on what lies in its buffers; the engine, which fills and reads them;
-the network without graphs; the model in this process; and the model as a service, asked by four processes. Takes about
-two minutes. Prints Markdown tables.
+the network without graphs; the model in this process; and the model as a service in one process and in several, which
+share the GPU, asked by others. Takes about three minutes. Prints Markdown tables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +32,11 @@ from nlu.server import serving
 from nlu.types import Understander
 from nlu.understand import Model, serve
 
-CALLERS, PROCESSES = 256, 4
+CALLERS = 256
+CALLING = 4
+"""Processes at least that call."""
+SERVING = (1, 4, 8)
+"""Processes that serve: Python around the engine takes more than a GPU's share, and a core each."""
 LONE = 300
 WARM_UP_SECONDS = 1.0
 
@@ -83,10 +89,21 @@ def _process(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "benchmarks.gpu", *options], stdout=subprocess.PIPE, text=True)
 
 
-def many(url: str, seconds: float) -> float:
-    """Texts a second that callers in other processes get understood."""
-    options = ("--call", url, "--seconds", str(seconds))
-    return sum(float(process.communicate()[0]) for process in [_process(*options) for _ in range(PROCESSES)])
+def many(urls: Sequence[str], seconds: float) -> float:
+    """Texts a second that callers in other processes get understood, each of one of the services."""
+    calling = max(CALLING, len(urls))
+    options = ("--callers", str(CALLERS // calling), "--seconds", str(seconds))
+    started = [_process("--call", urls[number % len(urls)], *options) for number in range(calling)]
+    return sum(float(process.communicate()[0]) for process in started)
+
+
+def served(given: argparse.Namespace, processes: int) -> float:
+    options = ("--model", str(given.model), "--device", given.device, "--serve")
+    with ExitStack() as stack:
+        starting = [elsewhere("benchmarks.gpu", *options) for _ in range(processes)]
+        with ThreadPoolExecutor(processes) as together:
+            urls = [url for _, url in together.map(stack.enter_context, starting)]
+        return many(urls, given.seconds)
 
 
 def bare(engine: TorchEngine, rows: list[list[int]], seconds: float) -> dict[str, float]:
@@ -134,14 +151,14 @@ def measure(given: argparse.Namespace) -> None:
     found = bare(engine, rows, given.seconds)
     best = next(iter(found.values()))
     found[f"{CALLERS} callers in this process"] = interpreter.run(in_process(model, given.seconds))
-    serving = ("--model", str(given.model), "--device", given.device, "--serve")
-    with elsewhere("benchmarks.gpu", *serving) as (_, url):
-        found[f"**{CALLERS} callers in {PROCESSES} processes, the model as a service**"] = many(url, given.seconds)
+    for processes in given.serving:
+        what = f"{CALLERS} callers, the model as a service in {processes} process{'es' * (processes > 1)}"
+        found[what] = served(given, processes)
     name = torch.cuda.get_device_name() if given.device == "cuda" else "a CPU"
     print(f"On {name}, torch {torch.__version__}, {CALLERS} texts at a time:\n")
     print("| | texts/s | ratio | goal |\n|---|---|---|---|")
     for what, rate in found.items():
-        print(f"| {what} | {rate:,.0f} | {rate / best:.2f} | {'0.7' if what.startswith('**') else ''} |")
+        print(f"| {what} | {rate:,.0f} | {rate / best:.2f} | {'0.7' if 'service' in what else ''} |")
     print(
         f"\nA text alone takes the engine {lone(engine, rows):.2f} ms; loading takes {seconds:.1f} s, graphs and all."
     )
@@ -152,11 +169,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--serving", type=int, nargs="+", default=SERVING, metavar="PROCESSES")
     parser.add_argument("--serve", action="store_true", help="be the service")
     parser.add_argument("--call", metavar="URL", help="be some of the callers")
+    parser.add_argument("--callers", type=int, default=CALLERS, help="in this process")
     given = parser.parse_args()
     if given.call:
-        print(interpreter.run(called(given.call, CALLERS // PROCESSES, given.seconds)))
+        print(interpreter.run(called(given.call, given.callers, given.seconds)))
     elif given.serve:
         interpreter.run(as_service(loaded(given)))
     else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -172,6 +175,29 @@ def test_a_device_that_records_nothing_serves_all_the_same(caplog: pytest.LogCap
     assert [record.getMessage() for record in caplog.records] == [
         "The model is served without captured graphs, slower: out of memory"
     ]
+
+
+def test_a_model_that_is_gone_leaves_its_stream_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = count(1)
+    monkeypatch.setattr(CudaGraphs, "_idle", [])
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: next(made))
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", object)
+    old, new = CudaGraphs(), CudaGraphs()  # one serves while the other is recorded
+    for _ in range(20):
+        old, new = new, CudaGraphs()
+    del old, new
+    assert next(made) == 4
+
+
+def test_a_recorded_network_keeps_its_stream() -> None:
+    recorder = Recorder()
+    gone = weakref.ref(recorder)
+    engine = TorchEngine(network(), "cpu", recorder)
+    del recorder
+    assert gone()
+    del engine
+    gc.collect()
+    assert not gone()
 
 
 # On a GPU

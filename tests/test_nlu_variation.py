@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+import numpy as np
+import pytest
 import torch
 
 from nlu.data.examples import Annotation, Example
@@ -12,9 +14,9 @@ from nlu.entities import IGNORED
 from nlu.training.mistyped import copies, mistyped_copies
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import Prepared
-from nlu.training.variation import varied
+from nlu.training.variation import batched, tagged, varied
 
-TAGS = torch.tensor([IGNORED, 0, 1, 2, 0, 0, IGNORED])
+TAGS = np.array([IGNORED, 0, 1, 2, 0, 0, IGNORED])
 
 
 def prepared(examples: int = 1, times: int = 0) -> Prepared:
@@ -30,21 +32,37 @@ def test_words_that_are_left_out_are_never_an_entitys() -> None:
     how = TrainingOptions(token_dropout=0.5)
     lengths = set()
     for seed in range(50):
-        kept, learnt = varied(prepared(), 0, how, Random(seed))
-        assert {0.0, 2.0, 3.0} <= set(kept.flatten().tolist())
-        assert learnt.tolist() == [int(TAGS[int(place)]) for place in kept.flatten()]
+        kept = varied(prepared(), 0, how, Random(seed)).kept.tolist()
+        assert {0, 2, 3} <= set(kept)
+        assert kept == sorted(set(kept))
         lengths.add(len(kept))
     assert len(lengths) > 2
-    assert len(varied(prepared(), 0, TrainingOptions(token_dropout=0.0), Random(0))[0]) == 7
+    assert varied(prepared(), 0, TrainingOptions(token_dropout=0.0), Random(0)).kept.tolist() == list(range(7))
 
 
 def test_every_other_time_an_example_is_one_of_its_mistyped_selves() -> None:
     how, random, them = TrainingOptions(token_dropout=0.0, mistyped=0.5), Random(0), prepared(3, times=2)
-    seen = Counter(int(varied(them, 1, how, random)[0][0]) // 10 for _ in range(400))
+    seen = Counter(varied(them, 1, how, random).row for _ in range(400))
     assert set(seen) == {1, 5, 8}
     assert 150 < seen[1] < 250
-    names = {int(varied(them, 3, how, random)[0][0]) // 10 for _ in range(20)}
-    assert names == {3}
+    assert {varied(them, 3, how, random).row for _ in range(20)} == {3}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_a_batch_holds_the_states_and_tags_of_what_was_drawn(share: float) -> None:
+    them, random = prepared(4, times=1), Random(5)
+    drawn = [varied(them, row, TrainingOptions(token_dropout=share), random) for row in range(5)]
+    batch = batched(them, drawn)
+    assert (batch.mask is None) == (share == 0)
+    for place, one in enumerate(drawn):
+        count = len(one.kept)
+        assert batch.hidden[place, :count, 0].tolist() == [10 * one.row + token for token in one.kept]
+        assert batch.tags[place, :count].tolist() == TAGS[one.kept].tolist()
+        assert not batch.hidden[place, count:].any()
+        assert (batch.tags[place, count:] == IGNORED).all()
+        if batch.mask is not None:
+            assert batch.mask[place, 0, 0].tolist() == [token < count for token in range(batch.tags.shape[1])]
+    assert tagged(them, drawn) == int((batch.tags != IGNORED).sum())
 
 
 def test_a_mistyped_example_marks_the_same_words() -> None:

@@ -21,7 +21,7 @@ from nlu.training.checkpoints import Checkpoints
 from nlu.training.options import TrainingOptions
 from nlu.training.prepare import Prepared
 from nlu.training.team import team
-from nlu.training.variation import Seen, varied
+from nlu.training.variation import Drawn, batched, tagged, varied
 from nlu.types import Tune
 
 RIDGE = 0.02
@@ -122,19 +122,20 @@ def _tuned(
     encoder.tuned_layers.eval()
     for number in range(done + 1, options.epochs + 1):
         encoder.tuned_layers.train()
-        total = 0.0
+        losses = []
         for batch in _batches(prepared, rows, options.batch, shuffle):
-            seen = [varied(prepared, row, options, shuffle) for row in batch]
-            loss = _loss(network, prepared, (batch, seen), options)
+            drawn = [varied(prepared, row, options, shuffle) for row in batch]
+            loss = _loss(network, prepared, (batch, drawn), options)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             together.add_up(weight for _, weight in network.learnt() if weight.requires_grad)
             nn.utils.clip_grad_norm_(encoder.tuned_layers.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            total += float(loss.detach()) * len(batch)
+            losses.append(loss.detach() * len(batch))  # as a number when all are there: it is waited for
         encoder.tuned_layers.eval()
-        stage.after_epoch(network, Epoch(turn * options.epochs + number, together.total(total) / len(rows)))
+        total = together.total(float(torch.stack(losses).sum()))
+        stage.after_epoch(network, Epoch(turn * options.epochs + number, total / len(rows)))
         stage.checkpoints.write(name, course.state(number))
     if adapters is not None:
         adapters.merge_and_unload()
@@ -228,20 +229,19 @@ def _batches(prepared: Prepared, rows: Sequence[int], size: int, shuffle: random
 
 
 def _loss(
-    network: Network, prepared: Prepared, batch: tuple[Sequence[int], Sequence[Seen]], options: TrainingOptions
+    network: Network, prepared: Prepared, batch: tuple[Sequence[int], Sequence[Drawn]], options: TrainingOptions
 ) -> Tensor:
     """Cross-entropy of intents and tags: this process's part of the batch's loss."""
-    rows, seen = list(team().share(batch[0])), team().share(batch[1])
+    rows, drawn = list(team().share(batch[0])), team().share(batch[1])
     if not rows:
         return torch.zeros((), device=prepared.intents.device, requires_grad=True)
-    hidden, mask = stacked([states for states, _ in seen])
-    _, scores, tags = network.heads(hidden, mask)
+    seen = batched(prepared, drawn)
+    _, scores, tags = network.heads(seen.hidden, seen.mask)
     loss = intent_losses(scores, prepared.intents[rows], options) @ prepared.weights[rows] / len(batch[0])
     if tags is not None:
-        wanted = nn.utils.rnn.pad_sequence([tags for _, tags in seen], True, IGNORED)
-        learnt = torch.stack([(tags != IGNORED).sum() for _, tags in batch[1]]).sum().clamp(min=1)
-        summed = functional.cross_entropy(tags.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum")
-        loss = loss + options.tag_weight * summed / learnt
+        wanted = seen.tags.flatten()
+        summed = functional.cross_entropy(tags.flatten(0, 1), wanted, ignore_index=IGNORED, reduction="sum")
+        loss = loss + options.tag_weight * summed / max(1, tagged(prepared, batch[1]))
     return loss
 
 

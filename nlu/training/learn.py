@@ -93,6 +93,7 @@ class _Lesson:
 
 def _read(data: TrainingData, options: TrainingOptions, diary: Diary, last: Model | None, seen: Seen | None) -> _Lesson:
     device, folder = torch.device(choose_device(options.device)), base_folder(options.base_model)
+    torch.set_float32_matmul_precision("high")  # on a GPU products of 19 bits, in the units that are made for them
     if options.base_model == BUILT_IN:
         check_built_in(folder)
     if last is None:

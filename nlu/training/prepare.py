@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nlu.data.examples import OUTLIER, Example, TrainingData
@@ -34,7 +36,7 @@ class Prepared:
     """Per example its class, or OUTLIER."""
     weights: Tensor
     """Per example how much its label counts."""
-    tags: list[Tensor]
+    tags: list[NDArray[np.int64]]
     """Per example and token, its tag or IGNORED."""
     names: tuple[str, ...]
     labels: tuple[Label, ...]
@@ -85,7 +87,7 @@ def prepare(
         _tags(example, split, numbers, matcher)
         for example, split in [*zip(data.examples, tokens, strict=False), *zip(typed, of_typed, strict=True)]
     ]
-    blank = [torch.full((len(split.ids),), IGNORED) for split in tokens[len(data.examples) :]]
+    blank = [np.full(len(split.ids), IGNORED) for split in tokens[len(data.examples) :]]
     tags[len(data.examples) : len(data.examples)] = blank
     keys = tuple(key_of(split.ids) for split in tokens[: len(data.examples)])
     known = seen.places(keys) if seen else {}
@@ -104,7 +106,6 @@ def prepare(
     weights = torch.ones(len(intents), device=device)
     weights[: len(classes)] = torch.tensor([example.weight for example in data.examples])
     rows = range(len(classes)), range(len(classes), len(intents)), range(len(intents), len(hidden))
-    tags = [row.to(device) for row in tags]
     return Prepared(hidden, low, embeddings, intents, weights, tags, names, labels, *rows, keys, points)
 
 
@@ -120,8 +121,8 @@ def _in_place(
     return hidden, low, embeddings
 
 
-def _tags(example: Example, split: Tokens, numbers: Mapping[Label, int], matcher: Matcher) -> Tensor:
-    of_tokens = torch.full((len(split.ids),), IGNORED)
+def _tags(example: Example, split: Tokens, numbers: Mapping[Label, int], matcher: Matcher) -> NDArray[np.int64]:
+    of_tokens = np.full(len(split.ids), IGNORED)
     if not example.marked:
         return of_tokens
     for word, tag in zip(split.words, tags_of(example, split, numbers, matcher), strict=True):
