@@ -119,17 +119,19 @@ class Registry:
 
     def usable(self) -> Path | None:
         """The current model if it is sound, else the newest one that is, and has passed."""
+        return self._usable_but(())
+
+    def untainted(self) -> Path | None:
+        """The same of those that learnt from nothing that was erased since: another one may build upon it."""
+        return self._usable_but(self.stained())
+
+    def _usable_but(self, these: Collection[str]) -> Path | None:
         newest = [manifest.id for manifest in self.list() if self.passed(manifest.id)]
         current = self.current_id()
         for model in [current, *newest] if current else newest:
-            if self.is_sound(model):
+            if model not in these and self.is_sound(model):
                 return self.folder / model
         return None
-
-    def untainted(self) -> Path | None:
-        """The usable model, if nothing that it learnt from was erased since: another one may build upon it."""
-        found = self.usable()
-        return None if found is not None and found.name in self.stained() else found
 
     def add(self, directory: Path) -> str:
         """Copies a signed model directory in. The current model stays what it is. Returns its id."""

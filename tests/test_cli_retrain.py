@@ -147,7 +147,7 @@ def test_a_head_is_retrained_alone_and_never_on_layers_that_learnt_from_what_was
 
     monkeypatch.setattr(models, "train", trained)
     frontdesk("retrain", "--tune", "head", "--force")
-    monkeypatch.setattr(Registry, "stained", lambda _: [registry.current_id()])
+    monkeypatch.setattr(Registry, "stained", lambda _: [one.id for one in registry.list()])
     frontdesk("retrain", "--tune", "head")
     frontdesk("train", "--tune", "head")
     assert asked == [registry.current(), None, None]

@@ -275,3 +275,15 @@ def test_a_decision_that_cannot_be_read_holds_nothing(tmp_path: Path) -> None:
     home.decide("m1", {"held": True})
     (home.folder / ".decisions" / "m1.json").write_text("{broken")
     assert not home.held("m1")
+
+
+def test_upon_what_was_erased_nothing_is_built_but_upon_an_older_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = registry(tmp_path, "old", "new")
+    assert found.untainted() == found.directory("new")
+    monkeypatch.setattr(Registry, "stained", lambda _: ["new"])
+    assert found.untainted() == found.directory("old")
+    assert found.usable() == found.directory("new"), "it is served on"
+    monkeypatch.setattr(Registry, "stained", lambda _: ["new", "old"])
+    assert found.untainted() is None

@@ -27,7 +27,7 @@ from nlu.evaluation.gate import NO_TEXTS, Decision, Evidence, gate
 from nlu.evaluation.measure import Said, Texts, read_texts
 from nlu.learning.learned import NOTHING, Learned
 from nlu.learning.triggers import Taught
-from nlu.manifest import Manifest
+from nlu.manifest import Manifest, read_manifest
 from nlu.registry import Registry
 from nlu.source import DataError
 from nlu.training.options import TrainingOptions
@@ -215,7 +215,7 @@ def decided(
     with screen.status("Asking both models"):
         before = models.for_texts(pair[0], settings)
         after = said.model if said else models.for_texts(pair[1], settings)
-        lacking = ruleless(data, {family(name) for one in (before, after) for name in one.manifest.intents})
+        lacking = ruleless(data, {family(name) for one in pair for name in read_manifest(one).intents})
         return gate(before, after, replace(evidence, unanswered=lacking))
 
 
