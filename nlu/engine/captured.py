@@ -55,7 +55,8 @@ class CapturedNetwork:
 
     def __init__(self, network: Network, device: str, capture: Capture) -> None:
         """Records every bucket at once. Raises RuntimeError if the device cannot."""
-        self._network, self._device, self._capture = network, device, capture
+        self._network, self._device = network, device
+        self._capture = capture  # keeps the stream from others while there are recordings of it
         intents, tags = network.intents.out_features, network.tags.out_features if network.tags is not None else 0
         width = network.encoder.shape.width
         self._ends = np.cumsum([width, 2 * width, intents, intents])
