@@ -332,6 +332,21 @@ class Wide(Seer):
         return seen
 
 
+def test_what_both_networks_see_is_joined_once_however_many_questions_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    joined: list[int] = []
+    before = Insight.together.fget  # type: ignore[attr-defined]  # a property has one
+
+    def counted(seen: Insight) -> Any:
+        joined.append(1)
+        return before(seen)
+
+    monkeypatch.setattr(Insight, "together", property(counted))
+    assert len(queue(said("a | .9", 1), said("b | .6", 2), said("c | .7", 3)).items) == 3
+    assert len(joined) == 1
+
+
 def test_what_went_wrong_is_asked_before_what_did_not() -> None:
     fine, bad = said("a | .9", 1), said("c | .9", 2, signals={"rating": "down", "pressed": "refund", "missed": True})
     first, second = queue(fine, bad).items

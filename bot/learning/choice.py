@@ -20,7 +20,8 @@ def chosen(utterance: Utterance, intents: Collection[str]) -> str | None:
 
 def _named(labels: Iterable[str], intents: Collection[str]) -> set[str]:
     """A label is a word in lower case, with hyphens as often as not."""
-    wanted = {_spelled(label) for label in labels}
+    if not (wanted := {_spelled(label) for label in labels}):
+        return set()
     return {name for name in choosable(intents) if _spelled(name) in wanted}
 
 

@@ -186,11 +186,12 @@ def queue_of(utterances: Sequence[Utterance], model: Model, known: Nearest | Non
     signalled = np.array([sum(weight for weight, _ in _signals(group)) for group in same])
     frequent = 1 + np.log([len(group) for group in same])
     total = ((worth.total + signalled) * frequent).astype(np.float32)
-    rows = clusters(seen.together, total, seen.likely.argmax(1).tolist())
+    together = seen.together
+    rows = clusters(together, total, seen.likely.argmax(1).tolist())
     others = [example.text for example in known.examples] if known is not None else []
     proposed = proposals([one.text for one in firsts], [len(group) for group in same], seen, others)
     nearest = known.find(seen.points) if known is not None else [()] * len(same)
-    judged = _Judged(same, seen, worth, total, model.manifest.intents, nearest, proposed)
+    judged = _Judged(same, seen, together, worth, total, model.manifest.intents, nearest, proposed)
     return Queue(tuple(_topic_by_topic([judged.item(cluster) for cluster in rows])), len(utterances))
 
 
@@ -225,6 +226,7 @@ def _signals(group: Sequence[Utterance]) -> list[tuple[float, str]]:
 class _Judged:
     same: Sequence[Sequence[Utterance]]
     seen: Insight
+    together: Any
     worth: Worth
     total: Any
     names: Sequence[str]
@@ -235,7 +237,7 @@ class _Judged:
     def item(self, rows: Sequence[int]) -> Item:
         members = [utterance for row in rows for utterance in self.same[row]]
         first = rows[0]
-        alike = self.seen.together[list(rows)] @ self.seen.together[first]
+        alike = self.together[list(rows)] @ self.together[first]
         sizes = [len(self.same[row]) for row in rows]
         best = np.argsort(-self.seen.likely[first], kind="stable")[:_GUESSES].tolist()
         guesses = tuple(Intent(self.names[number], float(self.seen.likely[first, number])) for number in best)
