@@ -14,8 +14,10 @@ import redis.asyncio as redis
 
 from bot.app import Service
 from bot.config import Settings
+from bot.console.review import ARTICLES
 from bot.console.sign_in import one_time_code
 from bot.journal.errors import StaleFence
+from bot.journal.values import Kind, Review
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 from tests.seer import Seer, said
@@ -274,7 +276,8 @@ async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agen
     [
         ({"deed": "intent", "intent": "/restart"}, "no name for an intent"),
         ({"deed": "intent", "intent": "gift &"}, 'value="gift &amp;"'),
-        ({"deed": "article", "article": "nowhere"}, "Choose an article"),
+        ({"deed": "article", "article": "nowhere"}, "There is no such article."),
+        ({"deed": "article"}, "There is no such article."),
         ({"deed": "new_article", "new_article": "?!"}, 'value="?!"'),
         ({"deed": "dance"}, "out of date"),
     ],
@@ -287,6 +290,21 @@ async def test_a_decision_that_is_none_is_told(
     status, page = await posted(service, agent, item="1", **form)
     assert (status, problem in page, "b one | .6" in page) == (422, True, True)
     assert await reviewed(service) == {}
+
+
+@pytest.mark.parametrize(("count", "listed"), [(ARTICLES, ARTICLES), (ARTICLES + 1, 0)])
+async def test_an_article_is_named_by_enough_of_it_however_many_there_are(
+    service: Service, agent: aiohttp.ClientSession, count: int, listed: int
+) -> None:
+    journal, talks = service.journal, range(2, count + 2)
+    await journal.keep_utterances([said("a | .9", 1), *(said(f"b {number} | .9", number) for number in talks)])
+    await journal.decide([Review(number, Kind.ARTICLE, f"about-{number}-x", "bob") for number in talks])
+    async with agent.get(f"{service.url}/console/review") as answer:
+        assert (await answer.text()).count('<option value="about-') == listed
+    status, page = await posted(service, agent, item="1", deed="article", article="about-1")
+    assert (status, "Which article: about-10-x, about-100-x" in page) == (422, True)
+    await posted(service, agent, item="1", deed="article", article="-77-")
+    assert (await reviewed(service))["a | .9"] == ("article", "about-77-x")
 
 
 async def test_strangers_review_nothing(service: Service, browser: aiohttp.ClientSession) -> None:

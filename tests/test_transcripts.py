@@ -330,6 +330,23 @@ def test_a_spreadsheet_from_germany_is_read(tmp_path: Path, conversation: str) -
     assert [remark.partition(",")[0] for remark in way.remarks] == ["read as Windows-1252", "text = Nachricht"]
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("sender,message\nuser,hello\n", "no column names the conversation, so all is taken as one"),
+        ("email,role,text\na@b.c,user,hello\n", "so a customer's messages are taken as one"),
+        ("ticket_id,role,text\n4,user,hello\n", ""),
+    ],
+)
+def test_a_table_that_names_no_conversation_is_remarked_upon(tmp_path: Path, table: str, told: str) -> None:
+    path, way = tmp_path / "export.csv", Way()
+    path.write_text(table)
+    assert customers(list(formats.read(path, way)[1])) == ["hello"]
+    (remark,) = way.remarks
+    assert told in remark
+    assert ("conversation, so" in remark) == bool(told)
+
+
 def test_tabs_and_utf_16_as_excel_saves_them(tmp_path: Path) -> None:
     path = tmp_path / "export.txt"
     path.write_text("Conversation ID\tDirection\tMessage\n5\tinbound\tmoney back\n5\toutbound\tok\n", "utf-16")

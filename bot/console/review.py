@@ -11,7 +11,7 @@ from aiohttp import web
 from bot.console.sign_in import Agent
 from bot.journal.values import Kind
 from bot.learning.articles import article_named
-from bot.learning.deciding import BadDecision
+from bot.learning.deciding import BadDecision, one_of
 from bot.learning.live import LiveQueue
 from bot.learning.opinions import Agreement, Opinions, disputes_of, meaning, named, person
 from bot.learning.queue import Item
@@ -21,6 +21,8 @@ from bot.transcripts.heard import SOURCE
 SHOWN = 8
 """Texts of a cluster that are shown."""
 DISPUTES = 20
+ARTICLES = 500
+"""Names of articles that the page carries; of more, a part of the name is typed."""
 _HERE = "/console/review"
 
 Shown = Callable[..., Awaitable[web.Response]]
@@ -63,7 +65,8 @@ class ReviewPages:
             "agreement": Agreement.of(found).to_text(),
             "disputes": [_dispute(one, agent.name) for one in disputes_of(found, agent.name)],
             "intents": self.live.intents,
-            "articles": self.live.articles,
+            "articles": len(self.live.articles),
+            "listed": self.live.articles if len(self.live.articles) <= ARTICLES else (),
             "talk": await self._conversation(item),
             "problem": problem,
             "done": self._done.pop(agent.name, ""),
@@ -120,8 +123,8 @@ class ReviewPages:
             self._called[item.new] = label
         if deed == "new_article":
             label = article_named(label or "")
-        elif kind is Kind.ARTICLE and label not in self.live.articles:
-            raise BadDecision("Choose an article of the knowledge base.")
+        elif kind is Kind.ARTICLE:
+            label = one_of(self.live.articles, (label or "").strip(), "article")
         given = await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
         self._done[agent.name] = f"{counted(len(given), 'message', 'messages')} labelled: {named(given[0])}."
 

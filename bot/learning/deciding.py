@@ -11,6 +11,8 @@ from nlu.source import Mendable
 
 _INTENT = re.compile(r"[^\W_][\w.+-]*(/[\w.+-]+)?")
 _MOST_CHARACTERS = 80
+_SHOWN = 8
+"""Names that are shown where several fit."""
 
 
 class BadDecision(Mendable):
@@ -25,6 +27,18 @@ def intent_named(name: str) -> str:
             f"'{name[:40]}' is no name for an intent. Use letters, digits and underscores, as in order_status."
         )
     return name
+
+
+def one_of(names: Sequence[str], typed: str, what: str) -> str:
+    """The name that is, begins with or holds what is typed. Raises BadDecision if there is not exactly one."""
+    fitting = [name for name in names if name == typed] or [name for name in names if name.startswith(typed)]
+    fitting = fitting or [name for name in names if typed in name]
+    if not (typed and fitting):
+        raise BadDecision(f"There is no such {what}.")
+    if len(fitting) > 1:
+        more = f" or another of {len(fitting)}" if len(fitting) > _SHOWN else ""
+        raise BadDecision(f"Which {what}: {', '.join(fitting[:_SHOWN])}{more}?")
+    return fitting[0]
 
 
 def reviews(ids: Sequence[int], kind: Kind, label: str | None, reviewer: str) -> list[Review]:

@@ -13,7 +13,7 @@ from bot.journal.journal import Journal
 from bot.journal.values import Kind
 from bot.learning.around import NO_CONVERSATION, said_around
 from bot.learning.articles import article_named
-from bot.learning.deciding import BadDecision, reviews
+from bot.learning.deciding import BadDecision, one_of, reviews
 from bot.learning.queue import Item, Queue
 from bot.messages import Author, Entry
 from nlu.source import in_line
@@ -170,16 +170,12 @@ class Round:
         self._place, self._first_only = place, False
 
     def _chosen(self, what: str, names: Sequence[str]) -> str:
-        """A name that begins with, or holds, what is typed; empty if there is not exactly one."""
-        typed = self.read_line(f"  {what}: ").strip()
-        fitting = [name for name in names if name == typed] or [name for name in names if name.startswith(typed)]
-        fitting = fitting or [name for name in names if typed in name]
-        if typed and len(fitting) == 1:
-            return fitting[0]
-        found = ", ".join(fitting[:8]) if typed else ""
-        said = f"which one: {found}?" if found else f"there is no such {what}."
-        self.screen.print(f"  [dim]{escape(said)}[/dim]", highlight=False)
-        return ""
+        """A name that fits what is typed; empty if there is not exactly one."""
+        try:
+            return one_of(names, self.read_line(f"  {what}: ").strip(), what)
+        except BadDecision as problem:
+            self.screen.print(f"  [dim]{escape(str(problem))}[/dim]", highlight=False)
+            return ""
 
     def _show(self) -> None:
         if self._place >= len(self.queue.items):

@@ -78,10 +78,16 @@ def first(field: str, record: Mapping[str, Any], given: Mapping[str, str]) -> An
     return None
 
 
-def described(names: Iterable[str], given: Mapping[str, str]) -> str:
-    """Which columns are taken for what, for the person to check."""
+def described(names: Iterable[str], given: Mapping[str, str], *, inside: bool = False) -> str:
+    """Which columns are taken for what, for the person to check. `inside`: their conversation is known."""
     names = list(names)
     chosen = {field: [name for name in found(field, names, given) if bare(name) not in WEAK] for field in NAMES}
     shown = ", ".join(f"{field} = {columns[0]}" for field, columns in chosen.items() if columns)
     tells = chosen["author"] or any(bare(name) in BARE_FLAGS for name in names)
-    return shown if tells else f"{shown}; no column tells who wrote, so all is taken as customers'"
+    told = [shown]
+    if not tells:
+        told.append("no column tells who wrote, so all is taken as customers'")
+    if not (inside or chosen["conversation"]):
+        whose = "a customer's messages are" if chosen["customer"] else "all is"
+        told.append(f"no column names the conversation, so {whose} taken as one")
+    return "; ".join(told)

@@ -69,7 +69,7 @@ class Records:
             for name, conversation in named:
                 yield from self.read(conversation, line, replace(around, conversation=name, depth=around.depth + 1))
         else:
-            self._describe(value)
+            self._describe(value, around)
             yield from self._message(value, line, around)
 
     def _parts(self, record: Mapping[str, Any]) -> list[Any]:
@@ -141,10 +141,11 @@ class Records:
             customer=around.customer or customer,
         )
 
-    def _describe(self, record: Mapping[str, Any]) -> None:
+    def _describe(self, record: Mapping[str, Any], around: Around) -> None:
         if not self._described and _text(record, self._way) is not None:
             self._described = True
-            self._way.remarks.append(columns.described(record, self._way.columns))
+            inside = around.conversation is not None
+            self._way.remarks.append(columns.described(record, self._way.columns, inside=inside))
 
     def _log(self, record: Mapping[str, Any], line: int, around: Around) -> Items:
         """A conversation in one text, line by line."""
