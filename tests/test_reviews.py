@@ -84,6 +84,9 @@ async def test_answers_to_a_forms_question_are_not_asked_about(journal: Journal)
     await journal.keep_utterances([asked, replace(said("box?", 2), signals={"pressed": "track"})])
     assert [one.text for one in await journal.unreviewed(10)] == ["box?"]
     assert [one.text for one in await journal.answered_for()] == ["box?"]
+    for name in ("ada", "bob"):
+        await journal.decide(reviews([1], Kind.IGNORE, None, name))
+    assert await journal.review_counts() == {"open": 1, "ignore": 1}
 
 
 @pytest.mark.parametrize(("kind", "label"), [(Kind.INTENT, "/restart"), (Kind.INTENT, ""), (Kind.ARTICLE, None)])
