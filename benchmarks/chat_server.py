@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -26,7 +27,7 @@ from benchmarks.frontdesk import frontdesk
 from benchmarks.transport.load import Customers, customers
 from benchmarks.transport.processes import cpu_seconds, group
 from bot import interpreter
-from bot.listening import listen
+from bot.listening import accepting, listen
 from nlu.server import serving
 from nlu.types import Intent, Query, Understanding, Verdict
 
@@ -53,7 +54,7 @@ async def serve_model() -> None:
     """Until it is killed. Prints its URL."""
     interpreter.tune()
     listener = listen("127.0.0.1", 0)
-    async with serving(StandIn(), "", listener):
+    async with serving(StandIn(), "", partial(accepting, listener)):
         await _served(listener.getsockname()[1])
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -23,7 +24,7 @@ import torch
 from benchmarks.elsewhere import elsewhere
 from benchmarks.nlu_speed import TEXTS
 from bot import interpreter
-from bot.listening import listen
+from bot.listening import accepting, listen
 from bot.remote import remote
 from nlu.engine.buckets import shares
 from nlu.engine.torch_engine import TorchEngine, network_of
@@ -73,7 +74,7 @@ async def as_service(model: Model) -> None:
     """The other process: until it is killed. Prints its URL."""
     interpreter.tune()
     listener = listen("127.0.0.1", 0)
-    async with serve(model) as service, serving(service, "", listener):
+    async with serve(model) as service, serving(service, "", partial(accepting, listener)):
         interpreter.freeze()
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         await asyncio.Event().wait()

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Self
@@ -19,7 +20,7 @@ from typing import Self
 from benchmarks.elsewhere import elsewhere
 from benchmarks.nlu_speed import TEXTS
 from bot import interpreter
-from bot.listening import listen
+from bot.listening import accepting, listen
 from bot.remote import remote
 from nlu.load import load_model
 from nlu.server import Punctual, serving
@@ -53,7 +54,7 @@ async def serve_alone(given: argparse.Namespace) -> None:
     """The other process: until it is killed. Prints its URL."""
     interpreter.tune()
     listener = listen("127.0.0.1", 0)
-    async with served(given) as service, serving(service, "", listener):
+    async with served(given) as service, serving(service, "", partial(accepting, listener)):
         interpreter.freeze()
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         await asyncio.Event().wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 from aiohttp import web
@@ -50,6 +51,7 @@ ACTIONS = Counter("frontdesk_actions", "Custom actions run", ["action", "outcome
 CONNECTIONS = Gauge("frontdesk_widget_connections", "Open widget connections", multiprocess_mode="livesum")
 WAITING = Gauge("frontdesk_messages_waiting", "Accepted messages without an answer yet", multiprocess_mode="livesum")
 TURN_SECONDS = Histogram("frontdesk_turn_seconds", "From the start of a turn to its commit", buckets=_QUICK)
+MODEL_TEXTS = Counter("frontdesk_model_texts", "Texts that the model service was asked", ["outcome"])
 MODEL_SECONDS = Histogram("frontdesk_model_seconds", "Waiting for the language model", buckets=_QUICK)
 DELIVERIES = Counter("frontdesk_deliveries", "What attempts to give a provider a reply came to", ["channel", "outcome"])
 DELIVERIES_OPEN = Gauge("frontdesk_deliveries_open", "Replies in the database that wait or are dead letters", ["state"])
@@ -72,6 +74,13 @@ def _page() -> bytes:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def emptied(folder: Path) -> Path:
+    """The figures of the processes of an earlier run are no longer ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def forget(process: int, folder: Path) -> None:

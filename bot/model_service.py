@@ -2,39 +2,80 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console as Screen
 
-from bot import interpreter, logs, models
+from bot import interpreter, logs, metrics, models
 from bot.app import until_stopped
 from bot.config import Settings, SettingsError, address
 from bot.following import following
+from bot.hang_up import at_hang_up
 from bot.language import Language
 from bot.learning.schedule import scheduled
-from bot.listening import listen
+from bot.listening import REST_SECONDS, accepting, listen
+from bot.supervisor import Plan, Supervisor
+from bot.trained import Commands, chosen_or_trained
+from nlu.engine.batcher import Late, Overloaded
+from nlu.engine.device import cores
+from nlu.types import Query, Understanding
 
 if TYPE_CHECKING:
+    from nlu.server import Punctual
     from nlu.understand import Model
 
+NAMED = "--host", "--port"
+_OUTCOMES: dict[type[BaseException], str] = {
+    Overloaded: "refused",
+    Late: "late",
+    asyncio.CancelledError: "given_up",
+}
 
-def run(settings: Settings, host: str, port: int) -> None:
+
+def run(settings: Settings, place: tuple[str, int], workers: int) -> None:
     """Serves until it is stopped; trains a model first if there is none for the data."""
     logs.set_up(settings.log_level, settings.log_format)
     screen = Screen(stderr=True, soft_wrap=True)
-    check_token(settings, host)
-    listen(host, port, ("--host", "--port")).close()
-    ours = settings.model_copy(update={"threads": settings.threads or os.cpu_count() or 1})
-    found = models.ready(ours, screen)
+    check_token(settings, place[0])
+    listen(*place, NAMED).close()
+    if workers > 1:
+        asyncio.run(_serve_with(workers, settings, place, screen))
+    else:
+        ours = with_threads(settings, 1)
+        found = models.ready(ours, screen)
+        listener = listen(*place, NAMED)
+        interpreter.run(serve(ours, found, listener, partial(_announce, screen, listener), until_stopped()))
 
-    def ready(url: str) -> None:
-        screen.print(f"\n[bold green]The model is served.[/bold green] Ctrl-C stops it.\n  {url}", highlight=False)
 
-    interpreter.run(serve(ours, found, (host, port), ready))
+async def _serve_with(workers: int, settings: Settings, place: tuple[str, int], screen: Screen) -> None:
+    """This process holds the port, and never a model."""
+    model = await chosen_or_trained(settings, screen)
+    with listen(*place, NAMED) as listener:
+        folder = metrics.emptied(settings.home / "model-metrics")
+        threads = str(with_threads(settings, workers).threads)
+        shared = {**os.environ, "FRONTDESK_THREADS": threads, metrics.FOLDER_VARIABLE: str(folder.absolute())}
+        command = Commands("bot.model_worker", model, lambda: chosen_or_trained(Settings.read(), screen))
+        plan = Plan(workers, command, shared, lambda process: metrics.forget(process, folder))
+        supervisor = Supervisor(plan, listener)
+        at_hang_up(supervisor.replace)
+        await supervisor.run(until_stopped(), partial(_announce, screen, listener))
+
+
+def _announce(screen: Screen, listener: socket.socket) -> None:
+    url = address(*listener.getsockname()[:2])
+    screen.print(f"\n[bold green]The model is served.[/bold green] Ctrl-C stops it.\n  {url}", highlight=False)
+
+
+def with_threads(settings: Settings, workers: int) -> Settings:
+    """All cores are the model's; of several workers each has one at least."""
+    return settings.model_copy(update={"threads": settings.threads or max(1, cores() // workers)})
 
 
 def check_token(settings: Settings, host: str) -> None:
@@ -54,9 +95,13 @@ def _is_loopback(host: str) -> bool:
 
 
 async def serve(
-    settings: Settings, found: tuple[Path, Model], place: tuple[str, int], ready: Callable[[str], None]
+    settings: Settings,
+    found: tuple[Path, Model],
+    listener: socket.socket,
+    ready: Callable[[], None],
+    stopped: Awaitable[None],
 ) -> None:
-    """Until SIGTERM or Ctrl-C; what is under way then is answered. `ready` is told the URL."""
+    """Until `stopped` returns; what is under way then is answered. `ready` is called once questions are."""
     from nlu.server import serving
     from nlu.understand import serve as batched
 
@@ -64,9 +109,32 @@ async def serve(
     token = settings.model_token.get_secret_value() if settings.model_token else ""
     interpreter.tune()
     async with batched(model) as service:
-        listener = listen(*place, ("--host", "--port"))
         language = Language(service, models.page(directory), {})
-        async with following(settings, language, service), scheduled(settings), serving(service, token, listener):
+        doors = partial(accepting, listener, rest=REST_SECONDS)
+        answering = serving(Counted(service), token, doors, metrics.routes())
+        async with following(settings, language, service), scheduled(settings), answering:
             interpreter.freeze()
-            ready(address(*listener.getsockname()[:2]))
-            await until_stopped()
+            ready()
+            await stopped
+
+
+class Counted:
+    """The model, and what became of the texts that it was asked."""
+
+    def __init__(self, understander: Punctual) -> None:
+        self._understander = understander
+
+    @property
+    def model(self) -> str:
+        return self._understander.model
+
+    async def answer(self, queries: Sequence[Query], until: float) -> list[Understanding]:
+        outcome = "understood"
+        try:
+            with metrics.MODEL_SECONDS.time():
+                return await self._understander.answer(queries, until)
+        except BaseException as problem:
+            outcome = _OUTCOMES.get(type(problem), "failed")
+            raise
+        finally:
+            metrics.MODEL_TEXTS.labels(outcome).inc(len(queries))

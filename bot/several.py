@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import signal
-import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console as Screen
@@ -18,21 +15,15 @@ from bot.app import check_port, check_stores, database_in_words, database_path, 
 from bot.config import Settings, address
 from bot.dialogue.assistant import Assistant
 from bot.embedded import embedded_valkey
+from bot.hang_up import at_hang_up
 from bot.journal.journal import Journal
 from bot.learning.shelf import registry_of
 from bot.listening import listen
-from bot.metrics import FOLDER_VARIABLE, forget
+from bot.metrics import FOLDER_VARIABLE, emptied, forget
 from bot.start import announce, front_page, page_of_service, until_told
 from bot.supervisor import Command, Plan, Supervisor
 from bot.tokens import Signer, load_key
-from nlu.source import Mendable
-
-WORKER = (sys.executable, "-P", "-m", "bot.worker")  # -P: a folder `bot` beside the person is not ours
-TRAINING = (sys.executable, "-P", "-m", "bot.cli", "train")
-
-
-class NotTrained(Mendable):
-    """There is no model to serve."""
+from bot.trained import Commands, chosen_or_trained
 
 
 def run(settings: Settings) -> None:
@@ -49,7 +40,8 @@ def run(settings: Settings) -> None:
         stores = redis_in_words(settings), database_in_words(settings)
         announce(screen, front_page(assistant, url), signer, page, stores)
 
-    asyncio.run(serve(settings, _Commands(model, screen), ready, lambda: until_told(screen)))
+    command = Commands("bot.worker", model, lambda: _model(Settings.read(), screen))
+    asyncio.run(serve(settings, command, ready, lambda: until_told(screen)))
 
 
 async def serve(
@@ -65,34 +57,12 @@ async def serve(
         async with await Journal.open(settings.database_url or database_path(settings)):
             pass  # its tables are there before the workers are
         signer = Signer(load_key(settings.home, settings.secret))
-        metrics = _empty(settings.home / "metrics")
+        metrics = emptied(settings.home / "metrics")
         shared = environment(settings, redis_url, metrics)
         plan = Plan(settings.workers, command, shared, lambda process: forget(process, metrics))
         supervisor = Supervisor(plan, listener)
-        _at_hang_up(supervisor.replace)
+        at_hang_up(supervisor.replace)
         await supervisor.run(stopped(), lambda: ready(address(*listener.getsockname()[:2]), signer))
-
-
-def _at_hang_up(replace: Callable[[], None]) -> None:
-    """SIGHUP replaces the workers; one that tells that our terminal was closed ends us, but not under nohup."""
-    in_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-
-    def heard() -> None:
-        if in_terminal and not _has_terminal():
-            os.kill(os.getpid(), signal.SIGTERM)
-        else:
-            replace()
-
-    with suppress(NotImplementedError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard)
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def environment(settings: Settings, redis_url: str, metrics: Path) -> dict[str, str]:
@@ -106,53 +76,6 @@ def environment(settings: Settings, redis_url: str, metrics: Path) -> dict[str, 
     }
 
 
-def _empty(folder: Path) -> Path:
-    """The figures of the processes of an earlier run are no longer ours."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-class _Commands:
-    """A worker's command line. Asked for again, it names the model that is current then."""
-
-    def __init__(self, model: str, screen: Screen) -> None:
-        self._model, self._screen = model, screen
-
-    async def __call__(self) -> Sequence[str]:
-        model, self._model = self._model or await _model(Settings.read(), self._screen), ""
-        return (*WORKER, "--model", model)
-
-
 async def _model(settings: Settings, screen: Screen) -> str:
-    """The model to serve, empty for a service's; one is trained if there is none for the data. Raises NotTrained."""
-    if settings.model_url:
-        return ""
-    if (found := models.chosen(settings)) is not None:
-        return found
-    await asyncio.to_thread(_wait_for_training, settings, screen)
-    if (found := models.chosen(settings)) is not None:
-        return found
-    screen.print(f"{models.NONE_YET}; training one.")
-    await _train()
-    if (made := models.chosen(settings)) is None:
-        raise NotTrained(f"The training data in {settings.data} changed while it was read; start again.")
-    return made
-
-
-def _wait_for_training(settings: Settings, screen: Screen) -> None:
-    """Of another process, if there is one."""
-    with registry_of(settings).training(models.waiting(screen)):
-        pass
-
-
-async def _train() -> None:
-    """In a process of its own, so that torch stays out of this one."""
-    training = await asyncio.create_subprocess_exec(*TRAINING, stdout=sys.stderr)
-    try:
-        if await training.wait() != 0:
-            raise NotTrained("No model could be trained, so there is none to serve; see above.")
-    finally:
-        with suppress(ProcessLookupError):
-            training.kill()
-            await training.wait()
+    """Empty for a service's."""
+    return "" if settings.model_url else await chosen_or_trained(settings, screen)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
@@ -21,7 +20,6 @@ RETRY_SECONDS = 1
 """What a caller who was refused is asked to wait."""
 GRACE_SECONDS = 5.0
 """How long answers under way may take to leave when the service stops."""
-BACKLOG = 1024
 _QUESTION, _QUESTION_SECONDS = "where is my order", 2.0
 
 log = logging.getLogger(__name__)
@@ -37,10 +35,17 @@ class Punctual(Protocol):
         """Raises Overloaded, and Late for what cannot be there by `until` on the event loop's clock."""
 
 
+Doors: TypeAlias = Callable[[web.Server], AbstractContextManager[object]]
+"""Gives connections to the server until the context is left: bot.listening.accepting at a listener."""
+
+
 @asynccontextmanager
-async def serving(understander: Punctual, token: str, listener: socket.socket) -> AsyncIterator[None]:
-    """Answers at the listener while the context is open; an empty token lets everybody in who reaches it."""
+async def serving(
+    understander: Punctual, token: str, doors: Doors, routes: Sequence[web.RouteDef] = ()
+) -> AsyncIterator[None]:
+    """Answers while the context is open, other routes too; an empty token lets everybody in who reaches it."""
     app = ModelServer(understander, token).app()
+    app.add_routes(routes)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -49,9 +54,10 @@ async def serving(understander: Punctual, token: str, listener: socket.socket) -
         shutdown_timeout=GRACE_SECONDS,
     )
     await runner.setup()
+    assert runner.server is not None
     try:
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
-        yield
+        with doors(runner.server):
+            yield
     finally:
         await runner.cleanup()
 

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from bot import logs
 from bot.config import Settings
 from bot.console.pages import ModelPage
+from bot.post import Post, work
 from bot.start import Start
-from bot.worker import Post, work
+from bot.worker import served
 from nlu.manifest import ModelError
 from nlu.types import Understander
 from tests.service import KeywordUnderstander, echo_assistant
 
 
-def _start(post: Post) -> Start:
+def _serve(post: Post) -> Coroutine[Any, Any, None]:
     settings = Settings.read()
     logs.set_up(settings.log_level, settings.log_format, post.number)
     named = settings.model_copy(update={"bot_name": f"{post.number}"})
     assistant = echo_assistant(settings.home / "assistant")
-    return Start(named, assistant, {}, _load(post, settings.home), post.listener, post.patient)
+    return served(post, Start(named, assistant, {}, _load(post, settings.home), post.listener, post.patient))
 
 
 @asynccontextmanager
@@ -46,4 +47,4 @@ async def _load(post: Post, home: Path) -> AsyncIterator[tuple[Understander, Mod
 
 
 if __name__ == "__main__":
-    work(Post.read(sys.argv[1:]), _start)
+    work(_serve)

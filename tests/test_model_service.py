@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ import pytest
 from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
+from nlu.wire import CONTENT_TYPE, PATH, Question, packed
 from tests.command import SECONDS, environment, free_port, ran, started, write_project
 from tests.registered import registered
 from tests.service import Widget
-from tests.several import children, command_line
+from tests.several import children, command_line, running, until
 
 OPTIONS = TrainingOptions(epochs=1, averaged=1, held_out_parts=1, threads=1, log_to="none", device="cpu")
 TOKEN = "a token of this test"
@@ -46,11 +48,14 @@ class Machines:
         return environment(self.folder / home, **{**ours, **settings})
 
     @contextmanager
-    def model_service(self) -> Iterator[subprocess.Popen[bytes]]:
-        command = ("models", "serve", "--port", self.model_port)
-        log = self.folder / "model.log"
-        with started(*map(str, command), env=self.env("models"), log=log, until=f":{self.model_port}\n") as process:
+    def model_service(self, workers: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+        command = ("models", "serve", "--port", self.model_port, "--workers", workers)
+        with started(*command, env=self.env("models"), log=self.log, until=f":{self.model_port}\n") as process:
             yield process
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "model.log"
 
     def chat(self, **settings: object) -> dict[str, str]:
         """Turns wait for as long as a model service takes to start."""
@@ -74,6 +79,17 @@ def machines(trained: Path, tmp_path: Path) -> Machines:
     write_project(tmp_path / "project")
     registered(trained / "model", tmp_path / "models", "one", "two")
     return Machines(tmp_path, free_port(), free_port())
+
+
+def _workers(supervisor: int) -> list[int]:
+    return [child for child in children(supervisor) if b"bot.model_worker" in command_line(child)]
+
+
+async def _asked(port: int, path: str) -> str:
+    """Over a connection of its own, which any worker may take."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
+        assert answer.status == 200
+        return await answer.text()
 
 
 def _libraries(process: int) -> set[str]:
@@ -135,6 +151,69 @@ async def test_customers_who_talk_while_the_service_restarts_are_all_answered(ma
             service = await asyncio.to_thread(stack.enter_context, machines.model_service())
         stop.set()
         assert min(await asyncio.gather(*customers)) > 0
+
+
+async def test_several_processes_serve_the_model_and_each_outlives_the_others(machines: Machines) -> None:
+    with ExitStack() as stack:
+        service = stack.enter_context(machines.model_service(workers=2))
+        log = machines.folder / "chat.log"
+        stack.enter_context(started("run", env=machines.chat(), log=log, until="  Database   "))
+        assert _libraries(service.pid) == set()
+        before = _workers(service.pid)
+        assert len(before) == 2
+        async with Widget.open(machines.url) as widget:
+            for killed in before:
+                os.kill(killed, signal.SIGKILL)
+                assert [reply["text"] for reply in await widget.ask("hello")] == ["Hello."]
+        await until(lambda: len(_workers(service.pid)) == 2 and not set(before) & set(_workers(service.pid)))
+        assert machines.log.read_text().count("is started again. It was killed by SIGKILL.") == 2
+
+
+async def test_every_process_takes_up_another_model(machines: Machines) -> None:
+    with machines.model_service(workers=2):
+        machines.registry.promote("one")
+        for worker in (1, 2):
+            line = f"worker {worker} bot.following: one serves now"
+            await until(lambda line=line: line in machines.log.read_text())  # type: ignore[misc]  # a default's type
+        told = {await _asked(machines.model_port, "/health") for _ in range(10)}
+        assert told == {'{"status": "ok", "model": "one"}'}
+
+
+async def test_the_figures_are_those_of_all_processes(machines: Machines) -> None:
+    with machines.model_service(workers=2) as service:
+        for _ in range(10):
+            await _asked(machines.model_port, "/health")
+        for killed in _workers(service.pid):
+            os.kill(killed, signal.SIGKILL)
+        figures = await _asked(machines.model_port, "/metrics")
+        assert 'frontdesk_model_texts_total{outcome="understood"} 10.0' in figures.splitlines()
+
+
+async def test_processes_that_are_replaced_and_stopped_answer_what_is_under_way(machines: Machines) -> None:
+    with machines.model_service(workers=2) as service:
+        for how in (signal.SIGHUP, signal.SIGTERM):
+            before = _workers(service.pid)
+            answer = await _under_way(machines.model_port, lambda how=how: service.send_signal(how))  # type: ignore[misc]
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            if how is signal.SIGHUP:
+                await until(lambda: "All workers are new." in machines.log.read_text())
+        assert service.wait(SECONDS) == 0
+        assert not any(map(running, before))
+
+
+async def _under_way(port: int, signalled: Callable[[], None]) -> bytes:
+    """The answer to a question of which the service has seen the beginning when it is signalled."""
+    body = packed(Question(("where is my order",), 60_000))
+    head = f"POST {PATH} HTTP/1.1", "Host: model", f"Authorization: Bearer {TOKEN}", "Expect: 100-continue"
+    about = f"Content-Type: {CONTENT_TYPE}", f"Content-Length: {len(body)}", "", ""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write("\r\n".join((*head, *about)).encode())
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    signalled()
+    writer.write(body)
+    answer = await reader.read()
+    writer.close()
+    return answer
 
 
 async def test_workers_share_a_model_service_and_nothing_is_trained(machines: Machines) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from bot.config import Settings, SettingsError
-from bot.listening import listen
+from bot.listening import accepting, listen
 from bot.model_service import check_token
 from bot.remote import AT_ONCE, TEXTS, ModelAway, ModelRefuses, Remote, _Asked, remote
 from nlu.engine.batcher import Batcher
@@ -69,7 +70,7 @@ class StandIn:
 async def served(stand_in: StandIn, token: str = "", port: int = 0) -> AsyncIterator[str]:
     async with stand_in.batcher:
         listener = listen("127.0.0.1", port)
-        async with serving(stand_in, token, listener):
+        async with serving(stand_in, token, partial(accepting, listener)):
             try:
                 yield f"http://127.0.0.1:{listener.getsockname()[1]}"
             finally:
@@ -107,8 +108,8 @@ async def test_the_service_understands_as_the_model_does(pytestconfig: pytest.Co
     ]
     expected = [model.understand_now([text])[0] for text in texts]
     listener = listen("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with serve(model) as service, serving(service, TOKEN, listener), remote(url, TOKEN, 20.0) as far:
+    url, doors = f"http://127.0.0.1:{listener.getsockname()[1]}", partial(accepting, listener)
+    async with serve(model) as service, serving(service, TOKEN, doors), remote(url, TOKEN, 20.0) as far:
         assert far.model == ""
         assert await far.understand(texts) == await service.understand(texts)
         assert [(await far.understand([text]))[0] for text in texts] == expected

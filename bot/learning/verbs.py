@@ -178,11 +178,12 @@ def models_add(directory: Annotated[Path, typer.Argument(help="A model directory
 def models_serve(
     host: Annotated[str, typer.Option(help="Address to listen on; others' need FRONTDESK_MODEL_TOKEN.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8090,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port, a model each.")] = 1,
 ) -> None:
     """Serve the current model alone, to chat servers whose FRONTDESK_MODEL_URL leads here."""
     from bot.model_service import run
 
-    run(Settings.read(), host, port)
+    run(Settings.read(), (host, port), workers)
 
 
 @models_cli.command("sign")
