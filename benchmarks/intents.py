@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu.engine.signals import Engine, Signals
+from nlu.engine.signals import Engine, Glance, Signals
 from nlu.explain import explain
 from nlu.families import Families
 from nlu.load import load_model
@@ -52,8 +52,11 @@ class Wider:
         return self.engine.callers
 
     def run(self, texts: Sequence[list[int]]) -> list[Signals]:
-        seen = self.engine.run(texts)
-        return [replace(one, intents=20 * self.head @ one.point, start=20 * self.head @ one.point) for one in seen]
+        seen = [(one, 20 * self.head @ one.point) for one in self.engine.run(texts)]
+        return [replace(one, intents=scores, start=scores, within=None) for one, scores in seen]
+
+    def glance(self, texts: Sequence[list[int]]) -> list[Glance]:
+        return [replace(one, intents=20 * self.head @ one.point) for one in self.engine.glance(texts)]
 
 
 def widened(model: Model, intents: int, examples: int) -> Model:

@@ -61,6 +61,10 @@ class Judge:
         """Calibrated probabilities, n x intents."""
         return probabilities(voted(self.near.joined(scores, points), start, self.start), self.temperature)
 
+    def glanced(self, scores: Floats, points: Floats) -> Floats:
+        """The same without the opinion from before."""
+        return probabilities(self.near.joined(scores, points), self.temperature)
+
 
 def ranking(families: Families, likely: Floats) -> tuple[Intent, ...]:
     """Most likely first, of one text's probabilities."""

@@ -13,7 +13,7 @@ from nlu.signing import ANYBODY, SIGNATURE, Trust
 from nlu.source import Mendable
 
 MANIFEST = "manifest.json"
-FORMAT = 7
+FORMAT = 8
 REPORT = "report"
 """The folder of a model's report: it may be missing, for it quotes what the model learnt."""
 _ALLOWED = {".json", ".onnx", ".safetensors", ".html", ".png", ".txt", ".usearch"}

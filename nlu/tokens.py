@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from string import punctuation
 
 from tokenizers import Encoding, Tokenizer
@@ -34,6 +36,12 @@ class Tokens:
     @property
     def text(self) -> str:
         return self.read.text
+
+    def within(self, start: int, end: int) -> slice:
+        """The tokens of the words that begin between two places of the original text; empty if none does."""
+        first, last = (bisect_left(self.words, place, key=attrgetter("start")) for place in (start, end))
+        tokens = [*(word.token for word in self.words[first : last + 1]), len(self.ids) - 1]
+        return slice(tokens[0], tokens[last - first])
 
     def shown(self, original: str) -> str:
         """The beginning of the text as it was read, as far as words are corrected, if a reader would notice; else

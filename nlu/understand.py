@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nlu.cuts import Cut, cuts
 from nlu.data.examples import OUTLIER
 from nlu.engine.batcher import Batcher
 from nlu.engine.signals import Engine, Signals
@@ -20,8 +21,8 @@ from nlu.languages import Languages
 from nlu.large.retriever import Wide
 from nlu.manifest import Manifest
 from nlu.negation import Negation
-from nlu.remembered import CERTAINTY, Remembered
-from nlu.requests import Cut, Readings, cuts
+from nlu.remembered import CERTAINTY, UNKNOWN, Remembered
+from nlu.requests import Readings
 from nlu.retriever import Asked, Retriever
 from nlu.scope import Scope
 from nlu.tokens import TextReader, Tokens
@@ -49,6 +50,15 @@ class _Read:
 
     def surely(self, intents: frozenset[str]) -> bool:
         return self.decided is Verdict.SURE and self.ranked[0].name in intents
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two requests of one text."""
+
+    cut: Cut
+    factors: tuple[Floats, Floats]
+    """What the intents' probabilities of each part are to be multiplied with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +147,12 @@ class Model:
         self._remember(texts, likely, in_scope)
         return [self._judged(*read) for read in zip(texts, split, signals, likely, in_scope.tolist(), strict=True)]
 
-    def _remember(self, texts: Sequence[str], likely: Floats, in_scope: Floats) -> None:
+    def _remember(self, texts: Sequence[str], likely: Floats, in_scope: Floats | None = None) -> None:
         """Changes what is thought of texts that are examples word for word."""
         for row, number in enumerate(map(self.remembered.find, texts)):
-            if number == OUTLIER:
-                in_scope[row] = 0.0
-            elif number >= 0:
-                in_scope[row] = 1.0
+            if in_scope is not None and number != UNKNOWN:
+                in_scope[row] = float(number != OUTLIER)
+            if number >= 0:
                 likely[row] *= 1 - CERTAINTY
                 likely[row, number] += CERTAINTY
 
@@ -186,29 +195,52 @@ class Model:
         )
 
     def _with_requests(self, read: Sequence[_Read], found: Sequence[Understanding]) -> list[Understanding]:
-        """Those that make several requests, with them; all parts that the texts may have are read in one pass."""
-        tried = [cuts(one.text, one.entities, one.verdict is not Verdict.SURE) for one in found]
+        """Those that make several requests, with them; their parts share passes, too."""
+        tried = [self._cuts(*of_text) for of_text in zip(read, found, strict=True)]
         parts = [
-            part for one, of_text in zip(found, tried, strict=True) for cut in of_text for part in cut.texts(one.text)
+            part for one, of_text in zip(read, tried, strict=True) for cut in of_text for part in cut.texts(one.text)
         ]
-        halves = iter(self._read(parts))
-        return [
-            self._split(one, whole, of_text, [next(halves) for _ in range(2 * len(of_text))]) if of_text else one
-            for one, whole, of_text in zip(found, read, tried, strict=True)
+        halves = iter(self._glanced(parts))
+        chosen = [
+            self._chosen(one, of_text, [next(halves) for _ in range(2 * len(of_text))]) if of_text else None
+            for one, of_text in zip(read, tried, strict=True)
         ]
+        several = [(number, pair) for number, pair in enumerate(chosen) if pair is not None]
+        whole = list(found)
+        again = iter(self._read([text for number, pair in several for text in pair.cut.texts(read[number].text)]))
+        for number, pair in several:
+            whole[number] = self._split(found[number], pair, (next(again), next(again)))
+        return whole
 
-    def _split(
-        self, found: Understanding, whole: _Read, tried: Sequence[Cut], halves: Sequence[_Read]
-    ) -> Understanding:
-        """`halves`: the two parts of each cut in turn."""
-        likely = [one.likely for one in (whole, *halves)]
-        best = Readings.of(whole.text, tried, self.families, likely).best()
-        if best is None:
-            return found
-        place, *factors = best
-        pair = [self._weighed(*half) for half in zip(halves[2 * place : 2 * place + 2], factors, strict=True)]
-        starts = tried[place].first.start, tried[place].second.start
-        meant = zip(starts, self._understood(pair, pair), strict=True)
+    def _cuts(self, read: _Read, found: Understanding) -> Sequence[Cut]:
+        """Those whose parts may be requests of their own, as far as the whole text tells."""
+        tried = cuts(read.text, found.entities, read.decided is not Verdict.SURE)
+        spans = [read.tokens.within(part.start, part.end) for cut in tried for part in (cut.first, cut.second)]
+        if not tried or read.signals.within is None or any(span.start >= span.stop for span in spans):
+            return tried
+        likely = [read.likely, *probabilities(read.signals.within(spans), 1.0)]
+        worth = Readings.of(read.text, tried, self.families, likely).promising()
+        return [cut for cut, promising in zip(tried, worth.tolist(), strict=True) if promising]
+
+    def _glanced(self, texts: Sequence[str]) -> Floats:
+        """Probabilities, n x trained intents, by the tuned branch alone."""
+        if not texts:
+            return np.empty((0, len(self.judge.names)), np.float32)
+        split = self.reader.read(texts)
+        seen = self.engine.glance([tokens.ids for tokens in split])
+        scores, points = (np.stack([getattr(one, name) for one in seen]) for name in ("intents", "point"))
+        likely = self.judge.glanced(scores, points)
+        self._remember(texts, likely)
+        return likely
+
+    def _chosen(self, read: _Read, tried: Sequence[Cut], halves: Sequence[Floats]) -> _Pair | None:
+        """`halves`: what the two parts of each cut may mean, in turn."""
+        best = Readings.of(read.text, tried, self.families, [read.likely, *halves]).best()
+        return None if best is None else _Pair(tried[best[0]], best[1:])
+
+    def _split(self, found: Understanding, pair: _Pair, halves: tuple[_Read, _Read]) -> Understanding:
+        weighed = [self._weighed(*half) for half in zip(halves, pair.factors, strict=True)]
+        meant = zip(pair.cut.starts, self._understood(weighed, weighed), strict=True)
         return replace(found, requests=tuple(Request.within(found, *half) for half in meant))
 
     def _weighed(self, read: _Read, factors: Floats) -> _Read:

@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine as Database
 
-from nlu.engine.signals import Engine, Signals
+from nlu.engine.signals import Engine, Glance, Signals
 from nlu.load import load_model
 from nlu.understand import Model
 from tests.demo import demo_model
@@ -33,12 +33,16 @@ class Counted:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.passes = self.rows = 0
+        self.passes = self.rows = self.glances = 0
 
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         self.passes += 1
         self.rows += len(rows)
         return self._engine.run(rows)
+
+    def glance(self, rows: Sequence[list[int]]) -> Sequence[Glance]:
+        self.glances += len(rows)
+        return self._engine.glance(rows)
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +108,15 @@ async def test_sqlalchemy_writes_the_statements_of_a_turn_out_once(
     assert not [one for one in written if one.startswith(("INSERT", "UPDATE"))]
 
 
-def test_one_request_is_one_pass_and_two_are_two(model: Model) -> None:
+def test_one_request_is_one_pass_and_two_are_two_and_a_glance(model: Model) -> None:
     counted = Counted(model.engine)
     asked = replace(model, engine=counted)
     for text in TEXTS:
         asked.understand_now([text])
-    assert (counted.passes, counted.rows) == (len(TEXTS), len(TEXTS))
+    assert (counted.passes, counted.rows, counted.glances) == (len(TEXTS), len(TEXTS), 0)
     asked.understand_now(["where is my order? and please change my e-mail address"])
-    assert counted.passes == len(TEXTS) + 2
+    assert (counted.passes, counted.rows) == (len(TEXTS) + 2, len(TEXTS) + 3)
+    assert counted.glances >= 2
 
 
 def test_an_understanding_takes_few_calls(model: Model) -> None:

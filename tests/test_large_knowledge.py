@@ -94,6 +94,16 @@ def test_the_nearest_vectors_are_those_of_the_exact_product(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("indexed")
+def test_where_there_are_more_vectors_more_are_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(nlu.large.keys, "_LOOKED_AT_OF_A_MILLION", 100_000_000)
+    index = Keys.of(np.eye(7, 16, dtype=np.float32), silent).index
+    assert index is not None
+    index.save(tmp_path / "index")
+    read = nlu.large.keys.opened(str(tmp_path / "index"))
+    assert index.expansion_search == read.expansion_search == 700
+
+
+@pytest.mark.usefixtures("indexed")
 def test_an_index_finds_nearly_all_of_them_without_the_matrix() -> None:
     _, passages, _ = made(5000)
     told: list[float] = []

@@ -102,6 +102,26 @@ def test_in_fewer_bits_it_says_nearly_the_same(kind: str) -> None:
     assert found.tags >= 0.9
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_glance_says_of_the_intent_what_the_whole_says(kind: str) -> None:
+    engine = _engine(_network(KINDS[kind]), exact)
+    for glance, whole in zip(engine.glance(_rows()), engine.run(_rows()), strict=True):
+        np.testing.assert_array_equal(glance.point, whole.point)
+        np.testing.assert_array_equal(glance.intents, whole.intents)
+
+
+def test_all_words_of_a_text_within_it_mean_what_the_text_means() -> None:
+    for row, told in zip(_rows(), _engine(_network(BERT), exact).run(_rows()), strict=True):
+        assert told.within is not None
+        (whole, first) = told.within([slice(0, len(row)), slice(0, 1)])
+        np.testing.assert_allclose(whole, told.intents, atol=1e-4)
+        assert len(row) == 1 or np.abs(first - whole).max() > 1e-3
+
+
+def test_what_keeps_no_mean_of_its_tokens_sees_nothing_within() -> None:
+    assert all(one.within is None for one in _engine(_network(KINDS["cls"]), exact).run(_rows()))
+
+
 def test_a_text_is_told_the_same_whoever_shares_its_batch() -> None:
     network = _network(BERT)
     engine = _engine(network, InWhole(_ranges(network), 8))
@@ -140,7 +160,7 @@ def test_of_two_as_likely_either_is_the_same_answer() -> None:
 
     def said(*intents: float) -> list[Signals]:
         scores = np.array(intents, np.float32)
-        return [Signals(vector, vector, scores, scores, scores[None])]
+        return [Signals(vector, scores, vector, scores, scores[None])]
 
     found = said(2.0, 1.0, 0.0)
     for expected, same in (((2.0, 1.0, 0.0), 1.0), ((2.0, 2.05, 0.0), 1.0), ((2.0, 2.2, 0.0), 0.0)):

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlu.cuts import cuts
 from nlu.data.reader import read_examples
 from nlu.evaluation.several import Message, read_several, several_intervals, several_scores
 from nlu.families import Families
-from nlu.requests import Readings, cuts
+from nlu.requests import Readings
 from nlu.source import DataError
 from nlu.types import Entity, Intent, Request, Understanding, Verdict
 from tests.demo import DATA
@@ -120,7 +121,7 @@ def test_two_sure_parts_that_the_whole_shows_are_two_requests() -> None:
     ("first", "second"),
     [
         (likely(cancel=0.98), likely(cancel=0.97)),
-        (likely(cancel=0.98), likely(bill=0.35)),
+        (likely(cancel=0.98), likely(bill=0.2)),
         (likely(greet=0.98), likely(cancel=0.97)),
         (likely(faq=0.98), likely(faq=0.97)),
     ],
@@ -130,6 +131,15 @@ def test_the_same_intent_a_doubtful_part_or_a_greeting_is_no_second_request(
 ) -> None:
     whole = likely(cancel=0.9, bill=0.03)
     assert Readings.of(TEXT, cuts(TEXT), FAMILIES, [whole, first, second]).best() is None
+
+
+def test_parts_that_show_two_requests_within_the_whole_are_read_and_two_of_one_are_not() -> None:
+    whole, one = likely(cancel=0.6, bill=0.35), likely(cancel=0.98)
+    promising, not_so = (
+        Readings.of(TEXT, cuts(TEXT), FAMILIES, [whole, one, other]).promising() for other in (likely(bill=0.97), one)
+    )
+    assert promising.tolist() == [True]
+    assert not_so.tolist() == [False]
 
 
 def meant(text: str, intent: str, *entities: Entity) -> Understanding:

@@ -92,6 +92,15 @@ def test_tokens_of_a_corrected_word_point_to_what_was_written() -> None:
     assert [text[word.start : word.end] for word in found.words] == ["cancle", "my", "ordre", "from", "Oslo"]
 
 
+def test_the_tokens_of_a_part_are_those_of_its_words() -> None:
+    _, tokenizer = read_base(base_folder(BUILT_IN))
+    (found,) = TextReader(tokenizer, Speller(WORDS, known_to(tokenizer, ["en"]))).read(["cancle it, send my ordre"])
+    cancel_it, send_my_order = tokenize(tokenizer, ["cancel it", "send my order"])
+    assert found.ids[found.within(0, 9)] == cancel_it.ids[1:-1]
+    assert found.ids[found.within(11, 24)] == send_my_order.ids[1:-1]
+    assert found.ids[found.within(10, 11)] == []
+
+
 def test_of_a_long_text_the_beginning_is_shown_as_it_was_read() -> None:
     text = "wehre is it " + "x" * 7000
     (tokens,) = tokenize(read_base(base_folder(BUILT_IN))[1], [text], Speller(["where"], {"is", "it"}.__contains__))

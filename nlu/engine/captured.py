@@ -118,7 +118,7 @@ class CapturedNetwork:
         embeddings, points, intents, start, tags = np.split(told, self._ends, axis=1)
         for row, length in enumerate(lengths):
             of_tokens = tags[row].reshape(-1, self._tags)[:length] if self._tags else None
-            yield Signals(embeddings[row], points[row], intents[row], start[row], of_tokens)
+            yield Signals(points[row], intents[row], embeddings[row], start[row], of_tokens)
 
 
 class _Buffer:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from nlu.engine.signals import Floats, Signals
+from nlu.engine.signals import Floats, Glance, Signals
 
 _TINY = 1e-12
 
@@ -49,13 +50,24 @@ class Heads:
     def signals(self, hidden: tuple[Floats, Floats, Floats], lengths: Sequence[int]) -> list[Signals]:
         """`hidden`: below the fork, the frozen branch's and the tuned one's, each batch x length x width."""
         low, frozen, tuned = (self._pooled(states, lengths) for states in hidden)
-        points = np.concatenate([low, tuned], 1) * np.float32(0.5**0.5)
-        scores, start = self.intents(points), self.start(np.concatenate([low, frozen], 1) * np.float32(0.5**0.5))
-        tags = None if self.tags is None else self.tags(np.concatenate([hidden[0], hidden[2]], -1))
-        return [
-            Signals(*of_text, None if tags is None else tags[row, : lengths[row]])
-            for row, of_text in enumerate(zip(frozen, points, scores, start, strict=True))
-        ]
+        points, start = _two_heights(low, tuned), self.start(_two_heights(low, frozen))
+        scores, states = self.intents(points), np.concatenate([hidden[0], hidden[2]], -1)
+        tags = [None] * len(lengths) if self.tags is None else self._of_tokens(self.tags(states), lengths)
+        within = [partial(self._within, of_text) if self.pooling == "mean" else None for of_text in states]
+        return [Signals(*of_text) for of_text in zip(points, scores, frozen, start, tags, within, strict=True)]
+
+    def glances(self, hidden: tuple[Floats, Floats], lengths: Sequence[int]) -> list[Glance]:
+        """`hidden`: below the fork, and the tuned branch's."""
+        low, tuned = (self._pooled(states, lengths) for states in hidden)
+        points = _two_heights(low, tuned)
+        return [Glance(*of_text) for of_text in zip(points, self.intents(points), strict=True)]
+
+    def _of_tokens(self, values: Floats, lengths: Sequence[int]) -> list[Floats | None]:
+        return [of_text[:length] for of_text, length in zip(values, lengths, strict=True)]
+
+    def _within(self, states: Floats, spans: Sequence[slice]) -> Floats:
+        low, tuned = np.split(np.stack([states[span].mean(0) for span in spans]), 2, axis=1)
+        return self.intents(_two_heights(_unit(low), _unit(tuned)))
 
     def _pooled(self, hidden: Floats, lengths: Sequence[int]) -> Floats:
         """One unit vector per text."""
@@ -65,5 +77,14 @@ class Heads:
             many = np.array(lengths)[:, None]
             shares = np.where(np.arange(hidden.shape[1]) < many, np.float32(1) / many.astype(np.float32), np.float32(0))
             pooled = (shares[:, None, :] @ hidden)[:, 0]
-        unit: Floats = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), _TINY)
-        return unit
+        return _unit(pooled)
+
+
+def _unit(vectors: Floats) -> Floats:
+    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
+    return unit
+
+
+def _two_heights(low: Floats, high: Floats) -> Floats:
+    """As `nlu.engine.network.two_heights` joins them."""
+    return np.concatenate([low, high], 1) * np.float32(0.5**0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,17 +13,26 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Signals:
-    """What the network says of one text."""
+class Glance:
+    """What the tuned branch alone says of the intent of one text."""
 
-    embedding: Floats
     point: Floats
     """Where the intent head sees it; unit length."""
     intents: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Signals(Glance):
+    """What the network says of one text."""
+
+    embedding: Floats
     start: Floats
-    """The same by the head as it was before training, on the frozen encoder."""
+    """Of the intents, by the head as it was before training, on the frozen encoder."""
     tags: Floats | None
     """Tokens x tags."""
+    within: Callable[[Sequence[slice]], Floats] | None = None
+    """Scores, n x intents, of n spans of the text's tokens, as the head sees them within the text. None where the
+    engine keeps no tokens."""
 
 
 class Engine(Protocol):
@@ -36,6 +45,10 @@ class Engine(Protocol):
 
     def run(self, rows: Sequence[list[int]]) -> list[Signals]:
         """One value per row of token ids, in order; any thread may call."""
+        ...
+
+    def glance(self, rows: Sequence[list[int]]) -> Sequence[Glance]:
+        """The same, where no embedding is needed."""
         ...
 
 

@@ -55,6 +55,10 @@ class TorchEngine:
                 found.update(zip(places, signals, strict=True))
         return [found[place] for place in range(len(rows))]
 
+    def glance(self, rows: Sequence[list[int]]) -> list[Signals]:
+        """The whole, for a graph is captured with all of it."""
+        return self.run(rows)
+
     def _in_buckets(self, rows: Sequence[list[int]]) -> Iterator[tuple[Sequence[int], Iterable[Signals]]]:
         assert self.captured is not None
         for share in shares([len(row) for row in rows], self.captured.longest):
@@ -94,7 +98,7 @@ def _split(outputs: Outputs, lengths: Sequence[int]) -> Iterator[Signals]:
     tags = None if outputs.tokens is None else _array(outputs.tokens)
     for row, length in enumerate(lengths):
         embedding, point, intents, start = (values[row] for values in told)
-        yield Signals(embedding, point, intents, start, None if tags is None else tags[row, :length])
+        yield Signals(point, intents, embedding, start, None if tags is None else tags[row, :length])
 
 
 def _array(values: torch.Tensor) -> Floats:

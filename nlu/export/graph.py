@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,11 +44,26 @@ class Graph:
         self.nodes.append(node)
         return names
 
-    def serialized(self, inputs: Mapping[str, int], outputs: Mapping[str, str]) -> bytes:
-        """`inputs`: types by names, batch x length each; `outputs`: values by the names they shall have."""
+    def chosen(self, condition: str, one: Callable[[], str], other: Callable[[], str]) -> str:
+        """The value of one of two ways, of which the graph runs only that one."""
+        ways = {"then_branch": self._way(one), "else_branch": self._way(other)}
+        name = f"If_{len(self.nodes)}"
+        self.nodes.append(helper.make_node("If", [condition], [name], name=name, **ways))
+        return name
+
+    def _way(self, written: Callable[[], str]) -> onnx.GraphProto:
+        outside, self.nodes = self.nodes, [*self.nodes]  # the names of nodes count them
+        value = written()
+        name, nodes = f"way_{len(self.nodes)}", self.nodes[len(outside) :]
+        nodes.append(helper.make_node("Identity", [value], [name]))
+        self.nodes = outside
+        return helper.make_graph(nodes, name, [], [_float(name)])
+
+    def serialized(self, inputs: Mapping[str, tuple[int, Sequence[str]]], outputs: Mapping[str, str]) -> bytes:
+        """`inputs`: types and dimensions by names; `outputs`: values by the names they shall have."""
         self.nodes += [helper.make_node("Identity", [value], [name]) for name, value in outputs.items()]
-        taken = [helper.make_tensor_value_info(name, kind, ["batch", "length"]) for name, kind in inputs.items()]
-        given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+        taken = [helper.make_tensor_value_info(name, kind, size) for name, (kind, size) in inputs.items()]
+        given = [_float(name) for name in outputs]
         graph = helper.make_graph(self.nodes, "encoder", taken, given, list(self.constants.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(FUSED, 1)]
         return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=_IR).SerializeToString())
@@ -62,19 +77,22 @@ the bias."""
 def encoder_graph(
     weights: Mapping[str, Floats], shape: Architecture, product: Product, *, watched: bool = False
 ) -> bytes:
-    """Three outputs, `STATES`; `watched`: also what goes into each product, by the product's name."""
+    """Three outputs, `STATES`, of which the frozen branch's is that below the fork where the input `embedded` is false.
+
+    `watched`: also what goes into each product, by the product's name; then the frozen branch is always computed.
+    """
     writer = _Writer(Graph(), weights, shape, product, {})
-    low = writer.embedded()
     forked = shape.layers - shape.tuned
-    for number in range(forked):
-        low = writer.layer(low, f"layers.{number}")
-    frozen = tuned = low
-    for number in range(forked, shape.layers):
-        frozen = writer.layer(frozen, f"layers.{number}")
-    for number in range(shape.tuned):
-        tuned = writer.layer(tuned, f"tuned_layers.{number}")
+    low = writer.layers(writer.embedded(), [f"layers.{number}" for number in range(forked)])
+    frozen_layers = [f"layers.{number}" for number in range(forked, shape.layers)]
+    tuned = writer.layers(low, [f"tuned_layers.{number}" for number in range(shape.tuned)])
+    if watched:
+        frozen = writer.layers(low, frozen_layers)
+    else:
+        frozen = writer.graph.chosen("embedded", lambda: writer.layers(low, frozen_layers), lambda: low)
     outputs = dict(zip(STATES, (low, frozen, tuned), strict=True))
-    inputs = {"ids": TensorProto.INT64, "seen": TensorProto.INT32}
+    texts = ("batch", "length")
+    inputs = {"ids": (TensorProto.INT64, texts), "seen": (TensorProto.INT32, texts), "embedded": (TensorProto.BOOL, ())}
     return writer.graph.serialized(inputs, {**outputs, **writer.products} if watched else outputs)
 
 
@@ -99,6 +117,11 @@ class _Writer:
         summed = graph.node("Add", found, here)
         return graph.node("LayerNormalization", summed, *self._pair("norm"), epsilon=self.shape.epsilon)
 
+    def layers(self, hidden: str, names: Iterable[str]) -> str:
+        for name in names:
+            hidden = self.layer(hidden, name)
+        return hidden
+
     def layer(self, hidden: str, name: str) -> str:
         graph = self.graph
         parts = graph.nodes_of("Split", self._product(hidden, f"{name}.attend"), outputs=3, axis=-1, num_outputs=3)
@@ -120,3 +143,7 @@ class _Writer:
 
     def _pair(self, name: str) -> list[str]:
         return [self.graph.constant(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias")]
+
+
+def _float(name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)

@@ -20,7 +20,8 @@ EXACT = 100_000
 """Vectors up to which all are read: a graph is slower to build and finds a little less."""
 _CONNECTIONS = 16
 _LOOKED_AT_ADDING = 96
-_LOOKED_AT_SEARCHING = 256
+_LEAST_LOOKED_AT, _LOOKED_AT_OF_A_MILLION = 256, 768
+"""When searching: of more vectors more, or the nearest are missed."""
 _AT_ONCE = 10_000
 
 
@@ -73,9 +74,15 @@ def in_eight_bits(vectors: Floats, largest: float) -> NDArray[np.int8]:
 
 def opened(path: str) -> Index:
     """Read where it lies on the disk. Raises RuntimeError if it is none."""
-    index: Index | None = _usearch().Index.restore(path, view=True, expansion_search=_LOOKED_AT_SEARCHING)
+    index: Index | None = _usearch().Index.restore(path, view=True)
     if index is None:
         raise RuntimeError(f"{path} is no index")
+    return _searched_enough(index)
+
+
+def _searched_enough(index: Index) -> Index:
+    looked_at = max(_LEAST_LOOKED_AT, len(index) * _LOOKED_AT_OF_A_MILLION // 1_000_000)
+    index.expansion_search = looked_at  # type: ignore[misc] # its setter stands too far from its getter
     return index
 
 
@@ -90,13 +97,12 @@ def _indexed(vectors: Floats, largest: float, tell: Callable[[int], None]) -> In
         dtype="i8",
         connectivity=_CONNECTIONS,
         expansion_add=_LOOKED_AT_ADDING,
-        expansion_search=_LOOKED_AT_SEARCHING,
     )
     for start in range(0, len(vectors), _AT_ONCE):
         some = in_eight_bits(vectors[start : start + _AT_ONCE], largest)
         index.add(np.arange(start, start + len(some)), some)
         tell(len(some))
-    return index
+    return _searched_enough(index)
 
 
 def _usearch() -> ModuleType:
