@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nlu.everyday.dates import DATES
 from nlu.everyday.finders import finder
 
 
@@ -96,6 +99,18 @@ def test_a_finder_never_raises_and_finds_what_is_there(line: str, text: str) -> 
     find = finder(line)
     assert find is not None
     assert all(0 <= one.start < one.end <= len(text) for one in find(text))
+
+
+_OF_DATES = sorted(set(re.findall(r"[a-z]+", " ".join(DATES))) | set("0123456789 .,/-'’:ſDAY"))
+"""What the expressions consist of."""
+
+
+@given(st.lists(st.sampled_from([*_OF_DATES, *(" " + word for word in _OF_DATES)]), max_size=8).map("".join))
+def test_a_text_that_is_not_looked_into_holds_no_date(text: str) -> None:
+    spans = {match.span() for one in DATES for match in re.finditer(one, text, re.IGNORECASE)}
+    find = finder("<date>")
+    assert find is not None
+    assert {(one.start, one.end) for one in find(text)} == spans
 
 
 @pytest.mark.parametrize("line", ["<fone>", "<phone XX>", "<money DE>"])

@@ -42,3 +42,10 @@ DATES = (
     r"\b(?:valentine|mother|father)['’]?s['’]? day\b",
 )
 """The longest that fits counts. Not among them: lengths of time, clock times, and seasons that nothing fixes."""
+IN_EVERY_DATE = (
+    *("day", " ago", "last ", "this ", "next ", "coming ", "tonight", "tomorrow"),
+    *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+    *("beginning of ", "start of ", "middle of ", "end of ", "weekend", "new year"),
+    *("christmas", "xmas", "easter", "cyber ", "whit", "pentecost", "halloween"),
+)
+"""Each of DATES holds one of these, or a digit."""

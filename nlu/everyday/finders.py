@@ -9,7 +9,7 @@ from typing import NamedTuple
 import phonenumbers
 
 from nlu.everyday import quantities
-from nlu.everyday.dates import DATES
+from nlu.everyday.dates import DATES, IN_EVERY_DATE
 
 
 class Found(NamedTuple):
@@ -22,6 +22,7 @@ class Found(NamedTuple):
 
 Finder = Callable[[str], Iterator[Found]]
 _CALL = re.compile(r"<([a-z]+)(?: ([A-Z]{2}))?>")
+_DIGIT = re.compile(r"\d")
 _EMAIL = (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,4}\b",)
 
 
@@ -50,6 +51,19 @@ def _by(expressions: tuple[str, ...], value: Callable[[re.Match[str]], str]) -> 
     return find
 
 
+def _where(find: Finder, words: tuple[str, ...] = ()) -> Finder:
+    """Looks only into texts with a digit or one of the words, which is in all that is found: one look instead of many.
+    A letter beyond ASCII may be another spelling of one (`ſ` of `s`), so there the words do not count."""
+
+    def may_hold(text: str) -> bool:
+        if _DIGIT.search(text) or (words and not text.isascii()):
+            return True
+        small = text.lower()
+        return any(word in small for word in words)
+
+    return lambda text: find(text) if may_hold(text) else iter(())
+
+
 def _phones(country: str | None) -> Finder:
     """Valid numbers as dialled in that country, and everyone's with a country code; in E.164."""
     if country and country not in phonenumbers.SUPPORTED_REGIONS:
@@ -60,7 +74,7 @@ def _phones(country: str | None) -> Finder:
             value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
             yield Found(match.start, match.end, value)
 
-    return find
+    return _where(find)
 
 
 _FINDERS = {
@@ -68,5 +82,5 @@ _FINDERS = {
     "money": _by(quantities.MONEY, quantities.money),
     "number": _by(quantities.NUMBERS, quantities.number),
     "duration": _by(quantities.LENGTHS, quantities.length),
-    "date": _by(DATES, lambda match: match[0]),
+    "date": _where(_by(DATES, lambda match: match[0]), IN_EVERY_DATE),
 }
