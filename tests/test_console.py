@@ -244,6 +244,19 @@ async def test_a_question_is_shown_and_answered_for_the_whole_cluster(
     assert await reviewed(service) == {"b one | .6": ("out_of_scope", None)}
 
 
+@pytest.mark.usefixtures("asked")
+async def test_where_labels_hardly_pay_a_reviewer_is_asked_only_on_demand(
+    service: Service, agent: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.learning.queue.PAYING", 100.0)
+    async with agent.get(f"{service.url}/console/review") as answer:
+        page = await answer.text()
+    assert "Labels hardly pay any more" in page
+    assert "2 questions would be left." in page
+    assert "b one | .6" not in page
+    assert "b one | .6" in (await posted(service, agent, deed="anyway"))[1]
+
+
 async def test_the_conversation_is_shown_where_it_is_kept_yet(service: Service, agent: aiohttp.ClientSession) -> None:
     async with Widget.open(service.url) as widget:
         talk = widget.welcome["conversation"]

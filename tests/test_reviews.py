@@ -390,6 +390,14 @@ async def played(journal: Journal, keys: str, lines: Iterable[str] = ()) -> Roun
     return at
 
 
+async def test_where_labels_hardly_pay_only_a_key_asks_all_the_same(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.learning.queue.PAYING", 100.0)
+    assert (await played(journal, "q1")).decided == 0
+    assert (await played(journal, " 1")).decided == 1
+
+
 async def decisions(journal: Journal) -> dict[str, tuple[str, str | None]]:
     return {
         one.utterance.text[0:5].strip(): (one.review.kind.value, one.review.label) for one in await journal.reviewed()

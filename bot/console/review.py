@@ -35,6 +35,8 @@ class ReviewPages:
     """Makes a page of the console: template, agent, tab, values."""
     _later: dict[str, set[int]] = field(default_factory=dict)
     """What each reviewer put off."""
+    _anyway: set[str] = field(default_factory=set)
+    """Who is asked although labels hardly pay."""
     _called: dict[str, str] = field(default_factory=dict)
     """What reviewers call intents that were proposed under another name."""
     _done: dict[str, str] = field(default_factory=dict)
@@ -55,13 +57,16 @@ class ReviewPages:
         later = self._later.setdefault(agent.name, set())
         item = await self.live.next(agent.name, later, wanted)
         found = await self.live.opinions()
+        queue = self.live.queue.of(agent.name)
+        enough = item is not None and wanted is None and not queue.pays and agent.name not in self._anyway
         values = {
-            "item": item,
+            "item": None if enough else item,
+            "enough": enough,
             "missing": self.live.missing,
             "shown": SHOWN,
             "waiting": self.live.waiting(agent.name, later),
             "later": len(later),
-            "advice": self.live.queue.of(agent.name).advice(),
+            "advice": queue.advice(),
             "agreement": Agreement.of(found).to_text(),
             "disputes": [_dispute(one, agent.name) for one in disputes_of(found, agent.name)],
             "intents": self.live.intents,
@@ -93,6 +98,8 @@ class ReviewPages:
             return web.Response(status=303, headers={"Location": f"{_HERE}?item={number}"})
         if deed == "again":
             later.clear()
+        elif deed == "anyway":
+            self._anyway.add(agent.name)
         elif "concede" in form and asked.isdecimal():
             try:
                 await self.live.concede(int(asked), form["concede"], agent.name)

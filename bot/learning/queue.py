@@ -134,6 +134,12 @@ class Queue:
         decision on each of the first items would settle."""
         return 100 * sum(item.doubt for item in self.new[:first]) / max(1, self.waiting)
 
+    @property
+    def pays(self) -> bool:
+        """Whether somebody should be asked: a second opinion always pays."""
+        second = len(self.new) < len(self.items)
+        return second or (bool(self.items) and self.points(ROUND) >= PAYING)
+
     def advice(self) -> str:
         """How many labels are worth somebody's time, in a sentence."""
         if not self.items:

@@ -55,6 +55,10 @@ class Round:
 
     async def play(self) -> None:
         self.screen.print(f"{self.queue.advice()} [dim]{KEYS}[/dim]", highlight=False)
+        if self.queue.items and not self.queue.pays:
+            self.screen.print("Any key asks all the same, [bold]q[/bold] ends.", highlight=False)
+            if self.read_key() in ENDS:
+                return
         shown = -1
         while self.queue.items:
             if shown != self._place:
