@@ -58,7 +58,7 @@ async def _serve_with(workers: int, settings: Settings, place: tuple[str, int], 
     """This process holds the port, and never a model."""
     model = await chosen_or_trained(settings, screen)
     with listen(*place, NAMED) as listener:
-        folder = metrics.emptied(settings.home / "model-metrics")
+        folder = metrics.emptied(settings.home / "model-metrics" / str(listener.getsockname()[1]))
         threads = str(with_threads(settings, workers).threads)
         shared = {**os.environ, "FRONTDESK_THREADS": threads, metrics.FOLDER_VARIABLE: str(folder.absolute())}
         command = Commands("bot.model_worker", model, lambda: chosen_or_trained(Settings.read(), screen))

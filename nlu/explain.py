@@ -59,7 +59,7 @@ def explain(model: Model, found: Sequence[Understanding], nearest: Nearest | Non
     read = model.reader.read([one.text for one in found])
     parts = [_parts(tokens) for tokens in read]
     without = [row for tokens, of_text in zip(read, parts, strict=True) for row in _without(tokens, of_text)]
-    signals = model.engine.run([*(tokens.ids for tokens in read), *without])
+    signals = model.seen([*(tokens.ids for tokens in read), *without])
     likely = model.likely(signals)
     points = np.stack([one.point for one in signals[: len(found)]])
     near = nearest.find(points) if nearest else [()] * len(found)

@@ -53,6 +53,11 @@ def possible(families: tuple[str, ...]) -> NDArray[np.bool_]:
     return np.array([name not in NO_REQUESTS for name in families])
 
 
+def may_be_two(one: str, other: str) -> bool:
+    """Whether these families are those of two requests."""
+    return one != other and not NO_REQUESTS & {one, other}
+
+
 @dataclass(frozen=True, slots=True)
 class Readings:
     """What a model makes of a text, and of the parts of its cuts."""

@@ -22,7 +22,7 @@ from nlu.large.retriever import Wide
 from nlu.manifest import Manifest
 from nlu.negation import Negation
 from nlu.remembered import CERTAINTY, UNKNOWN, Remembered
-from nlu.requests import Readings
+from nlu.requests import Readings, may_be_two
 from nlu.retriever import Asked, Retriever
 from nlu.scope import Scope
 from nlu.tokens import TextReader, Tokens
@@ -32,6 +32,8 @@ Floats = NDArray[np.float32]
 LARGEST_BATCH = 64
 CAPACITY = 4096
 """Texts that may wait; a longer queue would be answered too late anyway."""
+MANY = 512
+"""Texts whose tokens' states are held at once: of thousands they would take gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ class Model:
 
     def answers(self, queries: Sequence[Query]) -> list[Understanding]:
         """The same, with passages where they may be needed."""
+        return [one for start in range(0, len(queries), MANY) for one in self._answers(queries[start : start + MANY])]
+
+    def _answers(self, queries: Sequence[Query]) -> list[Understanding]:
         read = self._read([query.text for query in queries])
         searched = [one for one, query in zip(read, queries, strict=True) if not one.surely(query.without_articles)]
         return self._with_requests(read, self._understood(read, searched))
@@ -120,7 +125,7 @@ class Model:
 
     def insight(self, texts: Sequence[str]) -> Insight:
         """What the network sees in the texts, each as one request."""
-        signals = self.engine.run([tokens.ids for tokens in self.reader.read(texts)])
+        signals = self.seen([tokens.ids for tokens in self.reader.read(texts)])
         scores, start, points, embeddings = (
             np.stack([getattr(one, name) for one in signals]) for name in ("intents", "start", "point", "embedding")
         )
@@ -128,6 +133,11 @@ class Model:
         self._remember(texts, likely, in_scope)
         frozen = probabilities(start, self.judge.temperature)
         return Insight(points, embeddings, likely, frozen, in_scope, self.judge.near.closest(points).max(1))
+
+    def seen(self, rows: Sequence[list[int]]) -> list[Signals]:
+        """What the network says of any number of rows of token ids, each as a whole: of parts it cannot be asked."""
+        slices = (rows[start : start + MANY] for start in range(0, len(rows), MANY))
+        return [replace(one, within=None) for some in slices for one in self.engine.run(some)]
 
     def likely(self, signals: Sequence[Signals]) -> Floats:
         """Calibrated probabilities, n x trained intents, by the network alone: examples are not remembered."""
@@ -214,13 +224,17 @@ class Model:
 
     def _cuts(self, read: _Read, found: Understanding) -> Sequence[Cut]:
         """Those whose parts may be requests of their own, as far as the whole text tells."""
+        if len(self.families.names) < 2:
+            return ()
         tried = cuts(read.text, found.entities, read.decided is not Verdict.SURE)
-        spans = [read.tokens.within(part.start, part.end) for cut in tried for part in (cut.first, cut.second)]
-        if not tried or read.signals.within is None or any(span.start >= span.stop for span in spans):
+        spans = {cut: [read.tokens.within(part.start, part.end) for part in (cut.first, cut.second)] for cut in tried}
+        seen = [cut for cut in tried if all(span.start < span.stop for span in spans[cut])]
+        if not seen or read.signals.within is None:
             return tried
-        likely = [read.likely, *probabilities(read.signals.within(spans), 1.0)]
-        worth = Readings.of(read.text, tried, self.families, likely).promising()
-        return [cut for cut, promising in zip(tried, worth.tolist(), strict=True) if promising]
+        likely = probabilities(read.signals.within([span for cut in seen for span in spans[cut]]), 1.0)
+        worth = Readings.of(read.text, seen, self.families, [read.likely, *likely]).promising()
+        dull = {cut for cut, promising in zip(seen, worth.tolist(), strict=True) if not promising}
+        return [cut for cut in tried if cut not in dull]
 
     def _glanced(self, texts: Sequence[str]) -> Floats:
         """Probabilities, n x trained intents, by the tuned branch alone."""
@@ -239,7 +253,10 @@ class Model:
         return None if best is None else _Pair(tried[best[0]], best[1:])
 
     def _split(self, found: Understanding, pair: _Pair, halves: tuple[_Read, _Read]) -> Understanding:
+        """Whole it stays where its parts, read in full, are no two requests after all."""
         weighed = [self._weighed(*half) for half in zip(halves, pair.factors, strict=True)]
+        if not may_be_two(*(half.ranked[0].name for half in weighed)):
+            return found
         meant = zip(pair.cut.starts, self._understood(weighed, weighed), strict=True)
         return replace(found, requests=tuple(Request.within(found, *half) for half in meant))
 

@@ -16,7 +16,9 @@ from redis.asyncio.connection import AbstractConnection
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine as Database
 
+import nlu.understand
 from nlu.engine.signals import Engine, Glance, Signals
+from nlu.families import Families
 from nlu.load import load_model
 from nlu.understand import Model
 from tests.demo import demo_model
@@ -117,6 +119,40 @@ def test_one_request_is_one_pass_and_two_are_two_and_a_glance(model: Model) -> N
     asked.understand_now(["where is my order? and please change my e-mail address"])
     assert (counted.passes, counted.rows) == (len(TEXTS) + 2, len(TEXTS) + 3)
     assert counted.glances >= 2
+
+
+class Alike(Counted):
+    """Reads every text of a batch as it reads the first."""
+
+    def run(self, rows: Sequence[list[int]]) -> list[Signals]:
+        first, *_ = super().run(rows)
+        return [first] * len(rows)
+
+
+def test_parts_that_mean_the_same_when_read_in_full_are_no_two_requests(model: Model) -> None:
+    text = "where is my order? and please change my e-mail address"
+    assert len(model.understand_now([text])[0].requests) == 2
+    alike = Alike(model.engine)
+    assert replace(model, engine=alike).understand_now([text])[0].requests == ()
+    assert alike.passes == 2
+
+
+def test_a_model_of_one_intent_never_looks_for_a_second_request(model: Model) -> None:
+    counted = Counted(model.engine)
+    alone = replace(model, engine=counted, families=Families.of(["order/track"] * len(model.judge.names)))
+    (found,) = alone.understand_now(["where is my order? and please change my e-mail address"])
+    assert (found.requests, counted.glances) == ((), 0)
+
+
+def test_of_many_texts_a_slice_at_a_time_is_read(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = model.understand_now(TEXTS), model.insight(TEXTS)
+    monkeypatch.setattr(nlu.understand, "MANY", 3)
+    counted = Counted(model.engine)
+    asked = replace(model, engine=counted)
+    assert [one.intent for one in asked.understand_now(TEXTS)] == [one.intent for one in whole[0]]
+    assert asked.insight(TEXTS).points == pytest.approx(whole[1].points, abs=1e-3)
+    assert counted.passes == 4
+    assert {one.within for one in asked.seen([[101, 102]])} == {None}
 
 
 def test_an_understanding_takes_few_calls(model: Model) -> None:

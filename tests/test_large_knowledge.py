@@ -36,6 +36,8 @@ from tests.test_nlu_model import OPTIONS, write_data
 
 WORDS = [f"w{number:x}" for number in range(2000)]
 WIDTH = 48
+Trained = tuple[Path, list[Step], list[Step]]
+"""Where a model and one of its head lie, and what was told of both trainings."""
 
 
 def silent(_: float) -> None:
@@ -199,23 +201,20 @@ def test_a_catalogue_survives_its_directory_and_can_be_written_from_there(tmp_pa
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Step]]:
-    folder, steps = tmp_path_factory.mktemp("large"), list[Step]()
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder, steps, of_the_head = tmp_path_factory.mktemp("large"), list[Step](), list[Step]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nlu.large.keys, "EXACT", 3)
         patch.setattr(nlu.training.shelve, "LARGE", 1)
         options = replace(OPTIONS, epochs=1, log_to="none")
         train(write_data(folder / "data"), folder / "model", options, steps.append)
-        train(folder / "data", folder / "head", replace(options, tune=Tune.HEAD), silent_step, last=folder / "model")
-    return folder, steps
+        options = replace(options, tune=Tune.HEAD)
+        train(folder / "data", folder / "head", options, of_the_head.append, last=folder / "model")
+    return folder, steps, of_the_head
 
 
-def silent_step(_: Step) -> None:
-    """Nobody watches."""
-
-
-def test_a_large_knowledge_base_is_trained_packed_listed_and_answers(trained: tuple[Path, list[Step]]) -> None:
-    folder, steps = trained
+def test_a_large_knowledge_base_is_trained_packed_listed_and_answers(trained: Trained) -> None:
+    folder, steps, _ = trained
     listed = json.loads((folder / "model" / "manifest.json").read_text())["files"]
     assert {ARRAYS, INDEX, "kb.json"} <= set(listed)
     assert "kb.safetensors" not in listed
@@ -227,15 +226,14 @@ def test_a_large_knowledge_base_is_trained_packed_listed_and_answers(trained: tu
         assert found.passages[0].article == "shipping-cost"
 
 
-def test_a_training_of_the_head_takes_the_index_over(trained: tuple[Path, list[Step]]) -> None:
-    folder, _ = trained
+def test_a_training_of_the_head_takes_the_index_over(trained: Trained) -> None:
+    folder, _, steps = trained
+    assert "reading the knowledge base" not in {step.doing for step in steps}
     assert (folder / "model" / INDEX).read_bytes() == (folder / "head" / INDEX).read_bytes()
 
 
 @pytest.mark.parametrize("name", [INDEX, ARRAYS])
-def test_a_damaged_index_is_refused_as_other_damage_is(
-    name: str, trained: tuple[Path, list[Step]], tmp_path: Path
-) -> None:
+def test_a_damaged_index_is_refused_as_other_damage_is(name: str, trained: Trained, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "home")
     registry.sign(trained[0] / "model")
     (model,) = [registry.add(trained[0] / "model")]
@@ -250,7 +248,7 @@ def test_a_damaged_index_is_refused_as_other_damage_is(
 
 @pytest.mark.parametrize("content", [b"", b"no index", b"usearch" + bytes(500)])
 def test_what_is_no_index_is_a_sentence_even_where_the_manifest_lists_it(
-    content: bytes, trained: tuple[Path, list[Step]], tmp_path: Path
+    content: bytes, trained: Trained, tmp_path: Path
 ) -> None:
     shutil.copytree(trained[0] / "model", tmp_path / "model")
     (tmp_path / "model" / INDEX).write_bytes(content)
@@ -260,7 +258,7 @@ def test_what_is_no_index_is_a_sentence_even_where_the_manifest_lists_it(
 
 
 def test_an_index_of_other_vectors_or_none_is_refused_in_a_sentence(
-    trained: tuple[Path, list[Step]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(trained[0] / "model", tmp_path / "model")
     monkeypatch.setattr(nlu.large.keys, "EXACT", 3)

@@ -56,7 +56,7 @@ class TorchEngine:
         return [found[place] for place in range(len(rows))]
 
     def glance(self, rows: Sequence[list[int]]) -> list[Signals]:
-        """The whole, for a graph is captured with all of it."""
+        """As a whole: a graph is captured with all of it. So a message that may be two takes three passes on a GPU."""
         return self.run(rows)
 
     def _in_buckets(self, rows: Sequence[list[int]]) -> Iterator[tuple[Sequence[int], Iterable[Signals]]]:

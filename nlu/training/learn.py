@@ -35,7 +35,7 @@ from nlu.training.diary import Diary
 from nlu.training.head import head_alone
 from nlu.training.mistyped import copies
 from nlu.training.options import PARTS, TrainingOptions
-from nlu.training.pack import Trained
+from nlu.training.pack import Trained, mixed
 from nlu.training.prepare import Prepared, prepare
 from nlu.training.report import Story
 from nlu.training.seen import Seen, layers_of
@@ -110,7 +110,7 @@ def _read(data: TrainingData, options: TrainingOptions, diary: Diary, last: Mode
 
 def _shelved(lesson: _Lesson, learnt: Learnt, near: Neighbours, diary: Diary) -> Shelved:
     before = lesson.last.retriever if lesson.last else None
-    if before is not None and tuple(before.articles) == lesson.data.articles:
+    if before is not None and tuple(before.articles) == tuple(mixed(article) for article in lesson.data.articles):
         return Shelved(lesson.data.articles, before.vectors, before.fusion)
     diary.work.begin("reading the knowledge base")
     data, calibration = lesson.data, learnt.calibration
