@@ -24,6 +24,7 @@ LEAST_MENDED = 5
 """Characters of what is found in a corrected text alone: `vrey` may be `grey`, and mostly is `very`."""
 _LOOKUP = "lookup"
 _NEVER = np.float32(1e-30)
+_TWICE = np.float32(np.log(2))
 _WORD = re.compile(r"\w+|[^\w\s]")
 Scores = NDArray[np.float32]
 Label = tuple[str, str | None, str | None]
@@ -40,7 +41,10 @@ class Matcher:
             for value in values:
                 self._lookups.setdefault(_words(value), (name, value))
         self._lookups.pop((), None)
-        self._longest = max(map(len, self._lookups), default=0)
+        self._longest: dict[str, int] = {}
+        """Words of the longest value that begins with a word."""
+        for words in self._lookups:
+            self._longest[words[0]] = max(len(words), self._longest.get(words[0], 0))
 
     def find(self, text: str) -> list[Entity]:
         """Longest first where several begin together; none overlaps another."""
@@ -69,8 +73,8 @@ class Matcher:
             return
         spans = [match.span() for match in _WORD.finditer(text)]
         words = [text[start:end].casefold() for start, end in spans]
-        for first in range(len(words)):
-            for last in range(min(len(words), first + self._longest), first, -1):
+        for first, word in enumerate(words):
+            for last in range(min(len(words), first + self._longest.get(word, 0)), first, -1):
                 listed = self._lookups.get(tuple(words[first:last]))
                 if listed is not None:
                     start, end = spans[first][0], spans[last - 1][1]
@@ -140,7 +144,10 @@ class EntityReader:
         return tuple(self._valued(entity, text, read) for entity in found)
 
     def _by_model(self, text: str, words: Sequence[Word], scores: Scores) -> list[Entity]:
-        likely = _likely(scores[[word.token for word in words]].astype(np.float32))
+        scores = scores[[word.token for word in words]].astype(np.float32)
+        if _nothing(scores):
+            return []
+        likely = _likely(scores)
         touching = np.array([label in self.touching for label in self.labels])
         likely[:, 2::2] += likely[:, 1::2] * ~touching  # seen from inside, a beginning only goes on
         best = _best_tags(np.log(np.maximum(likely, _NEVER)), touching)
@@ -159,6 +166,11 @@ class EntityReader:
         known = (self.by_entity.get((entity.entity, surface)) or self.synonyms.get(surface) for surface in surfaces)
         value = next(filter(None, known), None)
         return replace(entity, value=value) if value else entity
+
+
+def _nothing(scores: Scores) -> bool:
+    """Whether every word is likelier in no entity than in any, be it the beginning and what goes on together."""
+    return bool((scores[:, 0] > scores[:, 1:].max(1) + _TWICE).all())
 
 
 def _likely(scores: Scores) -> Scores:

@@ -21,13 +21,23 @@ class Families:
     names: tuple[str, ...]
     of_intents: NDArray[np.int64]
     """The number of each intent's family."""
+    parted: frozenset[str]
+    """Those that are told apart within."""
 
     @classmethod
     def of(cls, intents: Sequence[str]) -> Self:
         names = tuple(dict.fromkeys(map(family, intents)))
         numbers = {name: number for number, name in enumerate(names)}
-        return cls(names, np.array([numbers[family(intent)] for intent in intents], np.int64))
+        parted = frozenset(family(intent) for intent in intents if family(intent) != intent)
+        return cls(names, np.array([numbers[family(intent)] for intent in intents], np.int64), parted)
 
     def likely(self, of_intents: Sequence[Floats] | Floats) -> NDArray[np.float64]:
         """From n texts' probabilities of the intents those of the families."""
-        return np.stack([np.bincount(self.of_intents, row, len(self.names)) for row in of_intents])
+        return sums(np.asarray(of_intents), self.of_intents, len(self.names))
+
+
+def sums(values: Floats, groups: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """From n rows of values those of groups, below `count`, that have each its sum."""
+    places = np.arange(len(values))[:, None] * count + groups
+    found = np.bincount(places.ravel(), values.ravel(), len(values) * count)
+    return np.asarray(found, np.float64).reshape(-1, count)

@@ -68,17 +68,21 @@ class Judge:
 
 def ranking(families: Families, likely: Floats) -> tuple[Intent, ...]:
     """Most likely first, of one text's probabilities."""
-    (chances,) = families.likely([likely])
-    best = np.argsort(-chances, kind="stable")[:RANKED]
-    found = zip(best.tolist(), np.minimum(chances[best], 1.0).tolist(), strict=True)
-    return tuple(Intent(families.names[number], chance) for number, chance in found)
+    (found,) = rankings(families, likely[None])
+    return found
+
+
+def rankings(families: Families, likely: Floats) -> list[tuple[Intent, ...]]:
+    """The same of n texts' probabilities."""
+    chances = families.likely(likely)
+    best = np.argsort(-chances, 1, kind="stable")[:, :RANKED]
+    found = zip(best.tolist(), np.minimum(np.take_along_axis(chances, best, 1), 1.0).tolist(), strict=True)
+    return [tuple(Intent(families.names[n], chance) for n, chance in zip(*row, strict=True)) for row in found]
 
 
 def response_keys(names: tuple[str, ...], likely: Floats, intent: str) -> dict[str, Any]:
-    """Rasa's `response_selector` entry of a retrieval intent; empty for any other."""
+    """Rasa's `response_selector` entry of a retrieval intent."""
     of_intent = [(p, name) for p, name in zip(likely.tolist(), names, strict=True) if name.startswith(intent + "/")]
-    if not of_intent:
-        return {}
     total = sum(p for p, _ in of_intent)
     ranked = [
         {"intent_response_key": name, "confidence": p / total if total else 0.0}

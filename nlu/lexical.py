@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import bm25s
-
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 MOST_CHARACTERS = 2000
 """Of a text that is looked up; about what the encoder reads of it."""
 _PIECES = (3, 4)
 _WORD = re.compile(r"\w+")
 _K1, _B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009)."""
+_AT_ONCE = 2_000_000
+"""Scores among which those of several texts are looked up at once; among more, those of one."""
+_TINY = 1e-12
 
 
 def words_of(text: str) -> list[str]:
@@ -59,46 +58,56 @@ class Lexical:
         self._found = [Counter(tokens(text)) for text in texts]
         self._length = sum(counts.total() for counts in self._found) / max(1, len(texts))
         held = Counter(token for counts in self._found for token in counts)
-        self._weights = {token: lucene(len(texts), count) for token, count in held.items()}
-        self._missing = lucene(len(texts), 0)
-        self._index = _empty_index()
-        self._starts: list[int] = []
-        """Of each token's scores in the index, and where the last one's end."""
+        self._numbers = {token: number for number, token in enumerate(held, 1)}
+        self._counts = np.array([0, *held.values()])
+        """Of each token, how many texts have it; 0 is any token that none has."""
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._weights = np.array([lucene(len(texts), count) for count in self._counts.tolist()])
+        self._texts: Integers = np.empty(0, np.int64)
+        self._scores: NDArray[np.float64] = np.empty(0)
         if held:
-            self._index.index([list(counts.elements()) for counts in self._found], show_progress=False)
-            self._starts = self._index.scores["indptr"].tolist()
+            self._texts, self._scores = self._scored()
+
+    def _scored(self) -> tuple[Integers, NDArray[np.float64]]:
+        """Token by token the texts that have it, and what it is worth there."""
+        tokens = np.array([self._numbers[token] for counts in self._found for token in counts])
+        often = np.array([count for counts in self._found for count in counts.values()])
+        texts = np.repeat(np.arange(len(self._found)), [len(counts) for counts in self._found])
+        lengths = np.array([counts.total() for counts in self._found]) / self._length
+        order = np.argsort(tokens, kind="stable")
+        return texts[order], (self._weights[tokens] * saturated(often, lengths[texts]))[order]
 
     def shares(self, texts: Sequence[str]) -> Floats:
         """Texts x indexed texts, 0 to 1. A token that is nowhere in the index weighs most, and is always missing."""
-        rows = [self._shares(self._asked(text)) for text in texts]
-        return np.array(rows, np.float32).reshape(len(texts), len(self._found))
+        at_once = max(1, _AT_ONCE // max(1, len(self._scores)))
+        slices = [texts[start : start + at_once] for start in range(0, len(texts), at_once)]
+        return np.concatenate([np.empty((0, len(self._found)), np.float32), *map(self._shares, slices)])
 
     def share_without(self, text: str, number: int) -> float:
         """What the text would have of an indexed text that it is a part of, were it not there."""
-        part = Counter(self._tokens(text))
-        rest = self._found[number] - part
-        asked = self._asked(text)
-        norm = _K1 * (1 - _B + _B * rest.total() / self._length)
-        score = sum(self._weights[token] * rest[token] / (rest[token] + norm) for token in asked if rest[token])
-        return score / self._best(asked) if asked else 0.0
+        tokens = self._asked(text)
+        rest = self._found[number] - Counter(self._tokens(text))
+        often, weights = np.array([rest[token] for token in tokens]), self._weights[self._known(tokens)]
+        found = weights * saturated(often, rest.total() / self._length)
+        return float(found.sum() / weights.sum()) if tokens else 0.0
 
     def _asked(self, text: str) -> list[str]:
         return list(dict.fromkeys(self._tokens(text[:MOST_CHARACTERS])))
 
-    def _shares(self, asked: Sequence[str]) -> Floats:
-        if not asked or not self._weights:
-            return np.zeros(len(self._found), np.float32)
-        held = self._index.scores  # bm25s adds token by token, which takes four times as long
-        rows = self._index.get_tokens_ids(asked)
-        spans = [slice(self._starts[row], self._starts[row + 1]) for row in rows]
-        if not spans:
-            return np.zeros(len(self._found), np.float32)
-        texts, scores = (np.concatenate([held[name][span] for span in spans]) for name in ("indices", "data"))
-        found = np.bincount(texts, scores, len(self._found))
-        return np.asarray(found / self._best(asked), np.float32)
+    def _known(self, tokens: Sequence[str]) -> list[int]:
+        return [self._numbers.get(token, 0) for token in tokens]
 
-    def _best(self, asked: Sequence[str]) -> float:
-        return sum(self._weights.get(token, self._missing) for token in asked)
+    def _shares(self, texts: Sequence[str]) -> Floats:
+        asked = [self._known(self._asked(text)) for text in texts]
+        tokens = np.array([number for numbers in asked for number in numbers], np.int64)
+        rows, size = np.repeat(np.arange(len(asked)), list(map(len, asked))), len(self._found)
+        counts = self._counts[tokens]
+        # The places of all their scores: each token's one after the other, from where they begin.
+        places = np.repeat(self._starts[tokens] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        cells = np.repeat(rows * size, counts) + self._texts[places]
+        found = np.bincount(cells, self._scores[places], len(texts) * size).reshape(len(texts), size)
+        best = np.bincount(rows, self._weights[tokens], len(texts))
+        return (found / np.maximum(best, _TINY)[:, None]).astype(np.float32)
 
 
 @lru_cache(maxsize=2)
@@ -112,15 +121,6 @@ def lucene(texts: int, count: int) -> float:
     return math.log(1 + (texts - count + 0.5) / (count + 0.5))
 
 
-def saturated(often: NDArray[Any], length: NDArray[Any]) -> NDArray[Any]:
+def saturated(often: NDArray[Any], length: NDArray[Any] | float) -> NDArray[Any]:
     """The share of a token's weight that a text gets which has it so often, and is so many times as long as usual."""
     return np.asarray(often / (often + _K1 * (1 - _B + _B * length)))
-
-
-def _empty_index() -> bm25s.BM25:
-    # It tries JAX where that is installed, and JAX takes three quarters of a GPU's memory, which the models need.
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    import bm25s
-
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it takes DEBUG for itself, whatever the settings say
-    return bm25s.BM25(method="lucene", k1=_K1, b=_B)

@@ -32,12 +32,16 @@ _NOT = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_IN_EVERY_NOT = ("n't", "n’t", "dont", "didnt", "never", "not", "nicht", "no need")
 _WORD = re.compile(r"[^\W\d_]+")
 _STEMMER = Stemmer.Stemmer("english")
 
 
 def negated(text: str) -> frozenset[str]:
     """Stems of what a text asks not to be done, or says was not asked for."""
+    small = text.casefold()
+    if not any(word in small for word in _IN_EVERY_NOT):
+        return frozenset()
     return frozenset(_STEMMER.stemWord(match[match.lastgroup or 0].casefold()) for match in _NOT.finditer(text))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.data.article import Article
+from nlu.families import sums
 from nlu.lexical import indexes
 from nlu.scope import logistic_curve
 from nlu.similarity import UnitVectors
@@ -138,7 +139,8 @@ class Retriever:
         self._asked = np.array([bool(article.questions) for article in articles])
         self._first_question = starts([len(article.questions) for article in articles])[self._asked]
         about = [(intent, number) for number, article in enumerate(articles) for intent in article.intents]
-        self._intents = [intent for intent, _ in about]
+        self._intents = {intent: number for number, intent in enumerate(dict.fromkeys(intent for intent, _ in about))}
+        self._about_intent = np.array([self._intents[intent] for intent, _ in about], np.int64)
         self._about_article = np.array([number for _, number in about], np.int64)
 
     def find(self, asked: Asked, sure: float) -> list[tuple[Passage, ...]]:
@@ -184,13 +186,15 @@ class Retriever:
             lines = np.maximum.reduceat(near.lines, self._first_line, 1)
             question[:, self._lined] = np.maximum(question[:, self._lined], lines)
         common = np.broadcast_to(-self.vectors.common, passage.shape)
-        return np.stack([passage, question, common, near.words, near.pieces, self._about(likely), near.topics], 2)
+        return np.stack([passage, question, common, near.words, near.pieces, self._of_intents(likely), near.topics], 2)
 
-    def _about(self, likely: Sequence[Mapping[str, float]]) -> Floats:
+    def _of_intents(self, likely: Sequence[Mapping[str, float]]) -> Floats:
         """Texts x articles: the probability that a text has one of an article's intents."""
-        of_intents = [[row.get(intent, 0.0) for intent in self._intents] for row in likely]
-        rows = [np.bincount(self._about_article, chances, len(self.articles)) for chances in of_intents]
-        return np.array(rows, np.float32).reshape(len(likely), len(self.articles))
+        chances = np.zeros((len(likely), len(self._intents)))
+        for row, of_text in enumerate(likely):
+            for intent in self._intents.keys() & of_text.keys():
+                chances[row, self._intents[intent]] = of_text[intent]
+        return sums(chances[:, self._about_intent], self._about_article, len(self.articles)).astype(np.float32)
 
     def _best(self, to_passages: Floats, joined: Floats, chances: Floats, sure: float) -> tuple[Passage, ...]:
         best = np.argsort(-joined, kind="stable")[:MOST]

@@ -100,7 +100,8 @@ def _words(encoding: Encoding, corrected: Corrected) -> tuple[Word, ...]:
     words: list[Word] = []
     last = None
     text = corrected.text
-    inside = {place for match in _NOT.finditer(text) for place in range(*match.span())}
+    apostrophe = "'" in text or "’" in text
+    inside = {place for match in _NOT.finditer(text) for place in range(*match.span())} if apostrophe else ()
     for token, number, start, end in _pieces(encoding, text):
         before = words[-1].end if words else 0
         goes_on = start < before or (number == last and not _parted(text, start))

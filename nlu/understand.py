@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from nlu.engine.batcher import Batcher
 from nlu.engine.signals import Engine, Signals
 from nlu.entities import EntityReader
 from nlu.families import Families
-from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, response_keys, verdict
+from nlu.intents import Judge, Thresholds, doubted, probabilities, ranking, rankings, response_keys, verdict
 from nlu.languages import Languages
 from nlu.large.retriever import Wide
 from nlu.manifest import Manifest
@@ -155,7 +156,8 @@ class Model:
         scores, embeddings = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "embedding"))
         in_scope = self.scope.score(embeddings, scores)
         self._remember(texts, likely, in_scope)
-        return [self._judged(*read) for read in zip(texts, split, signals, likely, in_scope.tolist(), strict=True)]
+        means = zip(likely, rankings(self.families, likely), in_scope.tolist(), strict=True)
+        return [self._judged(*read) for read in zip(texts, split, signals, means, strict=True)]
 
     def _remember(self, texts: Sequence[str], likely: Floats, in_scope: Floats | None = None) -> None:
         """Changes what is thought of texts that are examples word for word."""
@@ -166,8 +168,11 @@ class Model:
                 likely[row] *= 1 - CERTAINTY
                 likely[row, number] += CERTAINTY
 
-    def _judged(self, text: str, tokens: Tokens, signals: Signals, likely: Floats, scope: float) -> _Read:
-        ranked = ranking(self.families, likely)
+    def _judged(
+        self, text: str, tokens: Tokens, signals: Signals, means: tuple[Floats, tuple[Intent, ...], float]
+    ) -> _Read:
+        """`means`: the intents' probabilities, the same ranked, and how surely it is in scope."""
+        likely, ranked, scope = means
         scope = scope if tokens.words else 0.0
         decided, offered = verdict(ranked, scope, self.thresholds)
         if decided is Verdict.SURE and self.negation.takes_back(text, ranked[0].name):
@@ -201,8 +206,12 @@ class Model:
             language=self.languages.other(read.text) if read.decided is Verdict.UNSURE else "",
             corrected=read.tokens.shown(read.text),
             model=self.id,
-            metadata=response_keys(self.manifest.intents, read.likely, read.ranked[0].name),
+            metadata=self._metadata(read),
         )
+
+    def _metadata(self, read: _Read) -> dict[str, Any]:
+        name = read.ranked[0].name
+        return response_keys(self.manifest.intents, read.likely, name) if name in self.families.parted else {}
 
     def _with_requests(self, read: Sequence[_Read], found: Sequence[Understanding]) -> list[Understanding]:
         """Those that make several requests, with them; their parts share passes, too."""
@@ -262,7 +271,9 @@ class Model:
 
     def _weighed(self, read: _Read, factors: Floats) -> _Read:
         likely = read.likely * factors.astype(np.float32)
-        return self._judged(read.text, read.tokens, read.signals, likely / likely.sum(), read.scope)
+        likely /= likely.sum()
+        means = likely, ranking(self.families, likely), read.scope
+        return self._judged(read.text, read.tokens, read.signals, means)
 
 
 class Service:

@@ -11,6 +11,11 @@ from hypothesis import strategies as st
 from nlu.everyday.dates import DATES
 from nlu.everyday.finders import finder
 
+CURRENCIES = [
+    *(("EUR", "€"), ("USD", "$"), ("GBP", "£"), ("PLN", "zł")),
+    *((code, code.lower()) for code in ("EUR", "USD", "GBP", "CHF", "DKK", "SEK", "NOK", "PLN", "CZK")),
+]
+
 
 def found(line: str, text: str) -> list[tuple[str, str]]:
     """What stands in the text, and its value; of several that overlap the longest."""
@@ -33,6 +38,9 @@ def found(line: str, text: str) -> list[tuple[str, str]]:
             {"twelve hundred dollars": "1200 USD", "five thousand euros": "5000 EUR"},
         ),
         ("in euros, 20 percent, 4 europeans", {}),
+        ("five DOLLARS or six bucks", {"five DOLLARS": "5 USD", "six bucks": "6 USD"}),
+        ("five \u017fek or Dk\u212a 7", {"five \u017fek": "5 SEK", "Dk\u212a 7": "7 DKK"}),
+        *((f"it is {unit} 5", {f"{unit} 5": f"5 {key}"}) for key, unit in CURRENCIES),
     ],
 )
 def test_sums_have_one_spelling(text: str, amounts: dict[str, str]) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -235,17 +231,6 @@ def test_a_fusion_survives_its_json() -> None:
 def test_every_question_knows_its_article() -> None:
     assert articles_of(ARTICLES).tolist() == [0, 0, 1]
     assert len(passage_texts(ARTICLES)) == 4
-
-
-def test_jax_is_kept_off_the_gpu(tmp_path: Path) -> None:
-    """bm25s uses it where it is installed; the models need the GPU's memory."""
-    (tmp_path / "jax").mkdir()
-    (tmp_path / "jax" / "__init__.py").write_text("import os; print(os.environ['JAX_PLATFORMS']); raise ImportError")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    env.pop("JAX_PLATFORMS", None)
-    command = [sys.executable, "-c", "from nlu.lexical import Lexical, Words; Lexical(['a'], Words())"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.split()[:1] == ["cpu"]
 
 
 def test_a_model_keeps_no_question_and_its_search_misses_nothing() -> None:

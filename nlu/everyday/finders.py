@@ -51,12 +51,12 @@ def _by(expressions: tuple[str, ...], value: Callable[[re.Match[str]], str]) -> 
     return find
 
 
-def _where(find: Finder, words: tuple[str, ...] = ()) -> Finder:
-    """Looks only into texts with a digit or one of the words, which is in all that is found: one look instead of many.
-    A letter beyond ASCII may be another spelling of one (`ſ` of `s`), so there the words do not count."""
+def _where(find: Finder, words: tuple[str, ...] = (), *, digits: bool = True) -> Finder:
+    """Looks only into texts with one of the words, or with a digit, which is in all that is found: one look instead of
+    many. A letter beyond ASCII may be another spelling of one (`ſ` of `s`), so there the words do not count."""
 
     def may_hold(text: str) -> bool:
-        if _DIGIT.search(text) or (words and not text.isascii()):
+        if (digits and _DIGIT.search(text)) or (words and not text.isascii()):
             return True
         small = text.lower()
         return any(word in small for word in words)
@@ -78,8 +78,8 @@ def _phones(country: str | None) -> Finder:
 
 
 _FINDERS = {
-    "email": _by(_EMAIL, lambda match: match[0].lower()),
-    "money": _by(quantities.MONEY, quantities.money),
+    "email": _where(_by(_EMAIL, lambda match: match[0].lower()), ("@",), digits=False),
+    "money": _where(_by(quantities.MONEY, quantities.money), quantities.IN_EVERY_SUM, digits=False),
     "number": _by(quantities.NUMBERS, quantities.number),
     "duration": _by(quantities.LENGTHS, quantities.length),
     "date": _where(_by(DATES, lambda match: match[0]), IN_EVERY_DATE),

@@ -38,6 +38,7 @@ _CURRENCIES = {
     "CZK": "czk",
 }
 _CURRENCY = "|".join(_CURRENCIES.values())
+IN_EVERY_SUM = ("€", "eur", "$", "dollar", "usd", "bucks", "£", "gbp", "chf", "dkk", "sek", "nok", "pln", "zł", "czk")
 NUMBERS = (rf"(?<![\w.,#@/-])(?P<count>{COUNT})(?![\w@/-]|[.,]\d)",)
 MONEY = (
     rf"(?<![\w.,])(?P<count>{COUNT})\s?(?P<currency>{_CURRENCY})(?!\w)",
