@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -17,7 +17,7 @@ from bot.config import Settings
 from bot.console.review import ARTICLES
 from bot.console.sign_in import one_time_code
 from bot.journal.errors import StaleFence
-from bot.journal.values import Kind, Review
+from bot.journal.values import Kind, Review, Reviewed, Whose
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 from tests.seer import Seer, said
@@ -210,6 +210,10 @@ async def reviewed(service: Service) -> dict[str, tuple[str, str | None]]:
     return {one.utterance.text: (one.review.kind.value, one.review.label) for one in await service.journal.reviewed()}
 
 
+BOTH, ALONE, OTHERS = "1 2 1,2 track", "1 1 3 track", 'value="1 3 4,2,1 track"'
+"""How the page names its two questions, and the first one when there is more to it."""
+
+
 @pytest_asyncio.fixture
 async def asked(service: Service) -> None:
     """The service has two questions for a reviewer: `b` twice, and `a`."""
@@ -230,18 +234,74 @@ async def test_a_question_is_shown_and_answered_for_the_whole_cluster(
     assert "b one | .6" in page
     assert "b &lt;i&gt;two&lt;/i&gt; | .7" in page
     assert "2 questions left." in page
+    assert f'name="asked" value="{BOTH}"' in page
 
-    status, page = await posted(service, agent, item="1", guess="track")
+    status, page = await posted(service, agent, asked=BOTH, guess="track")
     assert (status, "a | .9" in page) == (200, True)
     assert "2 messages labelled: track." in page
+    assert "1 question left. Label these 1: about + 3.3 points" in page, "what is promised is of what is left"
     assert await reviewed(service) == {"b one | .6": ("intent", "track"), "b <i>two</i> | .7": ("intent", "track")}
 
-    await posted(service, agent, item="1", guess="refund")  # answered already: another tab
+    _, page = await posted(service, agent, asked=BOTH, guess="refund")  # another tab
+    assert "This question was answered meanwhile." in page
     assert (await reviewed(service))["b one | .6"] == ("intent", "track")
     assert "Taken back." in (await posted(service, agent, deed="undo"))[1]
     assert await reviewed(service) == {}
-    await posted(service, agent, item="1", deed="out_of_scope", first_only="on")
+    await posted(service, agent, asked=BOTH, deed="out_of_scope", first_only="on")
     assert await reviewed(service) == {"b one | .6": ("out_of_scope", None)}
+
+
+@pytest.mark.usefixtures("asked")
+async def test_what_the_page_showed_is_labelled_though_the_queue_was_made_anew(
+    service: Service, agent: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.learning.live.FRESH_SECONDS", -1.0)
+    await service.journal.keep_utterances([said("b zero | .55", 4)])
+    async with agent.get(f"{service.url}/console/review") as answer:
+        assert OTHERS in await answer.text(), "the question is another one now"
+    assert "2 messages labelled: track." in (await posted(service, agent, asked=BOTH, guess="track"))[1]
+    assert set(await reviewed(service)) == {"b one | .6", "b <i>two</i> | .7"}
+    assert "b zero | .55" not in (await posted(service, agent, asked="1 1 4 track", deed="later"))[1]
+
+    monkeypatch.undo()
+    page = (await posted(service, agent, deed="undo"))[1]
+    assert OTHERS in page, "what is open again is asked at once, though it was put off"
+
+
+@pytest.mark.usefixtures("asked")
+async def test_what_is_answered_anywhere_else_is_not_asked_again(
+    service: Service, agent: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a colleague in the terminal or at another server process, also just while the questions are made."""
+    read = service.journal.reviewed
+
+    async def answered() -> Sequence[Reviewed]:
+        await service.journal.decide([Review(3, Kind.IGNORE, None, "bob")])
+        return await read()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.journal, "reviewed", answered)
+        async with agent.get(f"{service.url}/console/review") as answer:
+            assert "1 question left." in await answer.text()
+    await service.journal.decide([Review(1, Kind.IGNORE, None, "bob")])
+    assert "1 message labelled: track." in (await posted(service, agent, asked=BOTH, guess="track"))[1]
+    assert await reviewed(service) == {
+        "a | .9": ("ignore", None),
+        "b one | .6": ("ignore", None),
+        "b <i>two</i> | .7": ("intent", "track"),
+    }
+
+
+@pytest.mark.usefixtures("asked")
+async def test_what_was_erased_is_not_shown_though_its_number_was_given_again(
+    service: Service, agent: aiohttp.ClientSession
+) -> None:
+    async with agent.get(f"{service.url}/console/review"):
+        pass
+    await service.journal.erase(Whose(("c3",)))
+    await service.journal.keep_utterances([said("c new | .9", 9)])
+    _, page = await posted(service, agent, asked=BOTH, guess="track")
+    assert ("a | .9" in page, "c new | .9" in page) == (False, True)
 
 
 @pytest.mark.usefixtures("asked")
@@ -276,8 +336,8 @@ async def test_the_conversation_is_shown_where_it_is_kept_yet(service: Service, 
 async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agent: aiohttp.ClientSession) -> None:
     async with agent.get(f"{service.url}/console/review"):
         pass
-    assert "a | .9" in (await posted(service, agent, item="1", deed="later"))[1]
-    _, page = await posted(service, agent, item="3", deed="later")
+    assert "a | .9" in (await posted(service, agent, asked=BOTH, deed="later"))[1]
+    _, page = await posted(service, agent, asked=ALONE, deed="later")
     assert "What is left was put off." in page
     assert "b one | .6" in (await posted(service, agent, deed="again"))[1]
     assert await reviewed(service) == {}
@@ -293,6 +353,7 @@ async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agen
         ({"deed": "article"}, "There is no such article."),
         ({"deed": "new_article", "new_article": "?!"}, 'value="?!"'),
         ({"deed": "dance"}, "out of date"),
+        ({"deed": "ignore", "asked": "1 2 x track"}, "out of date"),
     ],
 )
 async def test_a_decision_that_is_none_is_told(
@@ -300,7 +361,7 @@ async def test_a_decision_that_is_none_is_told(
 ) -> None:
     async with agent.get(f"{service.url}/console/review"):
         pass
-    status, page = await posted(service, agent, item="1", **form)
+    status, page = await posted(service, agent, **{"asked": BOTH, **form})
     assert (status, problem in page, "b one | .6" in page) == (422, True, True)
     assert await reviewed(service) == {}
 
@@ -314,9 +375,9 @@ async def test_an_article_is_named_by_enough_of_it_however_many_there_are(
     await journal.decide([Review(number, Kind.ARTICLE, f"about-{number}-x", "bob") for number in talks])
     async with agent.get(f"{service.url}/console/review") as answer:
         assert (await answer.text()).count('<option value="about-') == listed
-    status, page = await posted(service, agent, item="1", deed="article", article="about-1")
+    status, page = await posted(service, agent, asked="1 1 1 track", deed="article", article="about-1")
     assert (status, "Which article: about-10-x, about-100-x" in page) == (422, True)
-    await posted(service, agent, item="1", deed="article", article="-77-")
+    await posted(service, agent, asked="1 1 1 track", deed="article", article="-77-")
     assert (await reviewed(service))["a | .9"] == ("article", "about-77-x")
 
 
@@ -353,6 +414,6 @@ async def test_an_intent_that_is_proposed_is_called_as_the_first_reviewer_called
     async with agent.get(f"{service.url}/console/review") as answer:
         page = await answer.text()
     assert "new? rent_chairs, 5 messages" in page
-    number = page.partition('name="item" value="')[2].partition('"')[0]
-    _, page = await posted(service, agent, item=number, deed="intent", intent="hire")
+    asked = page.partition('name="asked" value="')[2].partition('"')[0]
+    _, page = await posted(service, agent, asked=asked, new="rent_chairs", deed="intent", intent="hire")
     assert 'value="hire"' in page

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.app import Service
 from bot.console.sign_in import one_time_code
+from bot.learning.opinions import opinions
 from bot.simulators.provider import File
 from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, Widget, running
@@ -20,14 +21,14 @@ pytest_plugins = ("tests.widget_browser",)
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def signed_in(browser: Browser, service: Service) -> tuple[Page, list[str]]:
-    """Ada's console, and the errors that its pages make."""
+async def signed_in(browser: Browser, service: Service, name: str = "Ada") -> tuple[Page, list[str]]:
+    """Somebody's console, and the errors that its pages make."""
     page = await browser.new_page()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     await page.goto(f"{service.url}/console/enter?code={one_time_code(service.signer)}")
-    await page.get_by_label("Your name").fill("Ada")
+    await page.get_by_label("Your name").fill(name)
     await page.get_by_role("button", name="Open the console").click()
     return page, errors
 
@@ -117,6 +118,35 @@ async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Pa
         assert decided == labels
         assert errors == []
         await page.close()
+
+
+async def test_two_people_review_side_by_side(browser: Browser, tmp_path: Path) -> None:
+    understander = KeywordUnderstander()
+    understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
+    async with running(tmp_path, understander, data=tmp_path / "no data", second_opinion=1.0) as service:
+        await service.journal.keep_utterances([said("b | .6", 1), said("a | .9", 2)])
+        people = [await signed_in(browser, service, name) for name in ("Ada", "Bob")]
+        (ada, _), (bob, _) = people
+        for page, _ in people:
+            await page.get_by_role("link", name="Review").click()
+            await expect(page.get_by_text("b | .6")).to_be_visible()
+        await ada.keyboard.press("1")
+        await expect(ada.get_by_text("a | .9")).to_be_visible()
+        await bob.keyboard.press("2")
+        await expect(bob.get_by_text("You and others differ on 1")).to_be_visible()
+
+        await ada.reload()
+        await ada.get_by_text("You and others differ on 1").click()
+        await ada.get_by_role("button", name="Bob: refund. Agree").click()
+        await expect(ada.get_by_text("You and others differ")).to_have_count(0)
+        await expect(ada.get_by_text("two people agree on 0 of 1 text")).to_be_visible()
+        await bob.keyboard.press("u")
+        await expect(bob.get_by_text("b | .6")).to_be_visible()
+        counts = {one.utterance.text: one.settled for one in opinions(await service.journal.opinions(), 1.0)}
+        assert counts == {"b | .6": None}
+        assert [errors for _, errors in people] == [[], []]
+        for page, _ in people:
+            await page.close()
 
 
 async def test_a_person_opens_what_the_customer_sent(browser: Browser, tmp_path: Path) -> None:

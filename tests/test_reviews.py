@@ -13,7 +13,7 @@ from rich.console import Console as Screen
 
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
-from bot.learning.deciding import BadDecision, reviews
+from bot.learning.deciding import ANSWERED, BadDecision, reviews
 from bot.learning.exporting import as_yaml
 from bot.learning.labels import (
     CHOSEN_WEIGHT,
@@ -25,7 +25,7 @@ from bot.learning.labels import (
     Found,
     labelled,
 )
-from bot.learning.queue import Queue, queue_of
+from bot.learning.queue import Group, Queue, queue_of
 from bot.learning.terminal import Round
 from nlu.data.article import Article
 from nlu.data.examples import Example, TrainingData
@@ -425,6 +425,45 @@ async def test_a_key_is_a_decision(
 ) -> None:
     await played(journal, keys, lines)
     assert await decisions(journal) == expected
+
+
+async def test_in_the_terminal_nobody_is_asked_what_another_one_answered(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await kept(journal, "b one | .6", "b two | .7", "a | .9")
+    asked = queue(*found)
+    await journal.decide(reviews([found[0].id], Kind.IGNORE, None, "bob"))
+
+    async def play(share: float) -> tuple[Round, str]:
+        pressed = iter("1q")
+        screen = Screen(record=True, width=200)
+        with screen.capture() as told:
+            at = Round(journal, asked, [], [], "ada", screen, lambda: next(pressed), lambda _: "", share)
+            await at.play()
+        return at, told.get()
+
+    second, told = await play(1.0)
+    assert (second.labelled, "meanwhile" in told) == (2, False), "it is a second opinion"
+    assert await journal.undo("ADA") == [found[0].id, found[1].id]
+    passed, told = await play(0.0)
+    assert (passed.labelled, "1 question was answered by others meanwhile." in told) == (1, True)
+    assert (await decisions(journal))["a | ."] == ("intent", "track")
+
+    async def late(_: Round) -> None:
+        """The other one answered while this one was looking at it."""
+
+    monkeypatch.setattr(Round, "_pass_answered", late)
+    await journal.decide(reviews([found[1].id], Kind.IGNORE, None, "bob"))
+    late_one, told = await play(0.0)
+    assert (late_one.labelled, ANSWERED in told) == (0, True)
+
+
+def test_a_question_is_named_by_what_it_asked_about() -> None:
+    (item,) = queue_of([said("b | .6", 1), said("B  | .6", 2), said("b far | .7", 3)], Wide()).items  # type: ignore[arg-type]
+    assert Group.read(str(item.group)) == item.group
+    for text in ("", "1 1 track", "1 1 1;2 track", "x 1 1 track"):
+        with pytest.raises(ValueError, match="no question"):
+            Group.read(text)
 
 
 async def test_a_round_counts_what_it_labelled(journal: Journal) -> None:

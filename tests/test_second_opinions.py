@@ -240,16 +240,16 @@ async def test_the_console_asks_another_one_blind_and_shows_who_differs(
 ) -> None:
     ada, bob, cem = people
     assert ASKED in await ada.sees()
-    _, page = await ada.says(item="1", guess="track")
+    _, page = await ada.says(asked="1 1 1 track", guess="track")
     assert "There is nothing to review." in page
     assert "1 utterance waits for one" in page
-    await ada.says(item="1", guess="track")
+    await ada.says(asked="1 1 1 track", guess="track")
     assert len(await service.journal.opinions()) == 1, "she is not asked again"
 
     page = await bob.sees()
     assert ASKED in page
     assert "Ada" not in page
-    _, page = await bob.says(item="1", guess="refund")
+    _, page = await bob.says(asked="1 1 1 track", guess="refund")
     assert DIFFER in page
     assert '<button name="concede" value="Ada">Ada: track. Agree</button>' in page
     page = await cem.sees()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 
 from aiohttp import web
 
 from bot.console.sign_in import Agent
-from bot.journal.values import Kind
+from bot.journal.values import Kind, person
 from bot.learning.articles import article_named
-from bot.learning.deciding import BadDecision, one_of
+from bot.learning.deciding import ANSWERED, BadDecision, one_of
 from bot.learning.live import LiveQueue
-from bot.learning.opinions import Agreement, Opinions, disputes_of, meaning, named, person
-from bot.learning.queue import Item
+from bot.learning.opinions import Agreement, Opinions, disputes_of, meaning, named
+from bot.learning.queue import Group, Item
 from bot.printed import counted
 from bot.transcripts.heard import SOURCE
 
@@ -23,6 +24,7 @@ SHOWN = 8
 DISPUTES = 20
 ARTICLES = 500
 """Names of articles that the page carries; of more, a part of the name is typed."""
+OUT_OF_DATE = "This page is out of date; here is the question again."
 _HERE = "/console/review"
 
 Shown = Callable[..., Awaitable[web.Response]]
@@ -34,7 +36,7 @@ class ReviewPages:
     show: Shown
     """Makes a page of the console: template, agent, tab, values."""
     _later: dict[str, set[int]] = field(default_factory=dict)
-    """What each reviewer put off."""
+    """The utterances that each reviewer put off."""
     _anyway: set[str] = field(default_factory=set)
     """Who is asked although labels hardly pay."""
     _called: dict[str, str] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class ReviewPages:
 
     async def page(self, request: web.Request, agent: Agent) -> web.Response:
         wanted = request.query.get("item", "")
-        return await self._page(agent, wanted=int(wanted) if wanted.isdecimal() else None)
+        return await self._page(agent, wanted=_number(wanted))
 
     async def _page(
         self,
@@ -55,17 +57,19 @@ class ReviewPages:
         typed: Mapping[str, str] = MappingProxyType({}),
     ) -> web.Response:
         later = self._later.setdefault(agent.name, set())
-        item = await self.live.next(agent.name, later, wanted)
+        left = await self.live.open_to(agent.name)
+        queue = replace(left, items=tuple(one for one in left.items if one.number not in later))
+        again = (one for one in left.items if wanted in one.group.ids)
+        item = next(chain(again, queue.items), None)
         found = await self.live.opinions()
-        queue = self.live.queue.of(agent.name)
-        enough = item is not None and wanted is None and not queue.pays and agent.name not in self._anyway
+        enough = item is not None and wanted not in item.group.ids and not queue.pays and agent.name not in self._anyway
         values = {
             "item": None if enough else item,
             "enough": enough,
             "missing": self.live.missing,
             "shown": SHOWN,
-            "waiting": self.live.waiting(agent.name, later),
-            "later": len(later),
+            "waiting": len(queue.items),
+            "later": len(left.items) > len(queue.items),
             "advice": queue.advice(),
             "agreement": Agreement.of(found).to_text(),
             "disputes": [_dispute(one, agent.name) for one in disputes_of(found, agent.name)],
@@ -89,32 +93,39 @@ class ReviewPages:
         return found.id if found else ""
 
     async def act(self, form: Mapping[str, str], agent: Agent) -> web.Response:
-        """What a form of the page asks for. A question that somebody else answered meanwhile is left as it is."""
-        deed, later = "guess" if "guess" in form else form.get("deed", ""), self._later.setdefault(agent.name, set())
-        asked = form.get("item", "")
-        item = self.live.find(agent.name, int(asked)) if asked.isdecimal() else None
-        if deed == "undo" and (number := await self.live.undo(agent.name)) is not None:
-            self._done[agent.name] = "Taken back."
-            return web.Response(status=303, headers={"Location": f"{_HERE}?item={number}"})
+        try:
+            number = await self._act(form, agent)
+        except BadDecision as bad:
+            group, status = _group(form), 409 if "concede" in form else 422
+            return await self._page(agent, str(bad), status, group.ids[0] if group else None, form)
+        return web.Response(status=303, headers={"Location": _HERE if number is None else f"{_HERE}?item={number}"})
+
+    async def _act(self, form: Mapping[str, str], agent: Agent) -> int | None:
+        """Does what a form of the page asks for; returns what is to be asked about next, if that is known. Raises
+        BadDecision."""
+        deed, group = "guess" if "guess" in form else form.get("deed", ""), _group(form)
+        if deed == "undo":
+            return await self._undo(agent)
         if deed == "again":
-            later.clear()
+            self._later.pop(agent.name, None)
         elif deed == "anyway":
             self._anyway.add(agent.name)
-        elif "concede" in form and asked.isdecimal():
-            try:
-                await self.live.concede(int(asked), form["concede"], agent.name)
-            except BadDecision as bad:
-                return await self._page(agent, str(bad), 409)
-        elif deed == "later" and item is not None:
-            later.add(item.number)
-        elif item is not None and deed != "undo":
-            try:
-                await self._decide(item, deed, form, agent)
-            except BadDecision as bad:
-                return await self._page(agent, str(bad), 422, item.number, form)
-        return web.Response(status=303, headers={"Location": _HERE})
+        elif "concede" in form:
+            await self.live.concede(_number(form.get("item", "")), form["concede"], agent.name)
+        elif group is None:
+            raise BadDecision(OUT_OF_DATE)
+        elif deed == "later":
+            self._later.setdefault(agent.name, set()).update(group.ids)
+        else:
+            await self._answer(group, deed, form, agent)
+        return None
 
-    async def _decide(self, item: Item, deed: str, form: Mapping[str, str], agent: Agent) -> None:
+    async def _undo(self, agent: Agent) -> int | None:
+        number = await self.live.undo(agent.name)
+        self._done[agent.name] = "There is nothing to take back." if number is None else "Taken back."
+        return number
+
+    async def _answer(self, group: Group, deed: str, form: Mapping[str, str], agent: Agent) -> None:
         kinds = {
             "guess": (Kind.INTENT, form.get("guess")),
             "intent": (Kind.INTENT, form.get("intent")),
@@ -124,16 +135,29 @@ class ReviewPages:
             "ignore": (Kind.IGNORE, None),
         }
         if deed not in kinds:
-            raise BadDecision("This page is out of date; here is the question again.")
+            raise BadDecision(OUT_OF_DATE)
         kind, label = kinds[deed]
-        if deed == "intent" and item.new and label:
-            self._called[item.new] = label
+        if deed == "intent" and form.get("new") and label:
+            self._called[form["new"]] = label
         if deed == "new_article":
             label = article_named(label or "")
         elif kind is Kind.ARTICLE:
             label = one_of(self.live.articles, (label or "").strip(), "article")
-        given = await self.live.decide(item, kind, label, agent.name, first_only="first_only" in form)
-        self._done[agent.name] = f"{counted(len(given), 'message', 'messages')} labelled: {named(given[0])}."
+        given = await self.live.decide(group, kind, label, agent.name, first_only="first_only" in form)
+        told = f"{counted(len(given), 'message', 'messages')} labelled: {named(given[0])}." if given else ANSWERED
+        self._done[agent.name] = told
+
+
+def _group(form: Mapping[str, str]) -> Group | None:
+    """What the page asked about."""
+    try:
+        return Group.read(form.get("asked", ""))
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def _dispute(found: Opinions, name: str) -> dict[str, object]:

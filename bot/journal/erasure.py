@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from bot.customers import CUSTOMER, is_called
+from bot.journal.rows import lists
 from bot.journal.tables import about, action_runs, conversations, deliveries, entries, reviews, sent, turns, utterances
 from bot.journal.values import APART, OURS, Traces, Whose
 from bot.messages import Json
@@ -33,8 +34,6 @@ OF_CONVERSATION: tuple[Table, ...] = (entries, turns, deliveries, sent, action_r
 OF_UTTERANCE: tuple[Table, ...] = (reviews,)
 """Go with the utterance that `utterance_id` names."""
 _ASCII = re.compile(r"[\x20-\x7e]+")
-_AT_ONCE = 500
-"""Values in one list: databases have limits."""
 
 Change = Callable[[Table, ColumnElement[bool]], int]
 
@@ -129,14 +128,9 @@ def forgotten(ids: Collection[int], change: Change) -> dict[str, int]:
 
 def _changed(columns: Sequence[Column[Any]], values: Collection[Any], change: Change) -> dict[str, int]:
     return {
-        str(column.table.name): sum(change(column.table, column.in_(some)) for some in _lists(values))
+        str(column.table.name): sum(change(column.table, column.in_(some)) for some in lists(values))
         for column in columns
     }
-
-
-def _lists(values: Collection[Any]) -> Iterator[list[Any]]:
-    every = list(values)
-    return (every[start : start + _AT_ONCE] for start in range(0, len(every), _AT_ONCE))
 
 
 def _utterances(connection: Connection, whose: Whose) -> dict[int, Any]:
@@ -147,9 +141,9 @@ def _utterances(connection: Connection, whose: Whose) -> dict[int, Any]:
 
 def _said_by(whose: Whose) -> Iterator[ColumnElement[bool]]:
     said_here, where = utterances.c.source == OURS, utterances.c.conversation
-    for some in _lists(whose.customers):
+    for some in lists(whose.customers):
         yield utterances.c.customer.in_(some)
-    for some in _lists(whose.conversations):
+    for some in lists(whose.conversations):
         yield and_(said_here, where.in_(some))
     for name in whose.conversations:
         yield and_(said_here, where.startswith(name + APART, autoescape=True))

@@ -343,6 +343,10 @@ class Journal:
         """Every word of everybody, in their order."""
         return await self._read(reviews.all_words)
 
+    async def words_on(self, ids: Collection[int]) -> list[tuple[Utterance, list[Review]]]:
+        """Of those of the utterances that are there, with every word on each in their order."""
+        return await self._read(reviews.words_on, ids)
+
     async def unreviewed(self, limit: int) -> list[Utterance]:
         """The last kept first, without answers to a form's question."""
         return await self._read(reviews.undecided, limit)

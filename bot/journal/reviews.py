@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Connection, Select, Text, delete, exists, func, insert, or_, select, type_coerce
 
-from bot.journal.rows import Row
+from bot.journal.rows import Row, lists
 from bot.journal.tables import reviews, utterances
 from bot.journal.utterances import as_utterance
-from bot.journal.values import Kind, Review, Reviewed, Utterance
+from bot.journal.values import Kind, Review, Reviewed, Utterance, person
 from bot.messages import LABELS
 
 _TOLD = ("pressed", "rating", "completed", LABELS)
@@ -43,7 +43,9 @@ def decide(connection: Connection, given: Sequence[Review], now: float) -> str:
 
 def undo(connection: Connection, reviewer: str) -> list[int]:
     """Takes back the reviewer's last decision; returns the ids of the utterances that it was about."""
-    last = select(reviews.c.decision).where(reviews.c.reviewer == reviewer).order_by(reviews.c.id.desc()).limit(1)
+    people = connection.execute(select(reviews.c.reviewer).distinct()).scalars()
+    names = [name for name in people if person(name) == person(reviewer)]
+    last = select(reviews.c.decision).where(reviews.c.reviewer.in_(names)).order_by(reviews.c.id.desc()).limit(1)
     name = connection.execute(last).scalar()
     if name is None:
         return []
@@ -64,9 +66,21 @@ def all_words(connection: Connection) -> list[Reviewed]:
     return [_reviewed(row) for row in connection.execute(_words().order_by(reviews.c.id)).mappings()]
 
 
-def _words() -> Select[tuple[object, ...]]:
+def words_on(connection: Connection, ids: Collection[int]) -> list[tuple[Utterance, list[Review]]]:
+    """Of those of the utterances that are there, with every word on each in the order in which they were said."""
+    found: dict[int, tuple[Utterance, list[Review]]] = {}
+    for some in lists(ids):
+        query = _words(of_all=True).where(utterances.c.id.in_(some)).order_by(reviews.c.id)
+        for row in connection.execute(query).mappings():
+            words = found.setdefault(row["id"], (_utterance(row), []))[1]
+            words += [_review(row)] if row["review_kind"] else []
+    return list(found.values())
+
+
+def _words(*, of_all: bool = False) -> Select[tuple[object, ...]]:
+    """`of_all`: also the utterances without any."""
     said = (reviews.c[name].label(f"review_{name}") for name in ("decision", "kind", "label", "reviewer", "at"))
-    return select(utterances, *said).join(reviews, reviews.c.utterance_id == utterances.c.id)
+    return select(utterances, *said).join(reviews, reviews.c.utterance_id == utterances.c.id, isouter=of_all)
 
 
 def undecided(connection: Connection, limit: int) -> list[Utterance]:
@@ -96,8 +110,13 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def _reviewed(row: Row) -> Reviewed:
+    return Reviewed(_utterance(row), _review(row))
+
+
+def _utterance(row: Row) -> Utterance:
+    return as_utterance({name: row[name] for name in row if not name.startswith("review_")})
+
+
+def _review(row: Row) -> Review:
     said = {name.removeprefix("review_"): row[name] for name in row if name.startswith("review_")}
-    utterance = as_utterance({name: row[name] for name in row if not name.startswith("review_")})
-    kind = Kind(said["kind"])
-    review = Review(utterance.id, kind, said["label"], said["reviewer"], said["decision"], said["at"])
-    return Reviewed(utterance, review)
+    return Review(row["id"], Kind(said["kind"]), said["label"], said["reviewer"], said["decision"], said["at"])

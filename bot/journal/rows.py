@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 from bot.journal.values import Conversation, Waiting
 from bot.messages import Author, Entry, Inbound, Json, Outbound, Owner
 
+T = TypeVar("T")
 Row = Mapping[Any, Any]
+_AT_ONCE = 500
+"""Values in one list: databases have limits."""
 IN_COLUMNS = {"text", "author"}
 """Fields of an Outbound that have columns of their own."""
+
+
+def lists(values: Collection[T]) -> Iterator[list[T]]:
+    every = list(values)
+    return (every[start : start + _AT_ONCE] for start in range(0, len(every), _AT_ONCE))
 
 
 def conversation(row: Row) -> Conversation:

@@ -326,6 +326,11 @@ class Kind(StrEnum):
     """Nothing to learn from."""
 
 
+def person(name: str) -> str:
+    """The same for names that differ in case and blanks: nobody is asked twice."""
+    return " ".join(name.split()).casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """A person's word on one utterance."""

@@ -9,6 +9,7 @@ from bot.journal.values import Kind, Review
 from nlu.data.examples import OUT_OF_SCOPE
 from nlu.source import Mendable
 
+ANSWERED = "This question was answered meanwhile."
 _INTENT = re.compile(r"[^\W_][\w.+-]*(/[\w.+-]+)?")
 _MOST_CHARACTERS = 80
 _SHOWN = 8

@@ -13,7 +13,7 @@ from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
 from bot.learning.opinions import Opinions, asked_again, disputes_of, opinions
-from bot.learning.queue import Item, Queue, known_to, shared_queue
+from bot.learning.queue import Group, Queue, known_to, shared_queue, words_on
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 
@@ -48,8 +48,6 @@ class LiveQueue:
     intents: Sequence[str] = ()
     articles: Sequence[str] = ()
     _made: float = float("-inf")
-    _gone: set[int] = field(default_factory=set)
-    """Utterances decided since then."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -57,54 +55,52 @@ class LiveQueue:
         """Why nothing can be asked, in a sentence; empty if it can."""
         return ELSEWHERE if self.settings.model_url and self.model() is None else ""
 
-    async def next(self, reviewer: str, later: set[int], wanted: int | None = None) -> Item | None:
-        """What to ask now: the item of that number, else the first without those put off (`later`)."""
+    async def open_to(self, reviewer: str) -> Queue:
+        """What to ask now."""
         async with self._making:
-            if self.clock() - self._made > FRESH_SECONDS or not self._open(reviewer, set()):
+            left = await self._left(reviewer)
+            if self.clock() - self._made > FRESH_SECONDS or not left.items:
                 await self._make()
-        return (self.find(reviewer, wanted) if wanted is not None else None) or next(
-            iter(self._open(reviewer, later)), None
-        )
+                left = await self._left(reviewer)
+        return left
 
-    def find(self, reviewer: str, number: int) -> Item | None:
-        """The item of that number, if it is still open to the reviewer."""
-        return next((item for item in self._open(reviewer, set()) if item.number == number), None)
+    async def _left(self, reviewer: str) -> Queue:
+        return self.queue.still(reviewer, await self._words_on([item.number for item in self.queue.items]))
 
-    def waiting(self, reviewer: str, later: set[int]) -> int:
-        return len(self._open(reviewer, later))
+    async def _words_on(self, ids: Sequence[int]) -> Mapping[int, Opinions]:
+        return await words_on(self.journal, ids, self.settings.second_opinion)
 
     async def opinions(self) -> list[Opinions]:
         """Empty where no second opinions are asked for."""
         share = self.settings.second_opinion
         return opinions(await self.journal.opinions(), share) if share else []
 
-    async def concede(self, number: int, other: str, reviewer: str) -> None:
+    async def concede(self, number: int | None, other: str, reviewer: str) -> None:
         """Says of a disputed utterance what somebody else said. Raises BadDecision if it is disputed no longer."""
         found = next((one for one in disputes_of(await self.opinions(), reviewer) if one.utterance.id == number), None)
         word = next((one for one in found.standing if one.reviewer == other), None) if found else None
-        if word is None:
+        if found is None or word is None:
             raise BadDecision("This is settled, or somebody changed it meanwhile.")
-        await self.journal.decide([Review(number, word.kind, word.label, reviewer)])
+        await self.journal.decide([Review(found.utterance.id, word.kind, word.label, reviewer)])
 
     async def decide(
-        self, item: Item, kind: Kind, label: str | None, reviewer: str, *, first_only: bool
+        self, group: Group, kind: Kind, label: str | None, reviewer: str, *, first_only: bool
     ) -> Sequence[Review]:
-        """What was decided. Raises BadDecision."""
-        members = item.utterances[:1] if first_only else item.meant(label)
-        given = reviews([one.id for one in members], kind, label, reviewer)
-        await self.journal.decide(given)
-        self._gone.update(review.utterance_id for review in given)
-        return given
+        """What was decided: nothing on what somebody else has settled meanwhile. Raises BadDecision."""
+        model = self.model()
+        meant = group.ids[:1] if first_only else group.meant(label, model.manifest.intents if model else ())
+        given = reviews(meant, kind, label, reviewer)
+        words = await self._words_on(meant)
+        left = [one for one in given if (said := words.get(one.utterance_id)) and said.asks(reviewer)]
+        await self.journal.decide(left)
+        return left
 
     async def undo(self, reviewer: str) -> int | None:
-        """Returns the number of the item that is open again."""
+        """Returns the number of an utterance that is open again."""
         ids = await self.journal.undo(reviewer)
-        self._gone.difference_update(ids)
+        if not any(item.number in ids for item in self.queue.items):
+            self._made = float("-inf")
         return ids[0] if ids else None
-
-    def _open(self, reviewer: str, later: set[int]) -> list[Item]:
-        items = self.queue.of(reviewer).items
-        return [item for item in items if item.number not in later and item.number not in self._gone]
 
     async def _make(self) -> None:
         model = self.model()
@@ -117,7 +113,7 @@ class LiveQueue:
         given = await self.journal.reviewed()
         self.intents = sorted({*model.manifest.intents, *named_of(given, Kind.INTENT)})
         self.articles = sorted({*articles_of(model), *named_of(given, Kind.ARTICLE)})
-        self._made, self._gone = self.clock(), set()
+        self._made = self.clock()
 
     def _queue(
         self, utterances: Sequence[Utterance], again: Mapping[frozenset[str], Sequence[Utterance]], model: Model

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.journal.values import Review, Reviewed, Utterance
+from bot.journal.values import Review, Reviewed, Utterance, person
 from bot.printed import counted
 from nlu.data.reader import same_text
 
@@ -22,11 +22,6 @@ def meaning(review: Review) -> Meaning:
 def named(review: Review) -> str:
     """As a person reads it."""
     return review.label or review.kind.value.replace("_", " ")
-
-
-def person(name: str) -> str:
-    """The same for names that differ in case and blanks: nobody is asked twice."""
-    return " ".join(name.split()).casefold()
 
 
 def is_drawn(text: str, share: float) -> bool:
@@ -57,6 +52,8 @@ class Opinions:
     @property
     def settled(self) -> Review | None:
         """What counts: the last word; of what is drawn, what two people say and more than say anything else."""
+        if not self.words:
+            return None
         if not self.drawn:
             return self.words[-1]
         ranked = Counter(meaning(one) for one in self.standing).most_common(2)
@@ -76,6 +73,10 @@ class Opinions:
             first.setdefault(person(one.reviewer), one)
         pair = list(first.values())[:2]
         return (meaning(pair[0]), meaning(pair[1])) if self.drawn and len(pair) == 2 else None
+
+    def asks(self, name: str) -> bool:
+        """Whether somebody is still to be asked."""
+        return self.settled is None and person(name) not in self.people
 
 
 def opinions(said: Iterable[Reviewed], share: float) -> list[Opinions]:

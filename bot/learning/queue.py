@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,10 @@ import numpy as np
 
 from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
-from bot.journal.values import Utterance
+from bot.journal.values import Utterance, person
 from bot.learning.choice import chosen
 from bot.learning.looking import looked
-from bot.learning.opinions import asked_again, opinions, person
+from bot.learning.opinions import Opinions, asked_again, is_drawn, opinions
 from bot.learning.proposals import Proposal, proposals
 from nlu.data.reader import read_training_data, same_text
 from nlu.learning.worth import CLOSE, Worth, clusters
@@ -42,7 +43,42 @@ SIGNALS: Mapping[str, tuple[float, str]] = {
 }
 """What a signal adds to the worth, and how it is called."""
 DISLIKED = (0.7, "a thumb down")
+_GROUP = re.compile(r"(\d{1,9}) (\d{1,9}) (\d{1,18}(?:,\d{1,18})*) (.*)")
 UNLIKE, DISPUTED = "unlike anything known", "the tuned and the frozen model disagree"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What an item asks about at once, as a page names it: the queue may be another one when the answer comes."""
+
+    ids: tuple[int, ...]
+    same: int = 1
+    """So many at the beginning are the first one's words."""
+    close: int = 1
+    """And so many are close to it, whatever the model thinks of them."""
+    likely: str = ""
+    """What the model takes it for."""
+
+    def __str__(self) -> str:
+        return f"{self.same} {self.close} {','.join(map(str, self.ids))} {self.likely}"
+
+    @classmethod
+    def read(cls, text: str) -> Group:
+        """Raises ValueError."""
+        if (found := _GROUP.fullmatch(text)) is None:
+            raise ValueError("This names no question.")
+        same, close, ids, likely = found.groups()
+        return cls(tuple(map(int, ids.split(","))), int(same), int(close), likely)
+
+    def meant(self, label: str | None, known: Collection[str]) -> tuple[int, ...]:
+        """Those that a decision on the first one labels; `known` are the model's intents.
+
+        A cluster is what the model takes for the same: if the first one is what it thought, so are the others. If it is
+        another of its intents, it confuses the two, and only the same words mean that; if none of them, what is close.
+        """
+        if label == self.likely:
+            return self.ids
+        return self.ids[: self.same if label in known else self.close]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +127,14 @@ class Item:
         """The name of the proposed intent."""
         return self.proposal.name if self.proposal else ""
 
-    def meant(self, label: str | None) -> tuple[Utterance, ...]:
-        """Those that a decision on the first one labels.
+    @property
+    def group(self) -> Group:
+        likely = self.guesses[0].name if self.guesses else ""
+        return Group(tuple(one.id for one in self.utterances), self.same, self.close, likely)
 
-        A cluster is what the model takes for the same: if the first one is what it thought, so are the others. If it is
-        another of its intents, it confuses the two, and only the same words mean that; if none of them, what is close.
-        """
-        if self.guesses and label == self.guesses[0].name:
-            return self.utterances
-        return self.utterances[: self.same if label in self.known else self.close]
+    def meant(self, label: str | None) -> tuple[Utterance, ...]:
+        """Those that a decision on the first one labels."""
+        return self.utterances[: len(self.group.meant(label, self.known))]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -123,6 +158,15 @@ class Queue:
     def of(self, reviewer: str) -> Queue:
         """What one reviewer is asked."""
         return replace(self, items=tuple(item for item in self.items if person(reviewer) not in item.asked))
+
+    def still(self, reviewer: str, words: Mapping[int, Opinions]) -> Queue:
+        """What is left to ask one reviewer after what people said since: `words` on the first utterance of each."""
+        items = []
+        for item in self.items:
+            said = words.get(item.number)
+            if said and said.utterance.text == item.texts[0] and said.asks(reviewer):
+                items.append(replace(item, asked=said.people))
+        return replace(self, items=tuple(items))
 
     @property
     def new(self) -> tuple[Item, ...]:
@@ -156,6 +200,13 @@ class Queue:
 async def open_queue(journal: Journal, model: Model, settings: Settings) -> Queue:
     again = asked_again(opinions(await journal.opinions(), settings.second_opinion))
     return shared_queue(await journal.unreviewed(NEWEST), again, model, known_to(model, settings))
+
+
+async def words_on(journal: Journal, ids: Collection[int], share: float) -> dict[int, Opinions]:
+    """What was said until now, by anybody and anywhere, of those of the utterances that are there; `share`: of what a
+    second opinion is asked for."""
+    found = await journal.words_on(ids)
+    return {one.id: Opinions(one, tuple(words), is_drawn(one.text, share)) for one, words in found}
 
 
 def shared_queue(

@@ -65,14 +65,25 @@ def _play(settings: Settings, reviewer: str) -> None:
         articles = sorted({*articles_of(model), *named_of(given, Kind.ARTICLE)})
         found = opinions(await journal.opinions(), settings.second_opinion)
         _tell(found, reviewer, screen)
-        at = Round(journal, queue.of(reviewer), names, articles, reviewer, screen, click.getchar, _line)
+        at = Round(
+            journal,
+            queue.of(reviewer),
+            names,
+            articles,
+            reviewer,
+            screen,
+            click.getchar,
+            _line,
+            settings.second_opinion,
+        )
         await at.play()
         return at
 
     done = _with_queue(settings, play)
     if done.decided:
         labelled = counted(done.labelled, "utterance", "utterances")
-        screen.print(f"{labelled} labelled. `frontdesk retrain` learns from them.", highlight=False)
+        once = ", where a second opinion is asked for once two agree" if settings.second_opinion else ""
+        screen.print(f"{labelled} labelled. `frontdesk retrain` learns from them{once}.", highlight=False)
 
 
 def _tell(found: Sequence[Opinions], reviewer: str, screen: Screen) -> None:

@@ -13,9 +13,10 @@ from bot.journal.journal import Journal
 from bot.journal.values import Kind
 from bot.learning.around import NO_CONVERSATION, said_around
 from bot.learning.articles import article_named
-from bot.learning.deciding import BadDecision, one_of, reviews
-from bot.learning.queue import Item, Queue
+from bot.learning.deciding import ANSWERED, BadDecision, one_of, reviews
+from bot.learning.queue import Item, Queue, words_on
 from bot.messages import Author, Entry
+from bot.printed import counted
 from nlu.source import in_line
 from nlu.types import Intent
 
@@ -44,6 +45,8 @@ class Round:
     screen: Screen
     read_key: ReadKey
     read_line: ReadLine
+    share: float = 0.0
+    """Of what a second opinion is asked for."""
     labelled: int = 0
     decided: int = 0
     _place: int = 0
@@ -62,6 +65,7 @@ class Round:
         shown = -1
         while self.queue.items:
             if shown != self._place:
+                await self._pass_answered()
                 self._show()
                 shown = self._place
             key = self.read_key()
@@ -69,6 +73,23 @@ class Round:
                 break
             if not await self._press(key):
                 self.screen.print(f"[dim]{KEYS}[/dim]", highlight=False)
+
+    async def _pass_answered(self) -> None:
+        """Others review, too."""
+        passed = 0
+        while self._place < len(self.queue.items):
+            item = self.queue.items[self._place]
+            if await self._left([item.number]):
+                break
+            passed, self._place = passed + 1, self._place + 1
+        if passed:
+            told = counted(passed, "question was answered", "questions were answered")
+            self.screen.print(f"[dim]{told} by others meanwhile.[/dim]", highlight=False)
+
+    async def _left(self, ids: Sequence[int]) -> set[int]:
+        """Those on which the reviewer may still be asked."""
+        words = await words_on(self.journal, ids, self.share)
+        return {number for number, said in words.items() if said.asks(self.reviewer)}
 
     async def _press(self, key: str) -> bool:
         """Whether the key means something."""
@@ -100,9 +121,15 @@ class Round:
     async def _decide(self, item: Item, kind: Kind, label: str | None) -> None:
         members = item.utterances[:1] if self._first_only else item.meant(label)
         try:
-            given = reviews([one.id for one in members], kind, label, self.reviewer)
+            wanted = reviews([one.id for one in members], kind, label, self.reviewer)
         except BadDecision as problem:
             self.screen.print(f"[yellow]{escape(str(problem))}[/yellow]", highlight=False)
+            return
+        left = await self._left([one.utterance_id for one in wanted])
+        given = [one for one in wanted if one.utterance_id in left]
+        if not given:
+            self.screen.print(f"  [dim]{ANSWERED}[/dim]", highlight=False)
+            self._go(self._place + 1)
             return
         await self.journal.decide(given)
         self._trail.append((self._place, len(given)))
