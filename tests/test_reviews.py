@@ -25,6 +25,7 @@ from bot.learning.labels import (
     Found,
     labelled,
 )
+from bot.learning.looking import Looks
 from bot.learning.queue import Group, Queue, queue_of
 from bot.learning.terminal import Round
 from nlu.data.article import Article
@@ -348,6 +349,28 @@ def test_what_both_networks_see_is_joined_once_however_many_questions_there_are(
     monkeypatch.setattr(Insight, "together", property(counted))
     assert len(queue(said("a | .9", 1), said("b | .6", 2), said("c | .7", 3)).items) == 3
     assert len(joined) == 1
+
+
+def test_what_a_model_saw_in_a_text_is_remembered_while_it_is_asked_about() -> None:
+    asked: list[str] = []
+
+    class Watched(Seer):
+        def insight(self, texts: Sequence[str]) -> Insight:
+            asked.extend(texts)
+            return super().insight(texts)
+
+    model, looks = Watched(), Looks()
+    texts = ["a | .9", "b | .6"]
+    first = looks(texts, model)  # type: ignore[arg-type]  # as much of a model as it needs
+    again = looks(["b | .6", "c | .7", "a | .9"], model)  # type: ignore[arg-type]
+    assert asked == [*texts, "c | .7"]
+    for name in Insight.__slots__:
+        assert np.array_equal(getattr(again, name)[[2, 0]], getattr(first, name))
+    looks.forget_all_but({"b | .6"})
+    looks(texts, model)  # type: ignore[arg-type]
+    assert asked[3:] == ["a | .9"]
+    looks(texts, Watched())  # type: ignore[arg-type]  # another one
+    assert asked[4:] == texts
 
 
 def test_what_went_wrong_is_asked_before_what_did_not() -> None:

@@ -12,6 +12,7 @@ from bot.config import Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
+from bot.learning.looking import Looks
 from bot.learning.opinions import Opinions, asked_again, disputes_of, opinions
 from bot.learning.queue import Group, Queue, known_to, shared_queue, words_on
 from bot.transcripts.collect import Collection
@@ -48,6 +49,7 @@ class LiveQueue:
     intents: Sequence[str] = ()
     articles: Sequence[str] = ()
     _made: float = float("-inf")
+    _looks: Looks = field(default_factory=Looks)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -118,4 +120,6 @@ class LiveQueue:
     def _queue(
         self, utterances: Sequence[Utterance], again: Mapping[frozenset[str], Sequence[Utterance]], model: Model
     ) -> Queue:
-        return shared_queue(utterances, again, model, known_to(model, self.settings))
+        queue = shared_queue(utterances, again, model, known_to(model, self.settings), self._looks)
+        self._looks.forget_all_but({one.text for item in queue.items for one in item.utterances})
+        return queue

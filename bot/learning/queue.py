@@ -15,7 +15,7 @@ from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance, person
 from bot.learning.choice import chosen
-from bot.learning.looking import looked
+from bot.learning.looking import Look, looked
 from bot.learning.opinions import Opinions, asked_again, is_drawn, opinions
 from bot.learning.proposals import Proposal, proposals
 from nlu.data.reader import read_training_data, same_text
@@ -214,11 +214,14 @@ def shared_queue(
     again: Mapping[frozenset[str], Sequence[Utterance]],
     model: Model,
     known: Nearest | None = None,
+    look: Look = looked,
 ) -> Queue:
     """For several reviewers. What waits for a second opinion (`again`, by who has spoken) is asked first."""
-    new = queue_of(utterances, model, known)
+    new = queue_of(utterances, model, known, look)
     second = [
-        replace(item, asked=people) for people, group in again.items() for item in queue_of(group, model, known).items
+        replace(item, asked=people)
+        for people, group in again.items()
+        for item in queue_of(group, model, known, look).items
     ]
     return replace(new, items=(*second, *new.items))
 
@@ -232,13 +235,13 @@ def known_to(model: Model, settings: Settings) -> Nearest | None:
     return None
 
 
-def queue_of(utterances: Sequence[Utterance], model: Model, known: Nearest | None = None) -> Queue:
+def queue_of(utterances: Sequence[Utterance], model: Model, known: Nearest | None = None, look: Look = looked) -> Queue:
     """In the order of what a decision is worth; with the nearest of the `known` examples."""
     same = _same_words(utterances)
     if not same:
         return Queue()
     firsts = [group[0] for group in same]
-    seen = looked([one.text for one in firsts], model)
+    seen = look([one.text for one in firsts], model)
     worth = Worth.of(seen)
     signalled = np.array([sum(weight for weight, _ in _signals(group)) for group in same])
     frequent = 1 + np.log([len(group) for group in same])
