@@ -172,18 +172,21 @@ def retrain(
     log_to: LogTo = "tensorboard",
     by_hand: Annotated[bool, typer.Option("--by-hand", help="Promote nothing; a person does.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Even if the data have not changed.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="For a training that is under way, instead of ending.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model, compare it with the current one, and promote it if it is worse in nothing; exit code 1 if held."""
     from rich.console import Console
 
+    from bot import models
     from bot.learning import retraining
 
     settings = Settings.read()
     how = tune or settings.tune
     wish = retraining.Wish(data or settings.data, seed, turns, how, by_hand=by_hand, force=force, log_to=log_to)
-    with registry_of(settings).training():
-        done = retraining.retrain(settings, wish, Console(stderr=True, soft_wrap=True))
+    screen = Console(stderr=True, soft_wrap=True)
+    with registry_of(settings).training(models.waiting(screen) if wait else None):
+        done = retraining.retrain(settings, wish, screen)
         if as_json:
             print_json(done.to_json())
         else:

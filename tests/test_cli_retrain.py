@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -171,6 +172,12 @@ def test_a_second_training_says_who_trains_and_ends(
     assert asked == []
     frontdesk("train")
     assert len(asked) == 1
+
+    lock = ExitStack()
+    lock.enter_context(Registry(Settings.read().home).training())
+    monkeypatch.setattr(models, "waiting", lambda _: lambda holder: lock.close())
+    assert "It would train." in frontdesk("retrain", "--wait").err
+    assert len(asked) == 2
 
 
 def test_what_is_wrong_with_held_out_texts_is_told_before_the_training(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from bot.config import Settings
 from bot.learning import schedule
-from bot.learning.schedule import When, command, due
+from bot.learning.schedule import Run, When, command, due
 from tests.command import ROOT
 
 THURSDAY = datetime(2026, 11, 26, 12, 0)
@@ -43,8 +43,8 @@ def test_a_time_that_is_none_is_refused_at_the_start(text: str) -> None:
 
 
 def test_a_person_may_keep_the_last_word() -> None:
-    assert command(Settings())[-1] == "retrain"
-    assert list(command(Settings(retrain_by_hand=True)))[-2:] == ["retrain", "--by-hand"]
+    assert list(command(Settings()))[-2:] == ["retrain", "--wait"]
+    assert list(command(Settings(retrain_by_hand=True)))[-3:] == ["retrain", "--wait", "--by-hand"]
 
 
 def test_a_folder_bot_where_the_service_was_started_is_not_ours(tmp_path: Path) -> None:
@@ -62,9 +62,10 @@ def says(text: str, code: int = 0) -> list[str]:
 async def test_of_several_servers_one_retrains(tmp_path: Path) -> None:
     ran = await asyncio.gather(*(due(tmp_path, AT, lambda: says("trained")) for _ in range(4)))
     assert sorted(ran) == [False, False, False, True]
-    assert (tmp_path / "logs" / "retrain-20261127-0300.log").read_text() == "trained\n"
+    assert (tmp_path / "logs" / "retrain-20261127-0300.log").read_text() == "trained\nIt ended (0).\n"
+    assert not await due(tmp_path, AT, lambda: says("late")), "its clock is behind"
     assert await due(tmp_path, AT.replace(day=28), lambda: says("again"))
-    assert [path.name for path in (tmp_path / "logs").glob("scheduled-*")] == ["scheduled-20261128-0300"]
+    assert Run.last(tmp_path) == Run(AT.replace(day=28), 0, "again")
 
 
 @pytest.mark.parametrize(
@@ -76,15 +77,34 @@ async def test_how_it_ended_is_logged(tmp_path: Path, caplog: pytest.LogCaptureF
     assert told in caplog.text
 
 
-async def test_who_stops_the_service_stops_the_training(tmp_path: Path) -> None:
+def test_a_log_of_something_else_is_no_run(tmp_path: Path) -> None:
+    assert Run.last(tmp_path) is None
+    (tmp_path / "logs").mkdir()
+    for name in ("retrain-20261127-0300.log", "retrain-mine.log"):
+        (tmp_path / "logs" / name).touch()
+    assert Run.last(tmp_path) == Run(AT, None, "")
+
+
+async def test_who_stops_the_service_stops_the_training_and_the_next_start_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(600)"]
     task = asyncio.create_task(due(tmp_path, AT, lambda: slow))
     log = tmp_path / "logs" / "retrain-20261127-0300.log"
     while not log.exists() or "begun" not in log.read_text():
         await asyncio.sleep(0.02)
+    assert not await due(tmp_path, AT, lambda: says("twice")), "another server has it in hand"
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert Run.last(tmp_path) == Run(AT, None, schedule.STOPPED)
+
+    monkeypatch.setattr(schedule, "command", lambda settings: says("trained"))
+    for _ in range(2):
+        async with schedule.scheduled(Settings(home=tmp_path, retrain_at="03:00")):
+            while not log.read_text().endswith("It ended (0).\n"):
+                await asyncio.sleep(0.02)
+    assert log.read_text() == f"begun\n{schedule.STOPPED}\ntrained\nIt ended (0).\n"
 
 
 async def test_the_clock_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,5 +119,5 @@ async def test_the_clock_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(schedule, "command", lambda settings: says("trained"))
     log = tmp_path / "logs" / "retrain-20261126-0300.log"
     async with schedule.scheduled(Settings(home=tmp_path, retrain_at="03:00")):
-        while not log.exists() or log.read_text() != "trained\n":
+        while not log.exists() or log.read_text() != "trained\nIt ended (0).\n":
             await asyncio.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from bot.journal.journal import Journal
 from bot.journal.values import Conversation
 from bot.learning.choice import choosable
 from bot.learning.live import LiveQueue
+from bot.learning.standing import Standing, page_of, report_of
 from bot.messages import Owner
 from bot.widget.serve import read
 from bot.wire import Malformed, clean_text
@@ -78,7 +80,7 @@ class Console:
     templates: Environment = field(init=False, default_factory=_templates)
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        talk, number = "/console/conversations/{id}", "[0-9]{1,9}"
+        talk, number, name = "/console/conversations/{id}", "[0-9]{1,9}", "[A-Za-z0-9][A-Za-z0-9._-]*"
         review = ReviewPages(self.queue, self._page)
 
         async def reviewed(request: web.Request, agent: Agent) -> web.Response:
@@ -95,6 +97,9 @@ class Console:
             web.post("/console/review", self._for_agents(reviewed)),
             web.get("/console/model", self._for_agents(self.model_page)),
             web.get("/console/report", self._for_agents(self.report)),
+            # As in the registry: the first page leads to the second.
+            web.get(f"/console/models/.decisions/{{model:{name}}}.html", self._for_agents(self.change)),
+            web.get(f"/console/models/{{model:{name}}}/report/index.html", self._for_agents(self.report_of)),
             web.post("/console/leave", self._for_agents(self.leave)),
             web.get("/console/enter", self.enter),
             web.post("/console/enter", self.redeem),
@@ -200,15 +205,19 @@ class Console:
         return web.Response(status=303, headers={"Location": request.path.rpartition("/")[0]})
 
     async def model_page(self, request: web.Request, agent: Agent) -> web.Response:
-        return await self._page("model.html", agent, "model", model=self.model())
+        settings, model = self.queue.settings, self.model()
+        serving = model.id if model.facts else ""
+        standing = None if settings.model_url else await asyncio.to_thread(Standing.now, settings, serving)
+        return await self._page("model.html", agent, "model", model=model, standing=standing)
 
     async def report(self, request: web.Request, agent: Agent) -> web.StreamResponse:
-        report = self.model().report
-        if report is None or not report.is_file():  # an erasure removes it
-            raise web.HTTPNotFound(text="This model has no report.")
-        policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-        headers = {**_HEADERS, "Content-Security-Policy": policy}
-        return web.Response(text=report.read_text(), content_type="text/html", headers=headers)
+        return _quoting(self.model().report)
+
+    async def change(self, request: web.Request, agent: Agent) -> web.StreamResponse:
+        return _quoting(page_of(self.queue.settings, request.match_info["model"]))
+
+    async def report_of(self, request: web.Request, agent: Agent) -> web.StreamResponse:
+        return _quoting(report_of(self.queue.settings, request.match_info["model"]))
 
     async def _page(self, template: str, agent: Agent, page: str, **values: Any) -> web.Response:
         counts = await self.journal.counts()
@@ -217,6 +226,15 @@ class Console:
     def _html(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         text = self.templates.get_template(template).render(owners=_OWNERS, **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+
+def _quoting(page: Path | None) -> web.Response:
+    """A page of a model's; an erasure removes those that may quote somebody."""
+    if page is None or not page.is_file():
+        raise web.HTTPNotFound(text="This model has no such page.")
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    headers = {**_HEADERS, "Content-Security-Policy": policy}
+    return web.Response(text=page.read_text("utf-8"), content_type="text/html", headers=headers)
 
 
 async def _form(request: web.Request) -> Mapping[str, str]:

@@ -39,12 +39,15 @@ class Portrait:
         yield "languages", ", ".join(manifest.languages) or "not told"
         yield "runs in", str(manifest.engine.get("precision", "torch"))
         yield "scores", ", ".join(f"{name} {value}" for name, value in self.scores) or "none"
-        if self.decision:
-            reasons = list(self._reasons()) or ["found nothing worse"]
-            yield from (("" if place else "the gate", reason) for place, reason in enumerate(reasons))
+        reasons = reasons_of(self.decision)
+        yield from (("" if place else "the gate", reason) for place, reason in enumerate(reasons))
         yield from ((name, str(path)) for name, path in self.pages.items())
 
-    def _reasons(self) -> Iterator[str]:
-        yield from (f"{reason['what']}: {reason['sentence']}" for reason in self.decision.get("reasons", ()))
-        if why := self.decision.get("why"):
-            yield str(why)
+
+def reasons_of(decision: Mapping[str, Any]) -> list[str]:
+    """Why the gate holds a model, or what it found; empty where nobody judged it."""
+    if not decision:
+        return []
+    found = [f"{reason['what']}: {reason['sentence']}" for reason in decision.get("reasons", ())]
+    found += [str(decision["why"])] if decision.get("why") else []
+    return found or ["found nothing worse"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import shutil
 import sys
@@ -13,19 +12,24 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from bot.config import Settings
+from nlu.lock import locked
 
 logger = logging.getLogger(__name__)
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WHEN = re.compile(rf"(?:(?P<day>{'|'.join(_DAYS)})\s+)?(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)", re.IGNORECASE)
-_CLAIMS = "scheduled-*"
+_LOCK = ".scheduled"
+"""In the folder of the logs: who has it runs the retraining that is due."""
 LOGS = "retrain-*.log"
 """In the home folder's `logs`: what the retrainings printed, and with it what customers said."""
+_NAME = "retrain-%Y%m%d-%H%M.log"
 HELD = 1
 """The command's exit code where the gate held the new model."""
+_ENDED = re.compile(r"It ended \((\d+)\)\.")
+STOPPED = "It was stopped with the service, and goes on when one starts."
 
 Command = Callable[[], Sequence[str]]
 
@@ -72,56 +76,100 @@ async def scheduled(settings: Settings) -> AsyncIterator[None]:
 
 
 async def _keep_time(settings: Settings, when: When) -> None:
+    last = Run.last(settings.home)
+    if last is not None and last.code is None:
+        await _begin(settings, last.at)
     while True:
         now = datetime.now()  # the operator means the clock on the wall
         at = when.after(now)
         await asyncio.sleep((at - now).total_seconds())
-        try:
-            await due(settings.home, at, lambda: command(settings))
-        except OSError as problem:
-            logger.error("The scheduled retraining could not begin: %s", problem)
+        await _begin(settings, at)
+
+
+async def _begin(settings: Settings, at: datetime) -> None:
+    try:
+        await due(settings.home, at, lambda: command(settings))
+    except OSError as problem:
+        logger.error("The scheduled retraining could not begin: %s", problem)
 
 
 def command(settings: Settings) -> Sequence[str]:
-    """Turns are answered meanwhile: where the system can do that, the training takes what they leave."""
+    """Turns are answered meanwhile: where the system can do that, the training takes what they leave. One that a person
+    began, or that outlived the service which began it, comes first."""
     polite = ["nice", "-n", "15"] if shutil.which("nice") else []
     by_hand = ["--by-hand"] if settings.retrain_by_hand else []
     # -P: a folder `bot` beside the person is not ours
-    return [*polite, sys.executable, "-P", "-m", "bot.cli", "retrain", *by_hand]
+    return [*polite, sys.executable, "-P", "-m", "bot.cli", "retrain", "--wait", *by_hand]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A scheduled retraining, as its log tells."""
+
+    at: datetime
+    code: int | None
+    """The command's; None if it runs or was stopped."""
+    told: str
+    """What it said last."""
+
+    @classmethod
+    def of(cls, log: Path) -> Self:
+        """Raises ValueError for the log of something else."""
+        at = datetime.strptime(log.name, _NAME)
+        lines = ["", *(line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip())]
+        if ended := _ENDED.fullmatch(lines[-1]):
+            return cls(at, int(ended[1]), lines[-2])
+        return cls(at, None, lines[-1])
+
+    @classmethod
+    def last(cls, home: Path) -> Self | None:
+        for log in sorted((home / "logs").glob(LOGS), reverse=True):
+            with suppress(ValueError, OSError):  # an erasure may remove it
+                return cls.of(log)
+        return None
+
+
+class _Elsewhere(Exception):
+    """Another server has it in hand."""
 
 
 async def due(home: Path, at: datetime, wanted: Command) -> bool:
-    """Runs the command if no other server did so for this time; returns whether it ran."""
-    logs = home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    if not _claimed(logs, at):
+    """Runs the command if no other server does or did so for this time; returns whether it ran."""
+    log = home / "logs" / at.strftime(_NAME)
+    try:
+        with locked(log.parent / _LOCK, _leave_it):
+            if log.exists() and Run.of(log).code is not None:
+                return False
+            await _run(log, wanted)
+            return True
+    except _Elsewhere:
         return False
-    log = logs / f"retrain-{at:%Y%m%d-%H%M}.log"
-    with log.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *wanted(), stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file
-        )
+
+
+def _leave_it(_: str) -> None:
+    raise _Elsewhere
+
+
+async def _run(log: Path, wanted: Command) -> None:
+    with log.open("ab", buffering=0) as file:
         try:
-            code = await process.wait()
+            code = await _ended(wanted(), file)
         except asyncio.CancelledError:
-            with suppress(ProcessLookupError):
-                process.terminate()
+            file.write(f"{STOPPED}\n".encode())
             raise
+        file.write(f"It ended ({code}).\n".encode())
     if code in (0, HELD):
         logger.info("The scheduled retraining ended%s; see %s", " and its model is held" if code else "", log)
     else:
         logger.error("The scheduled retraining failed (exit code %s); see %s", code, log)
-    return True
 
 
-def _claimed(folder: Path, at: datetime) -> bool:
-    """Whether this server is the first to come; what was claimed before is forgotten."""
-    mine = folder / f"scheduled-{at:%Y%m%d-%H%M}"
+async def _ended(command: Sequence[str], file: BinaryIO) -> int:
+    """Its exit code."""
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file)
     try:
-        os.close(os.open(mine, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
-        return False
-    for old in folder.glob(_CLAIMS):
-        if old.name < mine.name:
-            old.unlink(missing_ok=True)
-    return True
+        return await process.wait()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        raise

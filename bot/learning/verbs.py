@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.config import Settings
-from bot.learning.shelf import registry_of
+from bot.learning.shelf import STANDING, mark, registry_of
 from bot.printed import print_json
 from nlu.manifest import Manifest, ModelError, read_manifest
 from nlu.registry import Registry
@@ -51,18 +51,7 @@ def _print_models(registry: Registry, rows: list[Manifest]) -> None:
         shown = "not scored" if score is None else f"{score:.1%}"
         made = manifest.created[:16].replace("T", " ")
         learnt = "  learnt from what was erased: retrain" if manifest.id in stained else ""
-        print(f"{_mark(registry, manifest.id)} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
-
-
-_STANDING = {"*": "current", "-": "held until a person promotes it", "?": "not judged yet", " ": "not current"}
-
-
-def _mark(registry: Registry, model: str) -> str:
-    if model == registry.current_id():
-        return "*"
-    if registry.held(model):
-        return "-"
-    return " " if registry.passed(model) else "?"
+        print(f"{mark(registry, manifest.id)} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
 
 
 def _tell_if_refused(registry: Registry, current: str) -> None:
@@ -89,7 +78,7 @@ def models_show(
     manifest = read_manifest(directory)
     places = {"report": directory / "report" / "index.html", "page": registry.page(manifest.id)}
     pages = {name: path for name, path in places.items() if path.is_file()}
-    standing = _STANDING[_mark(registry, manifest.id)]
+    standing = STANDING[mark(registry, manifest.id)]
     found = Portrait(manifest, facts(manifest), standing, registry.decision(manifest.id), pages)
     if as_json:
         print_json(found.to_json())
