@@ -29,7 +29,7 @@ class Manifest:
 
     id: str
     created: str
-    """UTC, ISO 8601."""
+    """When its training began: UTC, ISO 8601, to the millisecond, so that the later of two is the newer one."""
     base_model: str
     seed: int
     data_hash: str

@@ -16,15 +16,18 @@ import pytest
 from bot import models
 from bot.config import Settings
 from bot.learning import retraining
-from nlu.data.reader import data_hash
+from bot.learning.labels import Found
+from nlu.data.reader import data_hash, read_training_data
 from nlu.evaluation.gate import Decision, Evidence, Reason, gate
 from nlu.evaluation.measure import Said
 from nlu.evaluation.replay import Change, Replay
 from nlu.evaluation.signs import Steps
+from nlu.learning.learned import NOTHING
 from nlu.lineage import write_lineage
 from nlu.manifest import Manifest, read_manifest, write_manifest
 from nlu.registry import Registry
 from nlu.source import DataError
+from nlu.training.options import TrainingOptions
 from nlu.types import Tune
 from tests.command import EXAMPLES, Frontdesk, environment, train_less, write_project
 from tests.test_nlu_registry import added, model
@@ -124,6 +127,23 @@ def test_a_model_that_learnt_from_what_was_erased_gets_a_successor(
     monkeypatch.setattr(models, "train", trained)
     registry.forget(["0123456789abcdef"], [], datetime.now(UTC))
     assert "It would train." in frontdesk("retrain").err
+
+
+def test_a_retraining_does_not_go_on_with_what_learnt_from_somebody_who_was_erased_since(
+    project: Path, tmp_path: Path
+) -> None:
+    """Though somebody else said the same, so that there is nothing else to learn."""
+    data, registry = read_training_data(project), Registry(tmp_path / "home")
+    directory = model(tmp_path / "made", "m1", data_hash=data.hash)
+    write_lineage(directory, ["0123456789abcdef"])
+    write_manifest(directory, read_manifest(directory))
+    registry.sign(directory)
+    registry.shelve(directory)
+    asked = registry, data, Found(NOTHING, 0, 0), TrainingOptions(base_model="base")
+    made = retraining._unjudged(*asked)
+    assert made is not None
+    registry.forget(["0123456789abcdef"], [], datetime.now(UTC))
+    assert retraining._unjudged(*asked) is None
 
 
 def test_a_head_is_retrained_alone_and_never_on_layers_that_learnt_from_what_was_erased(
@@ -277,7 +297,8 @@ def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(
     frontdesk: Frontdesk, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = Registry(Settings.read().home)
-    frontdesk("retrain")
+    began = frontdesk("retrain")
+    assert began.code == 0, began.err
     first = registry.current_id()
     with (project / "nlu" / "nlu.yml").open("a") as file:
         file.write("- intent: ask_hours\n  examples: |\n    - open on mondays?\n")
@@ -287,7 +308,8 @@ def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(
             raise KeyboardInterrupt
 
         patch.setattr(retraining, "gate", stopped)
-        assert frontdesk("retrain").code != 0
+        stopped_there = frontdesk("retrain")
+        assert stopped_there.code == 130, stopped_there.err
     made = registry.list()[0].id
     assert registry.current_id() == first != made
 
@@ -295,9 +317,9 @@ def test_a_retraining_that_was_stopped_before_the_gate_goes_on_there(
     left.mkdir()
     os.utime(left, (1, 1))
     again = frontdesk("retrain", "--turns", 0)
-    assert "goes on there" in again.err
+    assert "goes on there" in again.err, again.err
     assert [one.id for one in registry.list()] == [made, first]
-    assert registry.decision(made)
+    assert registry.decision(made), again.err
     assert not left.exists()
     after = frontdesk("retrain", "--turns", 0)
     assert "goes on there" not in after.err

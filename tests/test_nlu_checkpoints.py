@@ -56,6 +56,19 @@ def made(data: Path, home: Path, how: TrainingOptions = HOW, stop_after: int = 0
     return told
 
 
+def test_a_training_keeps_nothing_more_once_an_erasure_removed_what_it_had_kept(tmp_path: Path) -> None:
+    registry, folder = Registry(tmp_path), tmp_path / "models" / f"{UNFINISHED}x"
+    folder.parent.mkdir()
+    running = Checkpoints(folder)
+    running.write("a", {"epoch": 1})
+    assert running.read("a") == {"epoch": 1}
+    registry.forget(["0123456789abcdef"], [], datetime.now(UTC))
+    running.write("a", {"epoch": 2})
+    assert not folder.exists()
+    Checkpoints(folder).write("a", {"epoch": 1})
+    assert folder.exists()
+
+
 def stopped(data: Path, home: Path, after: int, how: TrainingOptions = HOW) -> None:
     with pytest.raises(PulledPlug):
         made(data, home, how, after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -176,6 +177,7 @@ def model(trained: Trained) -> Iterator[Model]:
 def test_a_manifest_tells_how_much_was_learnt_and_how_sure_the_score_is(trained: Trained) -> None:
     manifest = read_manifest(trained.directory)
     assert manifest == trained.home.check(manifest.id)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", manifest.created)
     assert manifest.examples == len(read_training_data(trained.data).examples)
     assert manifest.test_between is not None
     low, high = manifest.test_between

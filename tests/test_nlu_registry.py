@@ -71,6 +71,13 @@ def test_a_promoted_model_is_current_and_listed_newest_first(tmp_path: Path) -> 
     assert [manifest.id for manifest in home.list()] == ["m2", "m1"]
 
 
+def test_of_two_models_of_one_second_the_later_one_is_the_newest(tmp_path: Path) -> None:
+    found = Registry(tmp_path / "home")
+    for name, part in (("m3", "098"), ("m1", "099"), ("m2", "100")):
+        added(found, model(tmp_path / "made", name, f"2026-01-01T00:00:00.{part}+00:00"))
+    assert [one.id for one in found.list()] == ["m2", "m1", "m3"]
+
+
 def test_current_asks_for_the_data_it_was_trained_on(tmp_path: Path) -> None:
     home = registry(tmp_path, "m1")
     assert home.current("d1") == home.folder / "m1"

@@ -170,7 +170,8 @@ def _unjudged(registry: Registry, data: TrainingData, found: Found, how: Trainin
     wanted = how.seed, how.base_model or BUILT_IN, how.tune
     if (newest.seed, newest.base_model, newest.options.get("tune", Tune.ALL)) != wanted:
         return None
-    open_yet = newest.id not in registry.promoted() and not registry.decision(newest.id)
+    decided_on = newest.id in registry.promoted() or registry.decision(newest.id)
+    open_yet = not decided_on and newest.id not in registry.stained()
     return newest if open_yet and registry.is_sound(newest.id) else None
 
 

@@ -28,7 +28,7 @@ class Checkpoints:
     """In a folder of their own; without one nothing is kept. A disk too full for them stops no training."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+        self._folder, self._begun = folder, False
 
     @classmethod
     def of(cls, models: Path, data: TrainingData, options: TrainingOptions) -> Checkpoints:
@@ -57,7 +57,9 @@ class Checkpoints:
         content, new = io.BytesIO(), self._folder / f"{name}.{os.getpid()}.new"
         try:
             torch.save(dict(state), content)
-            self._folder.mkdir(exist_ok=True)
+            if not self._begun:  # later it is an erasure that removed it: this training may know who was erased
+                self._folder.mkdir(exist_ok=True)
+                self._begun = True
             new.write_bytes(_sum(content.getbuffer()) + content.getbuffer())
             new.replace(self._folder / f"{name}.pt")
         except OSError:
@@ -67,6 +69,7 @@ class Checkpoints:
     def remove(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._begun = False
 
 
 def gpus() -> int:

@@ -158,7 +158,7 @@ def _manifest(
     calibration, (near, shelved) = learnt.calibration, found
     return Manifest(
         id=f"{made:%Y%m%d-%H%M%S}-{lesson.data.hash[:8]}",
-        created=made.isoformat(timespec="seconds"),
+        created=made.isoformat(timespec="milliseconds"),
         base_model=lesson.options.base_model,
         seed=lesson.options.seed,
         data_hash=lesson.data.hash,
