@@ -50,7 +50,7 @@ def test_how_the_last_one_ended_is_told(tmp_path: Path, log: str, expected: str)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "retrain-20261127-0300.log").write_text(log)
     assert told(tmp_path, retrain_at="sun 03:00") == {
-        "By itself": "sun 03:00; it promotes what the gate passes",
+        "By itself": "at sun 03:00; it promotes what the gate passes",
         "Last time": f"2026-11-27 03:00. {expected}",
     }
 
@@ -60,10 +60,15 @@ def test_a_model_that_waits_is_shown_until_somebody_decides(registry: Registry, 
     newest = Standing.now(settings, "m1").newest
     assert newest is not None
     assert (newest.id, newest.facts) == ("m2", (("Standing", "not judged yet"),))
-    registry.decide("m2", {"held": True, "reasons": [{"what": "canaries", "sentence": "1 is lost."}]})
+    reasons = [{"what": what, "sentence": "1 is lost."} for what in ("canaries", "answers")]
+    registry.decide("m2", {"held": True, "reasons": reasons})
     held = Standing.now(settings, "m1").newest
     assert held is not None
-    assert held.facts == (("Standing", "held until a person promotes it"), ("The gate", "canaries: 1 is lost."))
+    assert held.facts == (
+        ("Standing", "held until a person promotes it"),
+        ("The gate", "canaries: 1 is lost."),
+        ("", "answers: 1 is lost."),
+    )
     registry.promote("m2")
     assert Standing.now(settings, "m2").newest is None
 
@@ -78,7 +83,7 @@ def test_a_model_that_the_service_does_not_take_up_is_told(registry: Registry, t
 
 @pytest_asyncio.fixture
 async def service(registry: Registry, tmp_path: Path) -> AsyncIterator[Service]:
-    registry.decide("m2", {"held": True})
+    registry.decide("m2", {"held": True, "why": "see `models <show>`"})
     registry.page("m2").write_text("<h1>What changes</h1>")
     async with running(tmp_path) as service:
         yield service
@@ -100,6 +105,7 @@ async def test_the_page_leads_to_what_changed_and_to_the_report(service: Service
         page = (await seen("model"))[1]
         assert "<h2>Waiting for a person: m2</h2>" in page
         assert "<code>frontdesk models promote m2</code>" in page
+        assert "<dd>see <code>models &lt;show&gt;</code></dd>" in page
         assert 'href="/console/models/.decisions/m2.html"' in page
         assert await seen("models/.decisions/m2.html") == (200, "<h1>What changes</h1>")
         assert await seen("models/m1/report/index.html") == (200, "<p>fine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
 
 from bot.agents import Agents
 from bot.channels.guard import Refused
@@ -53,10 +55,16 @@ def _ago(at: float) -> str:
     return "just now"
 
 
+def _told(text: str) -> Markup:
+    """What stands between backticks is a command."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped before
+
+
 def _templates() -> Environment:
     environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True)
     environment.filters["iso"] = lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
     environment.filters["ago"] = _ago
+    environment.filters["told"] = _told
     return environment
 
 

@@ -33,7 +33,7 @@ from nlu.source import DataError
 from nlu.training.options import TrainingOptions
 from nlu.types import Tune, family
 
-UNQUOTED = " A customer was erased meanwhile: no customer is quoted, and there is no page."
+UNQUOTED = " A customer was erased meanwhile, or shortly before: no customer is quoted, and there is no page."
 
 
 @dataclass(frozen=True, slots=True)

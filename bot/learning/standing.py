@@ -56,7 +56,7 @@ def report_of(settings: Settings, model: str) -> Path | None:
 
 def _facts(settings: Settings, registry: Registry, serving: str) -> Iterator[tuple[str, str]]:
     who = "a person promotes" if settings.retrain_by_hand else "it promotes what the gate passes"
-    yield "By itself", f"{settings.retrain_at}; {who}" if settings.retrain_at else "never (FRONTDESK_RETRAIN_AT)"
+    yield "By itself", f"at {settings.retrain_at}; {who}" if settings.retrain_at else "never (FRONTDESK_RETRAIN_AT)"
     if (last := Run.last(settings.home)) is not None:
         yield "Last time", f"{last.at:%Y-%m-%d %H:%M}. {_ended(last)}"
     current = registry.current_id()
@@ -82,6 +82,7 @@ def _newest(registry: Registry) -> Newest | None:
     manifest = next(iter(registry.list()), None)
     if manifest is None or mark(registry, manifest.id) not in "-?":
         return None
-    reasons = tuple(("The gate", reason) for reason in reasons_of(registry.decision(manifest.id)))
+    found = reasons_of(registry.decision(manifest.id))
+    reasons = tuple(("" if place else "The gate", reason) for place, reason in enumerate(found))
     facts = (("Standing", STANDING[mark(registry, manifest.id)]), *reasons)
     return Newest(manifest.id, facts, registry.page(manifest.id).is_file())
