@@ -127,11 +127,13 @@ async def test_two_people_review_side_by_side(browser: Browser, tmp_path: Path) 
         await service.journal.keep_utterances([said("b | .6", 1), said("a | .9", 2)])
         people = [await signed_in(browser, service, name) for name in ("Ada", "Bob")]
         (ada, _), (bob, _) = people
-        for page, _ in people:
+        for (page, _), text in zip(people, ("b | .6", "a | .9"), strict=True):
             await page.get_by_role("link", name="Review").click()
-            await expect(page.get_by_text("b | .6")).to_be_visible()
+            await expect(page.get_by_text(text)).to_be_visible()
         await ada.keyboard.press("1")
         await expect(ada.get_by_text("a | .9")).to_be_visible()
+        await bob.keyboard.press("Space")
+        await expect(bob.get_by_text("b | .6")).to_be_visible()
         await bob.keyboard.press("2")
         await expect(bob.get_by_text("You and others differ on 1")).to_be_visible()
 

@@ -235,6 +235,19 @@ ASKED = '<p class="said">b &lt;i&gt;one&lt;/i&gt; | .6</p>'
 DIFFER = "You and others differ on 1"
 
 
+async def test_two_at_once_are_asked_different_questions_as_long_as_there_are_some(
+    service: Service, people: tuple[Reviewer, Reviewer, Reviewer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.journal.keep_utterances([said("a | .9", 2)])
+    ada, bob, cem = people
+    assert ASKED in await ada.sees()
+    assert ASKED in await ada.sees()
+    assert ASKED not in await bob.sees()
+    assert ASKED in await cem.sees(), "there is no third"
+    monkeypatch.setattr("bot.console.review.LOOKED_AT", -1.0)  # the others are out to lunch
+    assert ASKED in await bob.sees()
+
+
 async def test_the_console_asks_another_one_blind_and_shows_who_differs(
     service: Service, people: tuple[Reviewer, Reviewer, Reviewer]
 ) -> None:

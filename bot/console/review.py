@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
@@ -22,6 +22,8 @@ from bot.transcripts.heard import SOURCE
 SHOWN = 8
 """Texts of a cluster that are shown."""
 DISPUTES = 20
+LOOKED_AT = 120.0
+"""Seconds for which a question is somebody's who looks at it: others are asked something else, if there is anything."""
 ARTICLES = 500
 """Names of articles that the page carries; of more, a part of the name is typed."""
 OUT_OF_DATE = "This page is out of date; here is the question again."
@@ -37,6 +39,8 @@ class ReviewPages:
     """Makes a page of the console: template, agent, tab, values."""
     _later: dict[str, set[int]] = field(default_factory=dict)
     """The utterances that each reviewer put off."""
+    _shown: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """The question that each looks at, and since when."""
     _anyway: set[str] = field(default_factory=set)
     """Who is asked although labels hardly pay."""
     _called: dict[str, str] = field(default_factory=dict)
@@ -59,8 +63,7 @@ class ReviewPages:
         later = self._later.setdefault(agent.name, set())
         left = await self.live.open_to(agent.name)
         queue = replace(left, items=tuple(one for one in left.items if one.number not in later))
-        again = (one for one in left.items if wanted in one.group.ids)
-        item = next(chain(again, queue.items), None)
+        item = self._next(left.items, queue.items, agent, wanted)
         found = await self.live.opinions()
         enough = item is not None and wanted not in item.group.ids and not queue.pays and agent.name not in self._anyway
         values = {
@@ -84,6 +87,17 @@ class ReviewPages:
             "most_disputes": DISPUTES,
         }
         return await self.show("review.html", agent, "review", status=status, **values)
+
+    def _next(self, left: Sequence[Item], queue: Sequence[Item], agent: Agent, wanted: int | None) -> Item | None:
+        """What is wanted; else the first question that nobody else looks at just now, as far as there is one."""
+        now = self.live.clock()
+        taken = {number for name, (number, at) in self._shown.items() if name != agent.name and now - at < LOOKED_AT}
+        again = (one for one in left if wanted in one.group.ids)
+        free = (one for one in queue if one.number not in taken)
+        item = next(chain(again, free, queue), None)
+        if item is not None:
+            self._shown[agent.name] = item.number, now
+        return item
 
     async def _conversation(self, item: Item | None) -> str:
         """Where it was said, if it was here and is kept yet."""

@@ -156,6 +156,7 @@ async def _run(log: Path, wanted: Command) -> None:
             code = await _ended(wanted(), file)
         except asyncio.CancelledError:
             file.write(f"{STOPPED}\n".encode())
+            logger.info("The scheduled retraining goes on when a service starts again; see %s", log)
             raise
         file.write(f"It ended ({code}).\n".encode())
     if code in (0, HELD):
