@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from nlu.intents import Judge, Thresholds
 from nlu.languages import Languages
 from nlu.large.catalogue import Catalogue
 from nlu.large.retriever import Wide
-from nlu.manifest import Manifest, ModelError, check_directory
+from nlu.manifest import Manifest, ModelError, check_directory, sha256_of
 from nlu.negation import Negation
 from nlu.neighbours import Neighbours
 from nlu.remembered import Remembered
@@ -119,12 +118,11 @@ def _onnx(directory: Path, manifest: Manifest, threads: int) -> Engine | None:
         return None
     from nlu.engine.onnx_engine import OnnxEngine
 
-    graph = (directory / GRAPH).read_bytes()
-    if hashlib.sha256(graph).hexdigest() != manifest.files[GRAPH]:
-        raise ModelError(f"{directory / GRAPH} changed while it was read. Train the model again.")
     weights, shape = _Weights(directory), Architecture.from_json(manifest.architecture)
     heads = Heads.of(weights, shape.pooling, len(manifest.intents), 1 + 2 * len(manifest.entities))
-    engine = OnnxEngine(graph, heads, threads)
+    engine = OnnxEngine(directory / GRAPH, heads, threads)
+    if sha256_of(directory / GRAPH) != manifest.files[GRAPH]:
+        raise ModelError(f"{directory / GRAPH} changed while it was read. Train the model again.")
     points = warm_points(engine, _tokenizer(directory, shape.max_tokens))
     if float((points * weights(EXPECTED)).sum(1).min()) >= _ALIKE:
         return engine

@@ -124,7 +124,7 @@ def check_directory(directory: Path, trust: Trust = ANYBODY) -> Manifest:
             if name.startswith(f"{REPORT}/"):
                 continue
             raise ModelError(f"{directory / name} is missing. Train the model again.")
-        if _sha256(directory / name) != expected:
+        if sha256_of(directory / name) != expected:
             raise ModelError(
                 f"{directory / name} is not what training wrote: damaged or edited. Train the model again."
             )
@@ -143,7 +143,7 @@ def holds_only_a_model(directory: Path) -> bool:
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Seals the directory: lists every file that lies in it. It is signed no longer."""
     (directory / SIGNATURE).unlink(missing_ok=True)
-    sealed = {**manifest.to_json(), "files": {name: _sha256(directory / name) for name in _files(directory)}}
+    sealed = {**manifest.to_json(), "files": {name: sha256_of(directory / name) for name in _files(directory)}}
     (directory / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -152,6 +152,6 @@ def _files(directory: Path) -> list[str]:
     return sorted(name for name in names if name not in (MANIFEST, SIGNATURE))
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

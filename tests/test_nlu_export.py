@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from nlu import load
 from nlu.architecture import Architecture
 from nlu.data.reader import read_training_data
 from nlu.encoder import Encoder
@@ -29,7 +30,8 @@ from nlu.export.graph import Product
 from nlu.export.precision import ALIKE, SAME, Agreement, Source, agreement, exported, ranges_of
 from nlu.export.products import InWhole, Range, exact, in_blocks
 from nlu.load import EXPECTED, GRAPH, WEIGHTS, load_model, warm_points
-from nlu.manifest import ModelError, read_manifest, write_manifest
+from nlu.manifest import Manifest, ModelError, check_directory, read_manifest, write_manifest
+from nlu.signing import Trust
 from nlu.spelling import Speller
 from nlu.tokens import TextReader
 from nlu.training.serving import serving_of
@@ -258,14 +260,31 @@ def test_a_graph_that_cannot_be_read_is_refused_with_a_reason(copy: Path) -> Non
         load_model(copy, device="cpu")
 
 
+def test_a_graph_that_is_edited_between_check_and_reading_is_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (copy / GRAPH).read_bytes()
+
+    def checked(directory: Path, trust: Trust) -> Manifest:
+        manifest = check_directory(directory, trust)
+        (copy / GRAPH).write_bytes(whole[:-1] + b"?")
+        return manifest
+
+    monkeypatch.setattr(load, "check_directory", checked)
+    monkeypatch.setattr("nlu.engine.onnx_engine.opened", lambda graph: None)
+    with pytest.raises(ModelError, match="changed while it was read"):
+        load_model(copy, device="cpu", threads=1)
+
+
 def test_a_model_without_a_graph_is_served_by_torch(copy: Path) -> None:
     (copy / GRAPH).unlink()
     write_manifest(copy, read_manifest(copy))
     assert isinstance(load_model(copy, device="cpu", threads=1).engine, TorchEngine)
 
 
+@pytest.mark.parametrize("where", ["other", "../other", "/other"])
 def test_a_graph_that_takes_numbers_from_another_file_is_refused(
-    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where: str, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = onnx.load_model_from_string((copy / GRAPH).read_bytes())
     weight = next(one for one in graph.graph.initializer if one.name == "norm.weight")
@@ -273,7 +292,7 @@ def test_a_graph_that_takes_numbers_from_another_file_is_refused(
     monkeypatch.chdir(tmp_path)
     weight.ClearField("raw_data")
     weight.data_location = onnx.TensorProto.EXTERNAL
-    weight.external_data.add(key="location", value="other")
+    weight.external_data.add(key="location", value=where if where[0] != "/" else str(tmp_path / "other"))
     (copy / GRAPH).write_bytes(graph.SerializeToString())
     write_manifest(copy, read_manifest(copy))
     with pytest.raises(ModelError, match="cannot be loaded"):

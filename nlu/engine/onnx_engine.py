@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +26,7 @@ _OTHER_FILES = "session.model_external_initializers_file_folder_path"
 
 
 class OnnxEngine:
-    def __init__(self, graph: bytes, heads: Heads, threads: int) -> None:
+    def __init__(self, graph: bytes | Path, heads: Heads, threads: int) -> None:
         """0 threads are one a core. Raises what ONNX Runtime raises for a graph that it cannot run."""
         self.session = opened(graph)
         self.callers = threads or cores()
@@ -63,8 +64,9 @@ class OnnxEngine:
         return self._heads.glances((low, tuned), [len(row) for row in rows])
 
 
-def opened(graph: bytes) -> onnxruntime.InferenceSession:
-    """One thread a call: several calls at once share the cores without waiting for each other."""
+def opened(graph: bytes | Path) -> onnxruntime.InferenceSession:
+    """One thread a call: several calls at once share the cores without waiting for each other. A file is read without
+    Python's lock, bytes are copied with it in hand."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # else a plan is kept for every shape
