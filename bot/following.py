@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +56,8 @@ async def _follow(settings: Settings, language: Language, service: Service) -> N
                 seen = await asyncio.to_thread(_Refused.now, registry, wanted)
                 if refused is None or not refused.stands(seen):
                     refused = None if await _taken(registry, wanted, (settings, language, service), loader) else seen
+                    await asyncio.sleep(SECONDS)  # what is being understood ends with the old model
+                    await asyncio.get_running_loop().run_in_executor(loader, _give_back)
             await asyncio.sleep(SECONDS)
 
 
@@ -84,7 +86,15 @@ class _Refused:
 def _give_way() -> None:
     """Turns come before the loading of a model."""
     if sys.platform == "linux":  # elsewhere it would be the whole process's priority
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        os.nice(10)
+
+
+def _give_back() -> None:
+    """Of the memory that is free: glibc would keep what models took, in pieces between which the next one does not
+    fit."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # other C libraries have no such function
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 async def _taken(

@@ -51,7 +51,9 @@ def run(settings: Settings, place: tuple[str, int], workers: int) -> None:
         ours = with_threads(settings, 1)
         found = models.ready(ours, screen)
         listener = listen(*place, NAMED)
-        interpreter.run(serve(ours, found, listener, partial(_announce, screen, listener), until_stopped()))
+        running = serve(ours, found, listener, partial(_announce, screen, listener), until_stopped())
+        del found
+        interpreter.run(running)
 
 
 async def _serve_with(workers: int, settings: Settings, place: tuple[str, int], screen: Screen) -> None:
@@ -105,10 +107,11 @@ async def serve(
     from nlu.server import serving
     from nlu.understand import serve as batched
 
-    directory, model = found
+    directory, batches = found[0], batched(found[1])
+    del found  # the service has the model, until another takes its place
     token = settings.model_token.get_secret_value() if settings.model_token else ""
     interpreter.tune()
-    async with batched(model) as service:
+    async with batches as service:
         language = Language(service, models.page(directory), {})
         doors = partial(accepting, listener, rest=REST_SECONDS)
         answering = serving(Counted(service), token, doors, metrics.routes())

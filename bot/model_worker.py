@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from rich.console import Console as Screen
@@ -17,7 +18,7 @@ def _serve(post: Post) -> Coroutine[Any, Any, None]:
     settings = Settings.read()
     logs.set_up(settings.log_level, settings.log_format, post.number)
     found = models.sound(post.model, settings, Screen(stderr=True, soft_wrap=True))
-    return serve(settings, found, post.listener, lambda: post.tell(ready=found[0].name), told_to_stop(post))
+    return serve(settings, found, post.listener, partial(post.tell, ready=found[0].name), told_to_stop(post))
 
 
 if __name__ == "__main__":

@@ -183,7 +183,9 @@ async def loading(found: Callable[[], tuple[Path, Model]]) -> AsyncIterator[tupl
     directory, model = await asyncio.to_thread(found)
     from nlu.understand import serve
 
-    async with serve(model) as understander:
+    batched = serve(model)
+    del model  # the service has it, until another takes its place
+    async with batched as understander:
         yield understander, models.page(directory)
 
 

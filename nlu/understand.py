@@ -314,5 +314,6 @@ class Service:
 async def serve(model: Model) -> AsyncIterator[Service]:
     """Messages of all conversations share the model's batches while the context is open."""
     service = Service(model)
+    del model  # the first one goes, too, when another takes its place
     async with service.batcher:
         yield service

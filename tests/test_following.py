@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,7 @@ from nlu.load import load_model
 from nlu.registry import Registry
 from nlu.training.options import TrainingOptions
 from nlu.training.train import train
-from nlu.understand import serve
+from nlu.understand import Model, serve
 from tests.command import write_project
 from tests.registered import registered
 from tests.service import echo_assistant
@@ -142,10 +147,45 @@ async def test_a_model_that_fails_for_now_is_tried_again_later(
         await _until(lambda: language.model == "one")
 
 
+async def test_what_a_model_took_is_given_back_when_it_is_gone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    monkeypatch.setattr(
+        following_module, "_give_back", lambda: alive.append(sum(engine() is not None for engine in engines))
+    )
+    async with served(settings) as language:
+        for name in ("one", "two", "one"):
+            engines.append(weakref.ref(language.insightful.engine))
+            Registry(settings.home).promote(name)
+            await _until(lambda: len(alive) == len(engines))
+    assert alive == [0, 0, 0], "the first one goes, too"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_loading_gives_way_to_turns_whatever_the_service_s_priority() -> None:
+    def priority() -> int:
+        os.nice(3)
+        following_module._give_way()
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    with ThreadPoolExecutor(1) as loader:
+        found = loader.submit(priority).result()
+    assert found == min(19, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + 13)
+
+
 async def test_a_running_service_serves_what_is_promoted(settings: Settings) -> None:
     listener, stop, ready = listen("127.0.0.1", 0), asyncio.Event(), asyncio.Event()
     directory = settings.home / "models" / "two"
-    load = loading(lambda: (directory, models.for_serving(directory, settings)))
+    engines: list[weakref.ref[Any]] = []
+
+    def found() -> tuple[Path, Model]:
+        model = models.for_serving(directory, settings)
+        engines.append(weakref.ref(model.engine))
+        return directory, model
+
+    load = loading(found)
     assistant = echo_assistant(settings.home / "assistant")
     start = Start(settings, assistant, {}, load, listener, follow=follower(settings))
 
@@ -160,5 +200,6 @@ async def test_a_running_service_serves_what_is_promoted(settings: Settings) -> 
         while model != "one":
             async with session.get(url) as answer:
                 model = (await answer.json())["model"]["id"]
+        assert engines[0]() is None, "nobody keeps the model that the service began with"
         stop.set()
         await running
