@@ -157,6 +157,15 @@ def test_fewer_bits_are_taken_only_where_the_answers_stay(monkeypatch: pytest.Mo
     assert exported(network, _rows(1), _rows(2)) is None, "what cannot be computed is left to torch"
 
 
+def test_fewer_bits_are_taken_only_where_they_are_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = _network(BERT)
+    monkeypatch.setattr("nlu.export.precision.ALIKE", Agreement(-1, 0, 0))
+    for took, precision in (([1.0, 2.0], "int8"), ([2.0, 1.0], "float32")):
+        monkeypatch.setattr("nlu.export.precision.seconds", lambda *_, took=took: took)
+        assert (taken := exported(network, _rows(1), _rows(2))) is not None
+        assert taken.precision == precision
+
+
 def test_of_two_as_likely_either_is_the_same_answer() -> None:
     vector = np.ones(1, np.float32)
 
@@ -189,11 +198,12 @@ def copy(demo: Path, tmp_path: Path) -> Path:
     return tmp_path / demo.name
 
 
-def test_training_leaves_a_graph_in_few_bits_and_says_how_well_it_agrees(demo: Path) -> None:
+def test_training_leaves_a_graph_and_says_how_well_it_agrees(demo: Path) -> None:
     told = read_manifest(demo).engine
-    assert told["precision"].startswith("int8")
     assert told["embeddings"] >= ALIKE.embeddings
-    assert (demo / GRAPH).stat().st_size < (demo / WEIGHTS).stat().st_size / 2
+    few = told["precision"] in {"int8", "int8 in blocks"}
+    assert few or told["precision"] == "float32", "as on a processor without products of 8 bits"
+    assert (demo / GRAPH).stat().st_size < (demo / WEIGHTS).stat().st_size / (2 if few else 1)
 
 
 def test_serving_understands_without_torch(demo: Path) -> None:
@@ -231,6 +241,7 @@ def test_what_is_expected_of_a_graph_is_what_it_computed_in_training(
     demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nlu.export.precision.ALIKE", Agreement(-1, 0, 0))  # in 8 bits, whatever they cost
+    monkeypatch.setattr("nlu.export.precision.seconds", lambda *_: [0.0, 1.0])
     tokenizer = Tokenizer.from_file(str(demo / "tokenizer.json"))
     network = _network(replace(BERT, vocabulary=tokenizer.get_vocab_size(), positions=256))
     examples = read_training_data(DATA).examples
