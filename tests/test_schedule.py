@@ -62,7 +62,7 @@ def says(text: str, code: int = 0) -> list[str]:
 async def test_of_several_servers_one_retrains(tmp_path: Path) -> None:
     ran = await asyncio.gather(*(due(tmp_path, AT, lambda: says("trained")) for _ in range(4)))
     assert sorted(ran) == [False, False, False, True]
-    assert (tmp_path / "logs" / "retrain-20261127-0300.log").read_text() == "trained\nIt ended (0).\n"
+    assert (tmp_path / "logs" / "retrain-20261127-0300.log").read_text() == "trained\n\nIt ended (0).\n"
     assert not await due(tmp_path, AT, lambda: says("late")), "its clock is behind"
     assert await due(tmp_path, AT.replace(day=28), lambda: says("again"))
     assert Run.last(tmp_path) == Run(AT.replace(day=28), 0, "again")
@@ -75,6 +75,22 @@ async def test_how_it_ended_is_logged(tmp_path: Path, caplog: pytest.LogCaptureF
     with caplog.at_level("INFO"):
         await due(tmp_path, AT, lambda: says("x", code))
     assert told in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "told"),
+    [
+        ("raise SystemExit(2)", 2, "40%"),
+        ("os.kill(os.getpid(), 9)", -9, "40%"),
+        ("raise SystemExit(130)", None, schedule.STOPPED),
+        ("os.kill(os.getpid(), 15)", None, schedule.STOPPED),
+    ],
+)
+async def test_only_what_was_stopped_goes_on(tmp_path: Path, end: str, code: int | None, told: str) -> None:
+    """A terminal stops the service and the training at once; what failed in the middle of a line has ended."""
+    await due(tmp_path, AT, lambda: [sys.executable, "-c", f"import os; print('40%', end='', flush=True); {end}"])
+    assert Run.last(tmp_path) == Run(AT, code, told)
+    assert await due(tmp_path, AT, lambda: says("again")) == (code is None)
 
 
 def test_a_log_of_something_else_is_no_run(tmp_path: Path) -> None:
@@ -104,7 +120,7 @@ async def test_who_stops_the_service_stops_the_training_and_the_next_start_goes_
         async with schedule.scheduled(Settings(home=tmp_path, retrain_at="03:00")):
             while not log.read_text().endswith("It ended (0).\n"):
                 await asyncio.sleep(0.02)
-    assert log.read_text() == f"begun\n{schedule.STOPPED}\ntrained\nIt ended (0).\n"
+    assert log.read_text() == f"begun\n\n{schedule.STOPPED}\ntrained\n\nIt ended (0).\n"
 
 
 async def test_the_clock_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,5 +135,5 @@ async def test_the_clock_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(schedule, "command", lambda settings: says("trained"))
     log = tmp_path / "logs" / "retrain-20261126-0300.log"
     async with schedule.scheduled(Settings(home=tmp_path, retrain_at="03:00")):
-        while not log.exists() or log.read_text() != "trained\nIt ended (0).\n":
+        while not log.exists() or log.read_text() != "trained\n\nIt ended (0).\n":
             await asyncio.sleep(0.02)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -28,8 +29,10 @@ LOGS = "retrain-*.log"
 _NAME = "retrain-%Y%m%d-%H%M.log"
 HELD = 1
 """The command's exit code where the gate held the new model."""
-_ENDED = re.compile(r"It ended \((\d+)\)\.")
-STOPPED = "It was stopped with the service, and goes on when one starts."
+_ENDED = re.compile(r"It ended \((-?\d+)\)\.")
+STOPPED = "It was stopped, and goes on when the service starts."
+_STOPS = {code for by in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM) for code in (-by, 128 + by)}
+"""Exit codes of what was stopped: Ctrl-C and systemd stop a service's processes all at once."""
 
 Command = Callable[[], Sequence[str]]
 
@@ -155,11 +158,17 @@ async def _run(log: Path, wanted: Command) -> None:
         try:
             code = await _ended(wanted(), file)
         except asyncio.CancelledError:
-            file.write(f"{STOPPED}\n".encode())
-            logger.info("The scheduled retraining goes on when a service starts again; see %s", log)
+            _note_end(file, log, None)
             raise
-        file.write(f"It ended ({code}).\n".encode())
-    if code in (0, HELD):
+        _note_end(file, log, None if code in _STOPS else code)
+
+
+def _note_end(file: BinaryIO, log: Path, code: int | None) -> None:
+    """On a line of its own, wherever the command stopped writing. Without a code it was stopped."""
+    file.write(f"\n{STOPPED if code is None else f'It ended ({code}).'}\n".encode())
+    if code is None:
+        logger.info("The scheduled retraining goes on when a service starts again; see %s", log)
+    elif code in (0, HELD):
         logger.info("The scheduled retraining ended%s; see %s", " and its model is held" if code else "", log)
     else:
         logger.error("The scheduled retraining failed (exit code %s); see %s", code, log)
