@@ -354,6 +354,7 @@ async def test_what_is_put_off_comes_again_when_asked_for(service: Service, agen
         ({"deed": "new_article", "new_article": "?!"}, 'value="?!"'),
         ({"deed": "dance"}, "out of date"),
         ({"deed": "ignore", "asked": "1 2 x track"}, "out of date"),
+        ({"concede": "bob", "item": "9" * 5000}, "This is settled"),
     ],
 )
 async def test_a_decision_that_is_none_is_told(
@@ -362,7 +363,7 @@ async def test_a_decision_that_is_none_is_told(
     async with agent.get(f"{service.url}/console/review"):
         pass
     status, page = await posted(service, agent, **{"asked": BOTH, **form})
-    assert (status, problem in page, "b one | .6" in page) == (422, True, True)
+    assert (status, problem in page, "b one | .6" in page) == (409 if "concede" in form else 422, True, True)
     assert await reviewed(service) == {}
 
 

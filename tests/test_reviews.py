@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console as Screen
 
+from bot.config import Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import ANSWERED, BadDecision, reviews
@@ -25,6 +27,7 @@ from bot.learning.labels import (
     Found,
     labelled,
 )
+from bot.learning.live import LiveQueue
 from bot.learning.looking import Looks
 from bot.learning.queue import Group, Queue, queue_of
 from bot.learning.terminal import Round
@@ -479,6 +482,15 @@ async def test_in_the_terminal_nobody_is_asked_what_another_one_answered(
     await journal.decide(reviews([found[1].id], Kind.IGNORE, None, "bob"))
     late_one, told = await play(0.0)
     assert (late_one.labelled, ANSWERED in told) == (0, True)
+
+
+async def test_of_several_reviewers_at_the_same_moment_one_answers(journal: Journal) -> None:
+    await kept(journal, "b one | .6", "b two | .7")
+    live, group = LiveQueue(journal, Settings(), lambda: None), Group((1, 2), 1, 2, "track")
+    given = await asyncio.gather(
+        *(live.decide(group, Kind.INTENT, "track", name, first_only=False) for name in ("ada", "bob", "cem"))
+    )
+    assert sorted(map(len, given)) == [0, 0, 2]
 
 
 def test_a_question_is_named_by_what_it_asked_about() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -28,6 +29,7 @@ ARTICLES = 500
 """Names of articles that the page carries; of more, a part of the name is typed."""
 OUT_OF_DATE = "This page is out of date; here is the question again."
 _HERE = "/console/review"
+_NUMBER = re.compile(r"\d{1,18}")
 
 Shown = Callable[..., Awaitable[web.Response]]
 
@@ -171,7 +173,7 @@ def _group(form: Mapping[str, str]) -> Group | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def _dispute(found: Opinions, name: str) -> dict[str, object]:

@@ -51,6 +51,7 @@ class LiveQueue:
     _made: float = float("-inf")
     _looks: Looks = field(default_factory=Looks)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def missing(self) -> str:
@@ -92,9 +93,10 @@ class LiveQueue:
         model = self.model()
         meant = group.ids[:1] if first_only else group.meant(label, model.manifest.intents if model else ())
         given = reviews(meant, kind, label, reviewer)
-        words = await self._words_on(meant)
-        left = [one for one in given if (said := words.get(one.utterance_id)) and said.asks(reviewer)]
-        await self.journal.decide(left)
+        async with self._deciding:
+            words = await self._words_on(meant)
+            left = [one for one in given if (said := words.get(one.utterance_id)) and said.asks(reviewer)]
+            await self.journal.decide(left)
         return left
 
     async def undo(self, reviewer: str) -> int | None:
