@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -14,7 +15,6 @@ import Stemmer
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 MOST_CHARACTERS = 2000
 """Of a text that is looked up; about what the encoder reads of it."""
 _PIECES = (3, 4)
@@ -55,41 +55,47 @@ class Lexical:
 
     def __init__(self, texts: Sequence[str], tokens: Callable[[str], list[str]]) -> None:
         self._tokens = tokens
-        self._found = [Counter(tokens(text)) for text in texts]
-        self._length = sum(counts.total() for counts in self._found) / max(1, len(texts))
-        held = Counter(token for counts in self._found for token in counts)
-        self._numbers = {token: number for number, token in enumerate(held, 1)}
-        self._counts = np.array([0, *held.values()])
+        self._numbers: dict[str, int] = {}
+        held, often, different = array("i"), array("i"), array("i")
+        for counts in map(Counter, map(tokens, texts)):  # not kept: they would be most of the index
+            held.extend(self._numbers.setdefault(token, len(self._numbers) + 1) for token in counts)
+            often.extend(counts.values())
+            different.append(len(counts))
+        order = np.argsort(np.array(held), kind="stable")
+        self._counts = np.bincount(np.array(held), minlength=len(self._numbers) + 1)
         """Of each token, how many texts have it; 0 is any token that none has."""
         self._starts = np.cumsum(self._counts) - self._counts
         self._weights = np.array([lucene(len(texts), count) for count in self._counts.tolist()])
-        self._texts: Integers = np.empty(0, np.int64)
-        self._scores: NDArray[np.float64] = np.empty(0)
-        if held:
-            self._texts, self._scores = self._scored()
-
-    def _scored(self) -> tuple[Integers, NDArray[np.float64]]:
-        """Token by token the texts that have it, and what it is worth there."""
-        tokens = np.array([self._numbers[token] for counts in self._found for token in counts])
-        often = np.array([count for counts in self._found for count in counts.values()])
-        texts = np.repeat(np.arange(len(self._found)), [len(counts) for counts in self._found])
-        lengths = np.array([counts.total() for counts in self._found]) / self._length
-        order = np.argsort(tokens, kind="stable")
-        return texts[order], (self._weights[tokens] * saturated(often, lengths[texts]))[order]
+        self._texts = np.repeat(np.arange(len(texts), dtype=np.int32), np.array(different))[order]
+        """Token by token those that have it; below how often, and what it is worth there."""
+        self._often = np.array(often)[order]
+        self._sizes = np.bincount(self._texts, self._often, len(texts))
+        self._usual = max(self._sizes.sum() / max(1, len(texts)), _TINY)
+        sizes = self._sizes[self._texts] / self._usual
+        self._scores = np.repeat(self._weights, self._counts) * saturated(self._often, sizes)
 
     def shares(self, texts: Sequence[str]) -> Floats:
         """Texts x indexed texts, 0 to 1. A token that is nowhere in the index weighs most, and is always missing."""
         at_once = max(1, _AT_ONCE // max(1, len(self._scores)))
         slices = [texts[start : start + at_once] for start in range(0, len(texts), at_once)]
-        return np.concatenate([np.empty((0, len(self._found)), np.float32), *map(self._shares, slices)])
+        return np.concatenate([np.empty((0, len(self._sizes)), np.float32), *map(self._shares, slices)])
 
     def share_without(self, text: str, number: int) -> float:
         """What the text would have of an indexed text that it is a part of, were it not there."""
-        tokens = self._asked(text)
-        rest = self._found[number] - Counter(self._tokens(text))
-        often, weights = np.array([rest[token] for token in tokens]), self._weights[self._known(tokens)]
-        found = weights * saturated(often, rest.total() / self._length)
+        tokens, part = self._asked(text), Counter(self._tokens(text))
+        held = {token: self._held(token, number) for token in {*tokens, *part}}
+        often = np.array([max(0, held[token] - part[token]) for token in tokens])
+        size = self._sizes[number] - sum(min(held[token], count) for token, count in part.items())
+        weights = self._weights[self._known(tokens)]
+        found = weights * saturated(often, size / self._usual)
         return float(found.sum() / weights.sum()) if tokens else 0.0
+
+    def _held(self, token: str, text: int) -> int:
+        """How often an indexed text has it."""
+        known = self._numbers.get(token, 0)
+        start, end = self._starts[known], self._starts[known] + self._counts[known]
+        place = start + int(np.searchsorted(self._texts[start:end], text))
+        return int(self._often[place]) if place < end and self._texts[place] == text else 0
 
     def _asked(self, text: str) -> list[str]:
         return list(dict.fromkeys(self._tokens(text[:MOST_CHARACTERS])))
@@ -100,7 +106,7 @@ class Lexical:
     def _shares(self, texts: Sequence[str]) -> Floats:
         asked = [self._known(self._asked(text)) for text in texts]
         tokens = np.array([number for numbers in asked for number in numbers], np.int64)
-        rows, size = np.repeat(np.arange(len(asked)), list(map(len, asked))), len(self._found)
+        rows, size = np.repeat(np.arange(len(asked)), list(map(len, asked))), len(self._sizes)
         counts = self._counts[tokens]
         # The places of all their scores: each token's one after the other, from where they begin.
         places = np.repeat(self._starts[tokens] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())

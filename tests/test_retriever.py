@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -115,6 +116,18 @@ def test_an_article_is_scored_as_if_a_question_were_not_in_it() -> None:
     never = Lexical(["shipping is free", "returns"], Words())
     assert with_it.share_without("how much is postage", 0) < with_it.shares(["how much is postage"])[0, 0] / 2
     assert never.shares(["how much postage"])[0, 0] == 0
+
+
+def test_an_index_takes_a_few_bytes_for_each_word_of_a_text() -> None:
+    """The service keeps it while it runs."""
+    texts = [" ".join(f"{number * place % 97}th" for place in range(100)) for number in range(1, 201)]
+    entries = sum(len(set(pieces(text))) for text in texts)
+    tracemalloc.start()
+    index = Lexical(texts, pieces)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert index.shares(["1th"]).any()
+    assert taken < 30 * entries
 
 
 def test_both_kinds_of_search_find_the_article_and_its_closest_passage() -> None:
