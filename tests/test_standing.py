@@ -79,6 +79,8 @@ def test_a_model_that_the_service_does_not_take_up_is_told(registry: Registry, t
     assert told(tmp_path)["Not taken up"].startswith("m2 is current. It is being loaded;")
     (tmp_path / "models" / "m2" / "more.json").write_text("{}")
     assert "more.json" in told(tmp_path)["Not taken up"]
+    (tmp_path / "keys" / "models.pem").write_text("no key")
+    assert "models.pem" in told(tmp_path)["Not taken up"]
 
 
 @pytest_asyncio.fixture
@@ -109,5 +111,9 @@ async def test_the_page_leads_to_what_changed_and_to_the_report(service: Service
         assert 'href="/console/models/.decisions/m2.html"' in page
         assert await seen("models/.decisions/m2.html") == (200, "<h1>What changes</h1>")
         assert await seen("models/m1/report/index.html") == (200, "<p>fine")
-        for nothing in ("models/.decisions/m1.html", "models/m9/report/index.html"):
+        for nothing in (
+            "models/.decisions/m1.html",
+            f"models/.decisions/{'m' * 300}.html",
+            "models/m9/report/index.html",
+        ):
             assert (await seen(nothing))[0] == 404

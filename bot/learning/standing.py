@@ -12,6 +12,7 @@ from bot.learning.schedule import HELD, STOPPED, Run
 from bot.learning.shelf import STANDING, mark, registry_of
 from nlu.manifest import REPORT, ModelError
 from nlu.registry import Registry
+from nlu.signing import KeyProblem
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -42,7 +43,12 @@ class Standing:
 
 def page_of(settings: Settings, model: str) -> Path | None:
     """What it changes, if a page shows that."""
-    page = registry_of(settings).page(model)
+    registry = registry_of(settings)
+    try:
+        registry.directory(model)
+    except ModelError:
+        return None
+    page = registry.page(model)
     return page if page.is_file() else None
 
 
@@ -73,7 +79,7 @@ def _ended(run: Run) -> str:
 def _why(registry: Registry, current: str) -> str:
     try:
         registry.check(current)
-    except ModelError as problem:
+    except (ModelError, KeyProblem) as problem:
         return str(problem)
     return "It is being loaded; if that takes long, the service's log says why."
 
