@@ -68,6 +68,8 @@ class ReviewPages:
         item = self._next(left.items, queue.items, agent, wanted)
         found = await self.live.opinions()
         enough = item is not None and wanted not in item.group.ids and not queue.pays and agent.name not in self._anyway
+        if item is not None and not enough:
+            self._shown[person(agent.name)] = item.number, self.live.clock()
         values = {
             "item": None if enough else item,
             "enough": enough,
@@ -92,14 +94,11 @@ class ReviewPages:
 
     def _next(self, left: Sequence[Item], queue: Sequence[Item], agent: Agent, wanted: int | None) -> Item | None:
         """What is wanted; else the first question that nobody else looks at just now, as far as there is one."""
-        now = self.live.clock()
-        taken = {number for name, (number, at) in self._shown.items() if name != agent.name and now - at < LOOKED_AT}
+        others = (shown for name, shown in self._shown.items() if name != person(agent.name))
+        taken = {number for number, at in others if self.live.clock() - at < LOOKED_AT}
         again = (one for one in left if wanted in one.group.ids)
         free = (one for one in queue if one.number not in taken)
-        item = next(chain(again, free, queue), None)
-        if item is not None:
-            self._shown[agent.name] = item.number, now
-        return item
+        return next(chain(again, free, queue), None)
 
     async def _conversation(self, item: Item | None) -> str:
         """Where it was said, if it was here and is kept yet."""

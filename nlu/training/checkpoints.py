@@ -28,7 +28,11 @@ class Checkpoints:
     """In a folder of their own; without one nothing is kept. A disk too full for them stops no training."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder, self._begun = folder, False
+        self._folder = folder
+        if folder is not None:
+            # Now, and never again: who finds it gone was told by an erasure that the examples may quote the customer.
+            with suppress(OSError):
+                folder.mkdir(exist_ok=True)
 
     @classmethod
     def of(cls, models: Path, data: TrainingData, options: TrainingOptions) -> Checkpoints:
@@ -57,19 +61,19 @@ class Checkpoints:
         content, new = io.BytesIO(), self._folder / f"{name}.{os.getpid()}.new"
         try:
             torch.save(dict(state), content)
-            if not self._begun:  # later it is an erasure that removed it: this training may know who was erased
-                self._folder.mkdir(exist_ok=True)
-                self._begun = True
             new.write_bytes(_sum(content.getbuffer()) + content.getbuffer())
             new.replace(self._folder / f"{name}.pt")
         except OSError:
             with suppress(OSError):  # the model needs the room
                 new.unlink()
 
+    def begin_afresh(self) -> None:
+        for path in self._folder.glob("*") if self._folder else ():
+            path.unlink(missing_ok=True)
+
     def remove(self) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._begun = False
 
 
 def gpus() -> int:

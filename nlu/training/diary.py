@@ -33,7 +33,7 @@ class Diary:
         kept = self._checkpoints.read(_LINES) or {}
         if (before := kept.get("gpus", 0)) <= gpus():
             return list(kept.get("lines", []))
-        self._checkpoints.remove()
+        self._checkpoints.begin_afresh()
         self.work.tell(f"The training that was stopped had {before} GPUs and here are {gpus()}: it begins afresh.")
         return []
 
