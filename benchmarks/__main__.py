@@ -45,11 +45,13 @@ MEASUREMENTS = (
     Measurement("banking77", "Public data", "benchmarks.nlu_quality banking77/train_5.csv --seeds 0 1 2", public=True),
     Measurement("clinc150", "Public data", "benchmarks.nlu_quality clinc150 --seeds 0 1 2", public=True),
     Measurement("speed", "How fast a model understands", "benchmarks.nlu_speed --model MODEL"),
+    Measurement("intents", "What many intents cost", "benchmarks.intents --model MODEL"),
     Measurement("training", "How fast a training learns", "benchmarks.training_speed"),
     Measurement("knowledge", "How well the knowledge base is searched", "benchmarks.knowledge"),
     Measurement("retrieval", "How fast a large knowledge base is searched", "benchmarks.retrieval", public=True),
     Measurement("learning", "What labels are worth", "benchmarks.learning --guesses", public=True),
     Measurement("clusters", "What labels are worth", "benchmarks.learning --clusters --guesses", public=True),
+    Measurement("topics", "Which new intents are proposed", "benchmarks.topics --model MODEL", public=True),
     Measurement("weeks", "Ten weeks, with people who want to teach it something else", "benchmarks.weeks", public=True),
     Measurement(
         "hostile",

@@ -156,8 +156,12 @@ class Model:
         scores, embeddings = (np.stack([getattr(one, name) for one in signals]) for name in ("intents", "embedding"))
         in_scope = self.scope.score(embeddings, scores)
         self._remember(texts, likely, in_scope)
+        seen = zip(texts, split, signals, strict=True)
         means = zip(likely, rankings(self.families, likely), in_scope.tolist(), strict=True)
-        return [self._judged(*read) for read in zip(texts, split, signals, means, strict=True)]
+        return [
+            self._judged(*of_text, likely=row, ranked=ranked, scope=scope)
+            for of_text, (row, ranked, scope) in zip(seen, means, strict=True)
+        ]
 
     def _remember(self, texts: Sequence[str], likely: Floats, in_scope: Floats | None = None) -> None:
         """Changes what is thought of texts that are examples word for word."""
@@ -169,10 +173,8 @@ class Model:
                 likely[row, number] += CERTAINTY
 
     def _judged(
-        self, text: str, tokens: Tokens, signals: Signals, means: tuple[Floats, tuple[Intent, ...], float]
+        self, text: str, tokens: Tokens, signals: Signals, *, likely: Floats, ranked: tuple[Intent, ...], scope: float
     ) -> _Read:
-        """`means`: the intents' probabilities, the same ranked, and how surely it is in scope."""
-        likely, ranked, scope = means
         scope = scope if tokens.words else 0.0
         decided, offered = verdict(ranked, scope, self.thresholds)
         if decided is Verdict.SURE and self.negation.takes_back(text, ranked[0].name):
@@ -272,8 +274,8 @@ class Model:
     def _weighed(self, read: _Read, factors: Floats) -> _Read:
         likely = read.likely * factors.astype(np.float32)
         likely /= likely.sum()
-        means = likely, ranking(self.families, likely), read.scope
-        return self._judged(read.text, read.tokens, read.signals, means)
+        ranked = ranking(self.families, likely)
+        return self._judged(read.text, read.tokens, read.signals, likely=likely, ranked=ranked, scope=read.scope)
 
 
 class Service:

@@ -219,13 +219,13 @@ class Console:
         return await self._page("model.html", agent, "model", model=model, standing=standing)
 
     async def report(self, request: web.Request, agent: Agent) -> web.StreamResponse:
-        return _quoting(self.model().report)
+        return await _quoting(self.model().report)
 
     async def change(self, request: web.Request, agent: Agent) -> web.StreamResponse:
-        return _quoting(page_of(self.queue.settings, request.match_info["model"]))
+        return await _quoting(page_of(self.queue.settings, request.match_info["model"]))
 
     async def report_of(self, request: web.Request, agent: Agent) -> web.StreamResponse:
-        return _quoting(report_of(self.queue.settings, request.match_info["model"]))
+        return await _quoting(report_of(self.queue.settings, request.match_info["model"]))
 
     async def _page(self, template: str, agent: Agent, page: str, **values: Any) -> web.Response:
         counts = await self.journal.counts()
@@ -236,13 +236,17 @@ class Console:
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
 
 
-def _quoting(page: Path | None) -> web.Response:
+async def _quoting(page: Path | None) -> web.Response:
     """A page of a model's; an erasure removes those that may quote somebody."""
-    if page is None or not page.is_file():
+    try:
+        text = await asyncio.to_thread(page.read_text, "utf-8") if page else None
+    except OSError:
+        text = None
+    if text is None:
         raise web.HTTPNotFound(text="This model has no such page.")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
     headers = {**_HEADERS, "Content-Security-Policy": policy}
-    return web.Response(text=page.read_text("utf-8"), content_type="text/html", headers=headers)
+    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 async def _form(request: web.Request) -> Mapping[str, str]:

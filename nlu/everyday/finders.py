@@ -51,17 +51,23 @@ def _by(expressions: tuple[str, ...], value: Callable[[re.Match[str]], str]) -> 
     return find
 
 
-def _where(find: Finder, words: tuple[str, ...] = (), *, digits: bool = True) -> Finder:
-    """Looks only into texts with one of the words, or with a digit, which is in all that is found: one look instead of
-    many. A letter beyond ASCII may be another spelling of one (`ſ` of `s`), so there the words do not count."""
-
-    def may_hold(text: str) -> bool:
-        if (digits and _DIGIT.search(text)) or (words and not text.isascii()):
-            return True
-        small = text.lower()
-        return any(word in small for word in words)
-
+def _where(may_hold: Callable[[str], bool], find: Finder) -> Finder:
+    """One look instead of many, at texts that hold nothing of the kind."""
     return lambda text: find(text) if may_hold(text) else iter(())
+
+
+def _has_digit(text: str) -> bool:
+    return bool(_DIGIT.search(text))
+
+
+def _has_one_of(words: tuple[str, ...]) -> Callable[[str], bool]:
+    """Also of a text with a letter beyond ASCII, which may be another spelling of one: `ſ` of `s`."""
+
+    def look(text: str) -> bool:
+        small = text.lower()
+        return not text.isascii() or any(word in small for word in words)
+
+    return look
 
 
 def _phones(country: str | None) -> Finder:
@@ -74,13 +80,14 @@ def _phones(country: str | None) -> Finder:
             value = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
             yield Found(match.start, match.end, value)
 
-    return _where(find)
+    return _where(_has_digit, find)
 
 
+_may_be_dated = _has_one_of(IN_EVERY_DATE)
 _FINDERS = {
-    "email": _where(_by(_EMAIL, lambda match: match[0].lower()), ("@",), digits=False),
-    "money": _where(_by(quantities.MONEY, quantities.money), quantities.IN_EVERY_SUM, digits=False),
+    "email": _where(_has_one_of(("@",)), _by(_EMAIL, lambda match: match[0].lower())),
+    "money": _where(_has_one_of(quantities.IN_EVERY_SUM), _by(quantities.MONEY, quantities.money)),
     "number": _by(quantities.NUMBERS, quantities.number),
     "duration": _by(quantities.LENGTHS, quantities.length),
-    "date": _where(_by(DATES, lambda match: match[0]), IN_EVERY_DATE),
+    "date": _where(lambda text: _has_digit(text) or _may_be_dated(text), _by(DATES, lambda match: match[0])),
 }
