@@ -10,11 +10,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -23,12 +25,13 @@ from nlu.architecture import Architecture
 from nlu.data.reader import read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
-from nlu.engine.onnx_engine import OnnxEngine, states
+from nlu.engine.onnx_engine import OnnxEngine, opened, states
 from nlu.engine.signals import Signals
 from nlu.engine.torch_engine import TorchEngine
-from nlu.export.graph import Product
-from nlu.export.precision import ALIKE, SAME, Agreement, Source, agreement, exported, ranges_of
-from nlu.export.products import InWhole, Range, exact, in_blocks
+from nlu.export.graph import Graph, Product
+from nlu.export.precision import ALIKE, SAME, Agreement, Source, agreement, exported, seen_by
+from nlu.export.products import KEPT, InWhole, Seen, exact, in_blocks
+from nlu.export.rounding import rounded
 from nlu.load import EXPECTED, GRAPH, WEIGHTS, load_model, warm_points
 from nlu.manifest import Manifest, ModelError, check_directory, read_manifest, write_manifest
 from nlu.signing import Trust
@@ -85,17 +88,17 @@ def test_a_network_without_entities_has_no_tags() -> None:
     assert all(one.tags is None for one in _engine(network, exact).run(_rows()))
 
 
-def _ranges(network: Network) -> dict[str, Range]:
+def _seen(network: Network) -> dict[str, Seen]:
     source = Source.of(network)
-    return ranges_of(source.engine(source.graph(exact, watched=True)).session, _rows(1))
+    return seen_by(source.engine(source.graph(exact, watched=True)).session, _rows(1))
 
 
 @pytest.mark.parametrize("kind", ["int8", "apart", "blocks"])
 def test_in_fewer_bits_it_says_nearly_the_same(kind: str) -> None:
     network = _network(BERT)
     products: dict[str, Product] = {
-        "int8": InWhole(_ranges(network), 0),
-        "apart": InWhole(_ranges(network), 8),
+        "int8": InWhole(_seen(network), 0),
+        "apart": InWhole(_seen(network), 8),
         "blocks": in_blocks,
     }
     found = agreement(_engine(network, products[kind]).run(_rows()), TorchEngine(network, "cpu").run(_rows()))
@@ -126,7 +129,7 @@ def test_what_keeps_no_mean_of_its_tokens_sees_nothing_within() -> None:
 
 def test_a_text_is_told_the_same_whoever_shares_its_batch() -> None:
     network = _network(BERT)
-    engine = _engine(network, InWhole(_ranges(network), 8))
+    engine = _engine(network, InWhole(_seen(network), 8))
     alone = [engine.run([row])[0] for row in _rows()]
     _close(engine.run(_rows()), alone, 1e-4)
 
@@ -178,13 +181,47 @@ def test_of_two_as_likely_either_is_the_same_answer() -> None:
         assert agreement(found, said(*expected)) == Agreement(1.0, same, same)
 
 
-def test_a_range_covers_what_was_seen() -> None:
-    low, high = np.array([[-1, 2], [3, -4]], np.float32), np.array([[0, 9]], np.float32)
-    joined = Range.of(low).joined(Range.of(high))
+def test_what_was_seen_is_joined() -> None:
+    one, other = np.array([[-1, 2], [3, -4]], np.float32), np.array([[0, 9]], np.float32)
+    joined = Seen.of(one).joined(Seen.of(other))
     assert joined.low.tolist() == [-1, -4]
     assert joined.high.tolist() == [3, 9]
-    assert joined.largest(1).tolist() == [1]
-    assert joined.without(joined.largest(1)).high.tolist() == [3, 0]
+    np.testing.assert_array_equal(joined.gram, Seen.of(np.concatenate([one, other])).gram)
+
+
+def test_channels_much_larger_than_the_others_are_outliers() -> None:
+    seen = Seen.of(np.array([[1, 1, 1, 3, -1.5, -7]], np.float32))
+    assert seen.outliers(64).tolist() == [3, 5]
+    assert seen.outliers(1).tolist() == [5]
+    assert seen.without(seen.outliers(1)).low.tolist() == [1, 1, 1, 3, -1.5, 0]
+
+
+def test_no_processor_runs_over_where_everything_is_as_large_as_can_be() -> None:
+    """Without products of 8 bits two of them are added in 16, and 127 x 255 twice is more than fits there."""
+    values, weight = np.ones((4, 64), np.float32), np.ones((64, 8), np.float32)
+    graph = Graph()
+    found = InWhole({"product": Seen.of(values / KEPT)})(graph, "product", "x", weight, np.zeros(8, np.float32))
+    model = graph.serialized({"x": (onnx.TensorProto.FLOAT, ("rows", "inputs"))}, {"y": found})
+    (told,) = opened(model).run(["y"], {"x": values})
+    np.testing.assert_allclose(told, values @ weight, rtol=1e-3)
+
+
+def test_rounding_makes_good_what_it_loses() -> None:
+    random = np.random.default_rng(0)
+    seen = (random.normal(size=(500, 6)) @ random.normal(size=(6, 24)) + random.normal(size=(500, 24)) / 10).astype(
+        "f4"
+    )
+    weight = random.normal(size=(24, 5)).astype(np.float32)
+    weight[7] = 0
+    scales = np.abs(weight).max(0) / 7
+
+    def error(whole: NDArray[np.integer[Any]]) -> float:
+        return float(np.square(seen @ (whole * scales - weight)).mean())
+
+    whole = rounded(weight, seen.T @ seen, scales, 7)
+    assert error(whole) < error(np.round(weight / scales).astype(np.int8)) / 3
+    assert np.abs(whole).max() <= 7
+    assert not whole[7].any(), "what is multiplied elsewhere is not multiplied twice"
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from nlu.engine.onnx_engine import STATES, OnnxEngine, batch_of
 from nlu.engine.signals import Floats, Signals, by_length
 from nlu.engine.torch_engine import TorchEngine
 from nlu.export.graph import Product, encoder_graph
-from nlu.export.products import BLOCK, InWhole, Range, exact, in_blocks
+from nlu.export.products import BLOCK, InWhole, Seen, exact, in_blocks
 
-CALIBRATED_ON = 200
+CALIBRATED_ON = 400
 CHECKED_ON = 300
 """Texts."""
 _EXACTLY = 50
@@ -73,7 +73,7 @@ def exported(network: Network, calibrating: Sequence[list[int]], checking: Seque
     if not agrees.reaches(SAME):
         return None
     exactly = Exported(source.graph(exact), "float32", agrees)
-    for precision, product in _fewer_bits(ranges_of(float32.session, calibrating)).items():
+    for precision, product in _fewer_bits(seen_by(float32.session, calibrating)).items():
         graph = source.graph(product)
         found = Exported(graph, precision, agreement(source.engine(graph).run(checking), expected))
         if found.agreement.reaches(ALIKE):
@@ -118,10 +118,10 @@ class Source:
         return OnnxEngine(graph, self.heads, 0)
 
 
-def _fewer_bits(ranges: Mapping[str, Range]) -> dict[str, Product]:
+def _fewer_bits(inputs: Mapping[str, Seen]) -> dict[str, Product]:
     """The fastest first."""
-    found: dict[str, Product] = {"int8": InWhole(ranges)}
-    if all(len(seen.low) % BLOCK == 0 for seen in ranges.values()):
+    found: dict[str, Product] = {"int8": InWhole(inputs)}
+    if all(len(seen.low) % BLOCK == 0 for seen in inputs.values()):
         found["int8 in blocks"] = in_blocks
     return found
 
@@ -143,14 +143,14 @@ def _same(found: Floats, expected: Floats) -> Any:
     return chosen >= expected.max(-1) - TIED
 
 
-def ranges_of(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Range]:
-    """Of what goes into each product."""
+def seen_by(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Seen]:
+    """What goes into each product."""
     names = [output.name for output in watched.get_outputs()][len(STATES) :]
-    found: dict[str, Range] = {}
+    found: dict[str, Seen] = {}
     for batch in by_length([len(row) for row in rows], _WATCHED_TOKENS):
         inputs = batch_of([rows[at] for at in batch])
         seen = inputs["seen"].astype(bool)
         for name, values in zip(names, watched.run(names, inputs), strict=True):
-            range_ = Range.of(values[seen])
-            found[name] = range_.joined(found[name]) if name in found else range_
+            of_batch = Seen.of(values[seen])
+            found[name] = of_batch.joined(found[name]) if name in found else of_batch
     return found

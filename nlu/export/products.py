@@ -9,42 +9,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu.export.graph import FUSED, Floats, Graph
+from nlu.export.rounding import rounded
 
 BLOCK = 64
 """Numbers that share a scale, where a product is cut into blocks."""
-APART = 32
-"""Channels of a product whose values are so large that a product in whole leaves them out."""
+APART, LARGE = 64, 2.0
+"""Channels that a product in whole leaves out: at most so many, whose values are so many times as large as the median
+channel's."""
 SMOOTHED = 0.8
 """How much of a channel's size moves from what is multiplied into the weights (SmoothQuant, Xiao et al. 2022)."""
+KEPT = 0.9
+"""Of the range of values that was seen: the few beyond are cut off, so that all others are finer."""
 _LEAST = np.float32(1e-5)
 _MOST = 127
+_MOST_IN_WHOLE = 63
+"""Seven bits of a weight: who has no products of 8 bits adds two products up in 16 bits, where 2 x 255 x 63 fit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Between which values each channel of a product's left side lay; a number a channel each."""
+class Seen:
+    """Of the rows that came into a product from the left."""
 
     low: Floats
+    """Between which values each channel lay; a number a channel each."""
     high: Floats
+    gram: Floats
+    """Of all rows x, `x.T @ x`."""
 
-    def joined(self, other: Range) -> Range:
-        return Range(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+    def joined(self, other: Seen) -> Seen:
+        return Seen(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.gram + other.gram)
 
-    def largest(self, many: int) -> NDArray[np.int64]:
-        """The channels with the largest values, in order."""
-        sizes = np.maximum(np.abs(self.low), np.abs(self.high))
-        return np.sort(np.argsort(-sizes, kind="stable")[:many])
+    @property
+    def sizes(self) -> Floats:
+        """Of each channel."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
 
-    def without(self, channels: NDArray[np.int64]) -> Range:
+    def outliers(self, most: int) -> NDArray[np.int64]:
+        """Channels much larger than the others, in order."""
+        largest = np.argsort(-self.sizes, kind="stable")[:most]
+        return np.sort(largest[self.sizes[largest] > LARGE * np.median(self.sizes)])
+
+    def without(self, channels: NDArray[np.int64]) -> Seen:
         """As if these had always been zero."""
         low, high = self.low.copy(), self.high.copy()
         low[channels] = high[channels] = 0
-        return Range(low, high)
+        return Seen(low, high, self.gram)
+
+    def divided(self, factors: Floats) -> Seen:
+        """Each channel by its own, with the rarest values cut off."""
+        return Seen(KEPT * self.low / factors, KEPT * self.high / factors, self.gram / factors / factors[:, None])
 
     @classmethod
-    def of(cls, values: Floats) -> Range:
+    def of(cls, values: Floats) -> Seen:
         """Of many rows."""
-        return cls(values.min(0), values.max(0))
+        return cls(values.min(0), values.max(0), values.T @ values)
 
 
 def exact(graph: Graph, name: str, value: str, weight: Floats, bias: Floats) -> str:
@@ -56,8 +74,8 @@ def in_blocks(graph: Graph, name: str, value: str, weight: Floats, bias: Floats)
     """Each block of a row has a scale of its own, on both sides; what is multiplied finds its own as it comes."""
     inputs, outputs = weight.shape
     blocks = weight.T.reshape(outputs, inputs // BLOCK, BLOCK)
-    scales, whole = _whole(blocks, axis=-1)
-    shifted = (whole.astype(np.int16) + 128).astype(np.uint8)
+    scales = _scales(blocks, -1, _MOST)
+    shifted = (np.round(blocks / scales[..., None]) + 128).astype(np.uint8)
     return graph.node(
         "MatMulNBits",
         value,
@@ -80,14 +98,15 @@ class InWhole:
     """A scale for all that is multiplied, known before, and one for each column of the weight: whatever else is in a
     batch, a text's numbers are the same."""
 
-    ranges: Mapping[str, Range]
+    seen: Mapping[str, Seen]
     apart: int = APART
-    """So many of the largest channels are multiplied in float32: they would hide the others (Dettmers et al. 2022)."""
+    """So many of the largest channels at most are multiplied in float32: they would hide the others (Dettmers et al.
+    2022)."""
 
     def __call__(self, graph: Graph, name: str, value: str, weight: Floats, bias: Floats) -> str:
-        apart = self.ranges[name].largest(self.apart)
+        apart = self.seen[name].outliers(self.apart)
         rest = np.where(np.isin(np.arange(len(weight)), apart)[:, None], np.float32(0), weight)
-        product = _in_whole(graph, name, (value, self.ranges[name].without(apart)), rest, bias)
+        product = _in_whole(graph, name, (value, self.seen[name].without(apart)), rest, bias)
         if not len(apart):
             return product
         few = graph.node("Gather", value, graph.constant(f"{name}.apart", apart), axis=-1)
@@ -95,17 +114,18 @@ class InWhole:
         return graph.node("Add", product, exactly)
 
 
-def _in_whole(graph: Graph, name: str, value: tuple[str, Range], weight: Floats, bias: Floats) -> str:
+def _in_whole(graph: Graph, name: str, value: tuple[str, Seen], weight: Floats, bias: Floats) -> str:
     left, seen = value
     factors = _factors(seen, weight)
-    scales, whole = _whole(weight * factors[:, None], axis=0)
-    scale, zero = _scale(Range(seen.low / factors, seen.high / factors))
+    even, smoothed = weight * factors[:, None], seen.divided(factors)
+    scales = _scales(even, 0, _MOST_IN_WHOLE)
+    scale, zero = _scale(smoothed)
     step, middle = graph.constant(f"{name}.step", scale), graph.constant(f"{name}.middle", zero)
     smooth = graph.node("Mul", left, graph.constant(f"{name}.factors", 1 / factors))
     return graph.node(
         "MatMulIntegerToFloat",
         graph.node("QuantizeLinear", smooth, step, middle),
-        graph.constant(f"{name}.weight", whole),
+        graph.constant(f"{name}.weight", rounded(even, smoothed.gram, scales, _MOST_IN_WHOLE)),
         step,
         graph.constant(f"{name}.scales", scales),
         middle,
@@ -115,22 +135,20 @@ def _in_whole(graph: Graph, name: str, value: tuple[str, Range], weight: Floats,
     )
 
 
-def _factors(seen: Range, weight: Floats) -> Floats:
+def _factors(seen: Seen, weight: Floats) -> Floats:
     """By which each channel is divided, and its row of the weight multiplied; their geometric mean is 1."""
-    largest = np.maximum(np.maximum(np.abs(seen.low), np.abs(seen.high)), _LEAST)
-    factors = largest**SMOOTHED / np.maximum(np.abs(weight).max(1), _LEAST) ** (1 - SMOOTHED)
+    factors = np.maximum(seen.sizes, _LEAST) ** SMOOTHED / np.maximum(np.abs(weight).max(1), _LEAST) ** (1 - SMOOTHED)
     even: Floats = (factors / np.exp(np.log(factors).mean())).astype(np.float32)
     return even
 
 
-def _scale(seen: Range) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _scale(seen: Seen) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Of unsigned bytes, and which of them is zero."""
     low, high = min(float(seen.low.min()), 0.0), max(float(seen.high.max()), 0.0)
     scale = max(high - low, float(_LEAST)) / 255
     return np.array(scale, np.float32), np.array(round(-low / scale), np.uint8)
 
 
-def _whole(weight: Floats, axis: int) -> tuple[Floats, NDArray[np.int8]]:
-    """Scales along an axis, and the weight as multiples of them."""
-    scales = np.maximum(np.abs(weight).max(axis, keepdims=True), np.float32(1e-9)) / np.float32(_MOST)
-    return scales.squeeze(axis).astype(np.float32), np.clip(np.round(weight / scales), -_MOST, _MOST).astype(np.int8)
+def _scales(weight: Floats, axis: int, most: int) -> Floats:
+    """With which the largest along an axis becomes `most`."""
+    return np.asarray(np.maximum(np.abs(weight).max(axis), np.float32(1e-9)) / most, np.float32)
