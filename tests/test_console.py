@@ -293,13 +293,16 @@ async def test_what_is_answered_anywhere_else_is_not_asked_again(
 
 
 @pytest.mark.usefixtures("asked")
-async def test_what_was_erased_is_not_shown_though_its_number_was_given_again(
+async def test_an_answer_about_what_was_erased_labels_nothing_that_was_said_since(
     service: Service, agent: aiohttp.ClientSession
 ) -> None:
     async with agent.get(f"{service.url}/console/review"):
         pass
     await service.journal.erase(Whose(("c3",)))
     await service.journal.keep_utterances([said("c new | .9", 9)])
+    _, page = await posted(service, agent, asked=ALONE, guess="track")
+    assert "This question was answered meanwhile." in page
+    assert await reviewed(service) == {}
     _, page = await posted(service, agent, asked=BOTH, guess="track")
     assert ("a | .9" in page, "c new | .9" in page) == (False, True)
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.journal.deliveries import Claimant
 from bot.journal.journal import Journal
-from bot.journal.values import DeliveryState, Settled
+from bot.journal.values import DeliveryState, Settled, Whose
 from bot.messages import Author, Inbound, Outbound, Owner, Turn
 
 ME = Claimant("me", ("signed",), 60, 86400)
@@ -37,10 +37,10 @@ async def journal(database_url: str, clock: Clock) -> AsyncIterator[Journal]:
         yield opened
 
 
-async def answered(journal: Journal, conversation: str, *replies: str, message: str = "m1") -> None:
+async def answered(journal: Journal, conversation: str, *replies: str, message: str = "m1", fence: int = 0) -> None:
     inbound = Inbound(conversation, message, "hello", "signed", 1.0, address={"to": conversation})
     accepted = await journal.accept(inbound)
-    await journal.commit(Turn(inbound, accepted.seq, (), tuple(map(Outbound, replies)), Owner.BOT), 0)
+    await journal.commit(Turn(inbound, accepted.seq, (), tuple(map(Outbound, replies)), Owner.BOT), fence)
 
 
 async def claimed(journal: Journal, claimant: Claimant = ME, limit: int = 10) -> list[str]:
@@ -143,6 +143,17 @@ async def test_a_part_that_arrived_lengthens_the_claim(journal: Journal, clock: 
     clock.now += 10
     (taken,) = await journal.claim(OTHER, 10)
     assert (taken.parts, taken.provider_ids) == (1, ("p1",))
+
+
+async def test_whoever_sends_an_erased_one_settles_none_that_came_since(journal: Journal) -> None:
+    await answered(journal, "c1", "one")
+    (erased,) = await journal.claim(ME, 10)
+    await journal.erase(Whose(("c1",)))
+    await answered(journal, "c2", "uno", fence=1)
+    assert await claimed(journal) == ["uno"]
+
+    assert not await journal.settle(erased.id, ME, DELIVERED)
+    assert [d.state for d in await journal.deliveries()] == [DeliveryState.WAITING]
 
 
 async def test_what_a_lost_answer_claimed_is_free_again(journal: Journal) -> None:

@@ -14,9 +14,10 @@ from bot.journal import schema
 from bot.journal.journal import Journal
 from bot.journal.schema import STEPS
 from bot.journal.tables import VERSION
-from bot.journal.values import DeliveryState
+from bot.journal.values import DeliveryState, Whose
 from bot.messages import Inbound, Outbound, Owner, Turn
 from tests.conftest import PostgresServer
+from tests.seer import said
 
 # What version 1 wrote, spelled out: it must not follow today's tables.
 VERSION_1 = """
@@ -98,6 +99,29 @@ async def test_a_database_of_version_1_keeps_what_it_holds(database_url: str) ->
         await journal.accept(begun)
         await journal.commit(Turn(begun, 1, (), (Outbound("here"),), Owner.BOT), 0)
         assert len(await journal.deliveries()) == 2
+
+
+async def test_a_number_that_was_erased_is_not_given_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor in a database of version 8, whose rows keep theirs."""
+    write_version_1(database_url)
+    with monkeypatch.context() as before:
+        before.setattr(schema, "VERSION", 8)
+        before.setattr(schema, "STEPS", STEPS[:7])
+        async with await Journal.open(database_url) as journal:
+            await journal.keep_utterances([said("one", 1), said("two", 2)])
+            kept = await journal.newest_utterances()
+    async with await Journal.open(database_url) as journal:
+        assert await journal.newest_utterances() == kept
+        (delivery,) = await journal.deliveries()
+        await journal.erase(Whose(("c1", "c2"), customers=("c1", "c2")))
+        await journal.keep_utterances([said("three", 3)])
+        (later,) = await journal.newest_utterances()
+        assert later.id > max(one.id for one in kept)
+
+        begun = Inbound("c1", "m1", "hi", "signed", 1.0, address={"to": "c1"})
+        await journal.accept(begun)
+        await journal.commit(Turn(begun, 1, (), (Outbound("here"),), Owner.BOT), 4)
+        assert [one.id > delivery.id for one in await journal.deliveries()] == [True]
 
 
 async def test_a_large_database_may_take_its_time_to_be_brought_up_to_date(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
@@ -105,6 +105,42 @@ def _many(connection: Connection) -> None:
         connection.execute(text(what))
 
 
+def _never_again(connection: Connection) -> None:
+    """Version 9: SQLite, too, gives the number of an erased utterance or delivery to no later one."""
+    if connection.dialect.name == "postgresql":
+        return
+    numbered = "id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
+    said = (
+        *("source TEXT NOT NULL", "conversation TEXT NOT NULL", "message TEXT NOT NULL", "customer TEXT"),
+        *("at DOUBLE", "text TEXT NOT NULL", "language TEXT", "asked TEXT", "signals TEXT NOT NULL"),
+        *("intent TEXT", "confidence DOUBLE", "verdict TEXT", "model TEXT"),
+    )
+    to_send = (
+        *("conversation_id TEXT NOT NULL", "seq INTEGER NOT NULL", "channel TEXT NOT NULL"),
+        *("attempts INTEGER NOT NULL", "due_at DOUBLE NOT NULL", "state TEXT NOT NULL DEFAULT 'waiting'"),
+        *("offered_at DOUBLE NOT NULL DEFAULT '0'", "done_at DOUBLE", "claimed_by TEXT", "claimed_until DOUBLE"),
+        *("doubt INTEGER NOT NULL DEFAULT '0'", "parts INTEGER NOT NULL DEFAULT '0'", "provider_ids TEXT"),
+        "error TEXT",
+    )
+    _rebuild(connection, "utterances", (numbered, *said))
+    _rebuild(connection, "deliveries", (numbered, *to_send))
+
+
+def _rebuild(connection: Connection, table: str, columns: Sequence[str]) -> None:
+    """Of SQLite, which cannot alter a key: the rows in a new table, with the same indexes."""
+    of_table = text("SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL")
+    indexes = list(connection.execute(of_table, {"name": table}).scalars())
+    names = ", ".join(column.partition(" ")[0] for column in columns)
+    for what in (
+        f"CREATE TABLE rebuilt ({', '.join(columns)})",
+        f"INSERT INTO rebuilt ({names}) SELECT {names} FROM {table}",  # noqa: S608  our own words
+        f"DROP TABLE {table}",
+        f"ALTER TABLE rebuilt RENAME TO {table}",
+        *indexes,
+    ):
+        connection.exec_driver_sql(what)
+
+
 def _number(connection: Connection) -> str:
     return "DOUBLE PRECISION" if connection.dialect.name == "postgresql" else "DOUBLE"
 
@@ -113,7 +149,10 @@ def _add(connection: Connection, table: str, column: str) -> None:
     connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column}"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_outbox, _links, _utterances, _reviews, _erasures, _sent, _many)
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    *(_outbox, _links, _utterances, _reviews, _erasures, _sent, _many),
+    _never_again,
+)
 """`STEPS[n]` turns the tables of version n + 1 into those of version n + 2. They spell their SQL: `tables` moves on."""
 
 LOCK = 0x46726F6E74  # any number, the same in every process

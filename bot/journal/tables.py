@@ -21,7 +21,7 @@ from sqlalchemy.engine import Dialect
 
 from bot.text import dumps, loads, storable
 
-VERSION = 8
+VERSION = 9
 """Of the tables below. A change of them raises it and adds a step to `bot.journal.schema`."""
 
 
@@ -174,6 +174,7 @@ deliveries = Table(
     Column("parts", Integer, nullable=False, server_default="0"),  # calls that have arrived
     Column("provider_ids", JsonText),
     Column("error", Clean),
+    sqlite_autoincrement=True,  # a sender that has an erased one in hand must not settle the next one
 )
 
 
@@ -239,6 +240,7 @@ utterances = Table(
     Column("confidence", Double),
     Column("verdict", Text),
     Column("model", Clean),
+    sqlite_autoincrement=True,  # a page that shows an erased one must not label the next one
 )
 Index("utterances_once", utterances.c.source, utterances.c.conversation, utterances.c.message, unique=True)
 Index("utterances_by_customer", utterances.c.customer, utterances.c.id)

@@ -164,7 +164,7 @@ class Queue:
         items = []
         for item in self.items:
             said = words.get(item.number)
-            if said and said.utterance.text == item.texts[0] and said.asks(reviewer):
+            if said and said.asks(reviewer):
                 items.append(replace(item, asked=said.people))
         return replace(self, items=tuple(items))
 
