@@ -272,7 +272,7 @@ def page(directory: Path) -> ModelPage:
     manifest = read_manifest(directory)
     report = directory / "report" / "index.html"
     about = (
-        ("Trained", f"{manifest.created[:16].replace('T', ' ')} UTC"),
+        ("Trained", manifest.made),
         ("Base model", manifest.base_model),
         ("Intents", str(len(manifest.intents))),
     )

@@ -63,6 +63,11 @@ class Manifest:
     test_between: tuple[float, float] | None = None
     """Between which shares the held-out accuracy would lie in 95 of 100 cases, had other texts been asked."""
 
+    @property
+    def made(self) -> str:
+        """`created` as people read it, to the minute."""
+        return f"{self.created[:16].replace('T', ' ')} UTC"
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -12,8 +12,12 @@ import pytest_asyncio
 from bot.app import Service
 from bot.config import Settings
 from bot.console.sign_in import one_time_code
+from bot.learning.portrait import Portrait
 from bot.learning.schedule import STOPPED
 from bot.learning.standing import Standing
+from bot.learning.verbs import models_list
+from bot.models import page
+from nlu.manifest import read_manifest
 from nlu.registry import Registry
 from tests.service import running
 from tests.test_nlu_registry import added, model
@@ -34,6 +38,17 @@ def registry(tmp_path: Path) -> Registry:
 
 def told(home: Path, serving: str = "m1", **settings: object) -> dict[str, str]:
     return dict(Standing.now(Settings(home=home, **settings), serving).facts)  # type: ignore[arg-type]  # their values
+
+
+def test_when_a_model_was_made_is_told_alike_everywhere(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory, told = registry.directory("m2"), "2026-01-02 00:00 UTC"
+    assert ("Trained", told) in page(directory).facts
+    assert f"made        {told} from base" in Portrait(read_manifest(directory), (), "current", {}, {}).to_text()
+    monkeypatch.setenv("FRONTDESK_HOME", str(registry.folder.parent))
+    models_list()
+    assert f"? m2  {told}  90.0%" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

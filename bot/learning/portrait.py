@@ -33,7 +33,7 @@ class Portrait:
         manifest = self.manifest
         yield "model", f"{manifest.id}, {self.standing}"
         tuned = _TUNED.get(str(manifest.options.get("tune")), "")
-        yield "made", f"{manifest.created[:16].replace('T', ' ')} from {manifest.base_model}, {tuned}".rstrip(", ")
+        yield "made", f"{manifest.made} from {manifest.base_model}, {tuned}".rstrip(", ")
         yield "examples", f"{manifest.examples}{', of conversations too' if manifest.learned else ''}"
         yield "knows", f"{len(manifest.intents)} intents, {len({name for name, *_ in manifest.entities})} entities"
         yield "languages", ", ".join(manifest.languages) or "not told"

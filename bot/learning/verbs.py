@@ -45,13 +45,13 @@ def _model_json(registry: Registry, manifest: Manifest) -> dict[str, Any]:
 
 def _print_models(registry: Registry, rows: list[Manifest]) -> None:
     wide, stained = max(len(manifest.id) for manifest in rows), registry.stained()
-    print(f"  {'model':{wide}}  {'made':16}  {'held-out':10}  base model")
+    print(f"  {'model':{wide}}  {'made':20}  {'held-out':10}  base model")
     for manifest in rows:
         score = manifest.scores.get("test_accuracy")
         shown = "not scored" if score is None else f"{score:.1%}"
-        made = manifest.created[:16].replace("T", " ")
         learnt = "  learnt from what was erased: retrain" if manifest.id in stained else ""
-        print(f"{mark(registry, manifest.id)} {manifest.id:{wide}}  {made}  {shown:10}  {manifest.base_model}{learnt}")
+        facts = f"{manifest.id:{wide}}  {manifest.made}  {shown:10}  {manifest.base_model}{learnt}"
+        print(f"{mark(registry, manifest.id)} {facts}")
 
 
 def _tell_if_refused(registry: Registry, current: str) -> None:

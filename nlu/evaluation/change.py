@@ -189,7 +189,7 @@ def _path(last: Sequence[tuple[Manifest, bool]]) -> Iterator[tuple[str, float, b
     """The last models that were scored on held-out texts, the oldest first."""
     scored = [(manifest, held) for manifest, held in last if manifest.scores.get("test_accuracy") is not None]
     for manifest, held in reversed(scored[:_MODELS]):
-        yield manifest.created[:16].replace("T", " "), manifest.scores["test_accuracy"], held
+        yield manifest.made, manifest.scores["test_accuracy"], held
 
 
 def _curve(models: Models) -> list[Learnt]:
