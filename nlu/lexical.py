@@ -7,8 +7,11 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import Stemmer
@@ -116,10 +119,30 @@ class Lexical:
         return (found / np.maximum(best, _TINY)[:, None]).astype(np.float32)
 
 
-@lru_cache(maxsize=2)
-def indexes(texts: tuple[str, ...]) -> tuple[Lexical, Lexical]:
-    """Over words and over pieces of words. Models with the same articles share them: a change of model costs little."""
-    return Lexical(texts, Words()), Lexical(texts, pieces)
+@dataclass(frozen=True, eq=False)
+class Indexes:
+    words: Lexical
+    pieces: Lexical
+
+
+_indexes = WeakValueDictionary[bytes, Indexes]()
+"""By the digest of their texts."""
+_making = Lock()
+
+
+def indexes(texts: Sequence[str]) -> Indexes:
+    """Models with the same articles share them, so that a change of model costs little; they go with the last one."""
+    name = _digest(texts)
+    with _making:
+        found = _indexes.get(name)
+        if found is None:
+            found = _indexes[name] = Indexes(Lexical(texts, Words()), Lexical(texts, pieces))
+    return found
+
+
+def _digest(texts: Sequence[str]) -> bytes:
+    parts = (sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts)
+    return sha256(b"".join(parts)).digest()
 
 
 def lucene(texts: int, count: int) -> float:

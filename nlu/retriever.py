@@ -134,7 +134,7 @@ class Retriever:
         self.articles = articles
         self.fusion = fusion
         self._know(vectors)
-        self.words, self.pieces = indexes(tuple(document_texts(articles)))
+        self.lexical = indexes(document_texts(articles))
         self._first_passage = starts([len(article.sections) for article in articles])
         self._asked = np.array([bool(article.questions) for article in articles])
         self._first_question = starts([len(article.questions) for article in articles])[self._asked]
@@ -171,8 +171,8 @@ class Retriever:
             passages,
             questions,
             lines,
-            self.words.shares(asked.texts),
-            self.pieces.shares(asked.texts),
+            self.lexical.words.shares(asked.texts),
+            self.lexical.pieces.shares(asked.texts),
             topic_of(asked.points, self.vectors.topics),
         )
 

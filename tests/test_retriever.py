@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -252,5 +254,16 @@ def test_a_model_keeps_no_question_and_its_search_misses_nothing() -> None:
     assert kept[0].questions == ("free how is is it much postage", "")
     assert [len(one.questions) for one in kept] == [len(one.questions) for one in ARTICLES]
     texts = ["is postage free", "how much", "Can I send it bakc?", "nothing"]
-    for before, after in zip(*(indexes(tuple(document_texts(some))) for some in (ARTICLES, kept)), strict=True):
-        np.testing.assert_array_equal(before.shares(texts), after.shares(texts))
+    before, after = (indexes(document_texts(some)) for some in (ARTICLES, kept))
+    np.testing.assert_array_equal(before.words.shares(texts), after.words.shares(texts))
+    np.testing.assert_array_equal(before.pieces.shares(texts), after.pieces.shares(texts))
+
+
+def test_models_that_say_the_same_share_their_index_and_it_goes_with_the_last() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        alike = list(threads.map(lambda _: retriever().lexical, range(8)))
+    assert len(set(alike)) == 1
+    words, other = ref(alike[0].words), indexes(document_texts(ARTICLES[:2]))
+    assert other is not alike[0]
+    del alike
+    assert words() is None

@@ -188,8 +188,8 @@ def _near_anew(retriever: Retriever, own: Integers, questions: Asked) -> Near:
     rows, near = np.arange(len(own)), retriever.near(questions)
     np.fill_diagonal(near.questions, -1.0)
     pairs = list(zip(questions.texts, own.tolist(), strict=True))
-    near.words[rows, own] = [retriever.words.share_without(*pair) for pair in pairs]
-    near.pieces[rows, own] = [retriever.pieces.share_without(*pair) for pair in pairs]
+    near.words[rows, own] = [retriever.lexical.words.share_without(*pair) for pair in pairs]
+    near.pieces[rows, own] = [retriever.lexical.pieces.share_without(*pair) for pair in pairs]
     return near
 
 
