@@ -7,10 +7,9 @@ from pathlib import Path
 
 import orjson
 from rich.console import Console as Screen
-from rich.progress import Progress
 
 from bot.config import EXPLAINED, Settings
-from bot.printed import short
+from bot.printed import bars, short
 from nlu.data.reader import read_training_data
 from nlu.explain import Explanation, Word, explain
 from nlu.nearest import Near, Nearest, nearest
@@ -47,13 +46,8 @@ def _nearest(model: Model, settings: Settings, data: Path, screen: Screen) -> Ne
     if examples.hash != model.manifest.data_hash:
         sentence = f"{data} is not what {model.id} was trained on: examples that it was not taught are marked."
         screen.print(sentence, markup=False, highlight=False)
-    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("Reading the examples", visible=False)
-
-        def tell(done: int, of: int) -> None:
-            bar.update(task, completed=done, total=of, visible=True)
-
-        return nearest(model, examples, settings.home / EXPLAINED, tell)
+    with bars(screen) as begin:
+        return nearest(model, examples, settings.home / EXPLAINED, begin("Reading the examples"))
 
 
 def _shown(found: Understanding, why: Explanation) -> Iterator[str]:

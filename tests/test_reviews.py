@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from bot.learning.labels import (
     labelled,
 )
 from bot.learning.live import LiveQueue
-from bot.learning.looking import Looks
-from bot.learning.queue import Group, Queue, queue_of
+from bot.learning.looking import Looks, Tell
+from bot.learning.queue import SAID, Group, Queue, open_queue, queue_of
 from bot.learning.terminal import Round
+from bot.printed import bars
 from nlu.data.article import Article
 from nlu.data.examples import Example, TrainingData
 from nlu.learning.learned import Learned, joined, used
@@ -374,6 +376,28 @@ def test_what_a_model_saw_in_a_text_is_remembered_while_it_is_asked_about() -> N
     assert asked[3:] == ["a | .9"]
     looks(texts, Watched())  # type: ignore[arg-type]  # another one
     assert asked[4:] == texts
+
+
+async def test_who_waits_for_the_first_question_sees_how_far_the_model_is(journal: Journal, tmp_path: Path) -> None:
+    await journal.keep_utterances([said(f"a {number} | .9", number) for number in range(1, 131)])
+    settings = Settings(data=tmp_path / "no data")
+    screen, told = Screen(file=StringIO(), force_terminal=True, width=100), list[tuple[str, int, int]]()
+
+    with bars(screen) as begin:
+
+        def watched(what: str) -> Tell:
+            show = begin(f"Reading {what}")
+
+            def tell(done: int, of: int) -> None:
+                show(done, of)
+                told.append((what, done, of))
+
+            return tell
+
+        found = await open_queue(journal, Seer(), settings, watched)  # type: ignore[arg-type]  # as much as it needs
+        assert found.waiting == 130
+    assert told == [(SAID, 0, 130), (SAID, 64, 130), (SAID, 128, 130)]
+    assert "Reading what customers said" in screen.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
 
 
 def test_what_went_wrong_is_asked_before_what_did_not() -> None:

@@ -14,11 +14,21 @@ if TYPE_CHECKING:
 _AT_ONCE = 64
 
 Look = Callable[[Sequence[str], "Model"], "Insight"]
+Tell = Callable[[int, int], None]
+"""Told how many of how many texts are read."""
 
 
-def looked(texts: Sequence[str], model: Model) -> Insight:
+def untold(_done: int, _of: int) -> None:
+    """For callers that show nothing."""
+
+
+def looked(texts: Sequence[str], model: Model, tell: Tell = untold) -> Insight:
     """Of one text at least."""
-    return _joined([model.insight(texts[start : start + _AT_ONCE]) for start in range(0, len(texts), _AT_ONCE)])
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        tell(start, len(texts))
+        parts.append(model.insight(texts[start : start + _AT_ONCE]))
+    return _joined(parts)
 
 
 @dataclass(slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from bot.config import EXPLAINED, Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Utterance, person
 from bot.learning.choice import chosen
-from bot.learning.looking import Look, looked
+from bot.learning.looking import Look, Tell, looked, untold
 from bot.learning.opinions import Opinions, asked_again, is_drawn, opinions
 from bot.learning.proposals import Proposal, proposals
 from nlu.data.reader import read_training_data, same_text
@@ -44,6 +45,8 @@ SIGNALS: Mapping[str, tuple[float, str]] = {
 """What a signal adds to the worth, and how it is called."""
 DISLIKED = (0.7, "a thumb down")
 _GROUP = re.compile(r"(\d{1,9}) (\d{1,9}) (\d{1,18}(?:,\d{1,18})*) (.*)")
+EXAMPLES, SAID = "the training examples", "what customers said"
+"""What the model reads for it."""
 UNLIKE, DISPUTED = "unlike anything known", "the tuned and the frozen model disagree"
 
 
@@ -197,9 +200,12 @@ class Queue:
         return f"Label these {asked}: about + {points:.1f} points on the messages that wait."
 
 
-async def open_queue(journal: Journal, model: Model, settings: Settings) -> Queue:
+async def open_queue(journal: Journal, model: Model, settings: Settings, begin: Callable[[str], Tell]) -> Queue:
+    """`begin` is told what is read next, and gives whom to tell how far that is."""
     again = asked_again(opinions(await journal.opinions(), settings.second_opinion))
-    return shared_queue(await journal.unreviewed(NEWEST), again, model, known_to(model, settings))
+    known = known_to(model, settings, begin(EXAMPLES))
+    look = partial(looked, tell=begin(SAID))
+    return shared_queue(await journal.unreviewed(NEWEST), again, model, known, look)
 
 
 async def words_on(journal: Journal, ids: Collection[int], share: float) -> dict[int, Opinions]:
@@ -226,12 +232,12 @@ def shared_queue(
     return replace(new, items=(*second, *new.items))
 
 
-def known_to(model: Model, settings: Settings) -> Nearest | None:
+def known_to(model: Model, settings: Settings, tell: Tell = untold) -> Nearest | None:
     """The data folder's examples as the model sees them; None if the folder cannot be read just now."""
     from nlu.nearest import nearest
 
     with suppress(DataError, OSError):
-        return nearest(model, read_training_data(settings.data), settings.home / EXPLAINED, lambda *_: None)
+        return nearest(model, read_training_data(settings.data), settings.home / EXPLAINED, tell)
     return None
 
 

@@ -123,6 +123,7 @@ def _with_queue(settings: Settings, work: Callable[[Journal, Model, Queue], Awai
     from bot import models
     from bot.desk import with_journal
     from bot.learning.queue import open_queue
+    from bot.printed import bars
     from bot.transcripts.collect import Collection
     from bot.transcripts.keeper import Keeper
 
@@ -131,9 +132,10 @@ def _with_queue(settings: Settings, work: Callable[[Journal, Model, Queue], Awai
         model = models.for_texts(directory_of(settings, None), settings)
 
     async def run(journal: Journal) -> T:
-        with screen.status("Reading what customers said"):
+        with screen.status("Collecting what customers said"):
             await Collection(journal, Keeper.of(settings)).collect()
-            queue = await open_queue(journal, model, settings)
+        with bars(screen) as begin:
+            queue = await open_queue(journal, model, settings, lambda what: begin(f"Reading {what}"))
         return await work(journal, model, queue)
 
     return with_journal(run, _UNSURE)
