@@ -126,7 +126,7 @@ async def serving(
         widget = WidgetDoor(settings.bot_name, journal, dispatcher, fanout, doors, signer, _widget_limits(settings))
         health = Health(journal, sessions, language)
         agents = Agents(journal, fanout)
-        queue = LiveQueue(journal, settings, lambda: language.insightful)
+        queue = await stack.enter_async_context(LiveQueue(journal, settings, lambda: language.insightful))
         front = _front(settings, assistant, actions, signer)
         attachments = Attachments(journal, connectors, Media(sender.signed, _media_limits(settings)))
         intake = Intake(dispatcher, journal, fanout, agents, signals, settings.message_chars)

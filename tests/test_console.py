@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from threading import Event
 
 import aiohttp
 import pytest
@@ -20,6 +21,7 @@ from bot.journal.errors import StaleFence
 from bot.journal.values import Kind, Review, Reviewed, Whose
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
+from nlu.understand import Insight
 from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, Widget, running
 
@@ -249,6 +251,33 @@ async def test_a_question_is_shown_and_answered_for_the_whole_cluster(
     assert await reviewed(service) == {}
     await posted(service, agent, asked=BOTH, deed="out_of_scope", first_only="on")
     assert await reviewed(service) == {"b one | .6": ("out_of_scope", None)}
+
+
+@pytest.mark.usefixtures("asked")
+async def test_while_the_questions_are_made_the_page_says_how_far_that_is(
+    service: Service, agent: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, goes_on, insight, read = Event(), Event(), Seer.insight, list[str]()
+
+    def slow(seer: Seer, texts: Sequence[str]) -> Insight:
+        read.extend(texts)
+        reading.set()
+        assert goes_on.wait(30)
+        return insight(seer, texts)
+
+    monkeypatch.setattr(Seer, "insight", slow)
+    with monkeypatch.context() as impatient:
+        impatient.setattr("bot.console.review.PATIENCE", 0.0)
+        async with agent.get(f"{service.url}/console/review") as answer:
+            assert "The questions are being made." in await answer.text()
+        assert await asyncio.to_thread(reading.wait, 30)
+        async with agent.get(f"{service.url}/console/review") as answer:
+            assert "The model reads what customers said: 0 of 3." in await answer.text()
+            assert answer.headers["Refresh"] == "2"
+    goes_on.set()
+    async with agent.get(f"{service.url}/console/review") as answer:
+        assert (BOTH in await answer.text(), "Refresh" in answer.headers) == (True, False)
+    assert len(read) == 3, "once, however often it was asked for"
 
 
 @pytest.mark.usefixtures("asked")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -12,6 +14,7 @@ from bot.app import Service
 from bot.console.sign_in import one_time_code
 from bot.learning.opinions import opinions
 from bot.simulators.provider import File
+from nlu.understand import Insight
 from tests.seer import Seer, said
 from tests.service import KeywordUnderstander, Widget, running
 from tests.test_attachments import PIXEL, send
@@ -116,6 +119,31 @@ async def test_a_reviewer_needs_only_the_keyboard(browser: Browser, tmp_path: Pa
         decided = {one.utterance.text: one.review.label for one in await service.journal.reviewed()}
         labels = {"b one | .6": "track", "b two | .7": "track", "c | .8": "gift_wrap", "a | .9": "old-furniture"}
         assert decided == labels
+        assert errors == []
+        await page.close()
+
+
+async def test_the_first_question_comes_by_itself(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, insight = Event(), Seer.insight
+
+    def slow(seer: Seer, texts: Sequence[str]) -> Insight:
+        assert goes_on.wait(60)
+        return insight(seer, texts)
+
+    monkeypatch.setattr(Seer, "insight", slow)
+    understander = KeywordUnderstander()
+    understander.now = Seer()  # type: ignore[attr-defined]  # what a real one has beside it
+    async with running(tmp_path, understander, data=tmp_path / "no data") as service:
+        await service.journal.keep_utterances([said("b | .6", 1)])
+        page, errors = await signed_in(browser, service)
+        await page.get_by_role("link", name="Review").click()
+        await expect(page.get_by_role("status")).to_contain_text("The model reads what customers said: 0 of 1.")
+        found = await Axe().run(page)
+        assert [violation["id"] for violation in found.response["violations"]] == []
+        goes_on.set()
+        await expect(page.get_by_text("b | .6")).to_be_visible()
         assert errors == []
         await page.close()
 

@@ -25,6 +25,8 @@ SHOWN = 8
 DISPUTES = 20
 LOOKED_AT = 120.0
 """Seconds for which a question is somebody's who looks at it: others are asked something else, if there is anything."""
+PATIENCE, AGAIN = 1.0, 2
+"""Seconds for which a page waits for its question, and after which the one that stands in for it asks again."""
 ARTICLES = 500
 """Names of articles that the page carries; of more, a part of the name is typed."""
 OUT_OF_DATE = "This page is out of date; here is the question again."
@@ -52,7 +54,7 @@ class ReviewPages:
 
     async def page(self, request: web.Request, agent: Agent) -> web.Response:
         wanted = request.query.get("item", "")
-        return await self._page(agent, wanted=_number(wanted))
+        return await self._page(agent, wanted=_number(wanted), patience=PATIENCE)
 
     async def _page(
         self,
@@ -61,9 +63,13 @@ class ReviewPages:
         status: int = 200,
         wanted: int | None = None,
         typed: Mapping[str, str] = MappingProxyType({}),
+        *,
+        patience: float | None = None,
     ) -> web.Response:
+        left = await self.live.open_to(agent.name, patience)
+        if left is None:
+            return await self._being_made(agent)
         later = self._later.setdefault(agent.name, set())
-        left = await self.live.open_to(agent.name)
         queue = replace(left, items=tuple(one for one in left.items if one.number not in later))
         item = self._next(left.items, queue.items, agent, wanted)
         found = await self.live.opinions()
@@ -91,6 +97,12 @@ class ReviewPages:
             "most_disputes": DISPUTES,
         }
         return await self.show("review.html", agent, "review", status=status, **values)
+
+    async def _being_made(self, agent: Agent) -> web.Response:
+        """A page that says how far that is, and asks again by itself."""
+        page = await self.show("review_waiting.html", agent, "review", reading=self.live.reading)
+        page.headers["Refresh"] = str(AGAIN)
+        return page
 
     def _next(self, left: Sequence[Item], queue: Sequence[Item], agent: Agent, wanted: int | None) -> Item | None:
         """What is wanted; else the first question that nobody else looks at just now, as far as there is one."""

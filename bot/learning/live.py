@@ -6,15 +6,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Self
 
 from bot.config import Settings
 from bot.journal.journal import Journal
 from bot.journal.values import Kind, Review, Reviewed, Utterance
 from bot.learning.deciding import BadDecision, reviews
-from bot.learning.looking import Looks
+from bot.learning.looking import Looks, Tell
 from bot.learning.opinions import Opinions, asked_again, disputes_of, opinions
-from bot.learning.queue import Group, Queue, known_to, shared_queue, words_on
+from bot.learning.queue import EXAMPLES, SAID, Group, Queue, known_to, shared_queue, words_on
 from bot.transcripts.collect import Collection
 from bot.transcripts.keeper import Keeper
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nlu.understand import Model
 
 FRESH_SECONDS = 300.0
+BEGUN = "The questions are being made."
 NEWEST = 1000
 """Open utterances that are looked at: fewer than in the terminal, because turns wait for the same processor."""
 ELSEWHERE = (
@@ -48,24 +50,40 @@ class LiveQueue:
     queue: Queue = field(default_factory=Queue)
     intents: Sequence[str] = ()
     articles: Sequence[str] = ()
+    reading: str = BEGUN
+    """How far the making of the questions is, in a sentence."""
     _made: float = float("-inf")
     _looks: Looks = field(default_factory=Looks)
-    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _making: asyncio.Task[None] | None = None
     _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.wait([self._making])
 
     @property
     def missing(self) -> str:
         """Why nothing can be asked, in a sentence; empty if it can."""
         return ELSEWHERE if self.settings.model_url and self.model() is None else ""
 
-    async def open_to(self, reviewer: str) -> Queue:
-        """What to ask now."""
-        async with self._making:
-            left = await self._left(reviewer)
-            if self.clock() - self._made > FRESH_SECONDS or not left.items:
-                await self._make()
-                left = await self._left(reviewer)
-        return left
+    async def open_to(self, reviewer: str, patience: float | None = None) -> Queue | None:
+        """What to ask now; None if the questions are still being made after so many seconds: that goes on."""
+        left = await self._left(reviewer)
+        if left.items and self.clock() - self._made <= FRESH_SECONDS:
+            return left
+        if self._making is None or self._making.done():
+            self.reading = BEGUN
+            self._making = asyncio.create_task(self._make(), name="review queue")
+        making = self._making
+        await asyncio.wait([making], timeout=patience)
+        if not making.done():
+            return None
+        making.result()
+        return await self._left(reviewer)
 
     async def _left(self, reviewer: str) -> Queue:
         return self.queue.still(reviewer, await self._words_on([item.number for item in self.queue.items]))
@@ -122,6 +140,13 @@ class LiveQueue:
     def _queue(
         self, utterances: Sequence[Utterance], again: Mapping[frozenset[str], Sequence[Utterance]], model: Model
     ) -> Queue:
-        queue = shared_queue(utterances, again, model, known_to(model, self.settings), self._looks)
+        known = known_to(model, self.settings, self._telling(EXAMPLES))
+        queue = shared_queue(utterances, again, model, known, partial(self._looks, tell=self._telling(SAID)))
         self._looks.forget_all_but({one.text for item in queue.items for one in item.utterances})
         return queue
+
+    def _telling(self, what: str) -> Tell:
+        def tell(done: int, of: int) -> None:
+            self.reading = f"The model reads {what}: {done:,} of {of:,}."
+
+        return tell

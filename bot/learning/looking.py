@@ -39,11 +39,11 @@ class Looks:
     _seen: dict[str, Insight] = field(default_factory=dict)
     """By text, a row each."""
 
-    def __call__(self, texts: Sequence[str], model: Model) -> Insight:
+    def __call__(self, texts: Sequence[str], model: Model, tell: Tell = untold) -> Insight:
         if model is not self._model:
             self._model, self._seen = model, {}
         if new := [text for text in dict.fromkeys(texts) if text not in self._seen]:
-            self._seen.update(zip(new, _rows(looked(new, model)), strict=True))
+            self._seen.update(zip(new, _rows(looked(new, model, tell)), strict=True))
         return _joined([self._seen[text] for text in texts])
 
     def forget_all_but(self, texts: Collection[str]) -> None:
