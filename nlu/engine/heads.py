@@ -49,7 +49,8 @@ class Heads:
 
     def signals(self, hidden: tuple[Floats, Floats, Floats], lengths: Sequence[int]) -> list[Signals]:
         """`hidden`: below the fork, the frozen branch's and the tuned one's, each batch x length x width."""
-        low, frozen, tuned = (self._pooled(states, lengths) for states in hidden)
+        shares = _shares(hidden[0].shape[1], lengths)
+        low, frozen, tuned = (self._pooled(states, shares) for states in hidden)
         points, start = _two_heights(low, tuned), self.start(_two_heights(low, frozen))
         scores, states = self.intents(points), np.concatenate([hidden[0], hidden[2]], -1)
         tags = [None] * len(lengths) if self.tags is None else self._of_tokens(self.tags(states), lengths)
@@ -58,7 +59,8 @@ class Heads:
 
     def glances(self, hidden: tuple[Floats, Floats], lengths: Sequence[int]) -> list[Glance]:
         """`hidden`: below the fork, and the tuned branch's."""
-        low, tuned = (self._pooled(states, lengths) for states in hidden)
+        shares = _shares(hidden[0].shape[1], lengths)
+        low, tuned = (self._pooled(states, shares) for states in hidden)
         points = _two_heights(low, tuned)
         return [Glance(*of_text) for of_text in zip(points, self.intents(points), strict=True)]
 
@@ -69,19 +71,20 @@ class Heads:
         low, tuned = np.split(np.stack([states[span].mean(0) for span in spans]), 2, axis=1)
         return self.intents(_two_heights(_unit(low), _unit(tuned)))
 
-    def _pooled(self, hidden: Floats, lengths: Sequence[int]) -> Floats:
+    def _pooled(self, hidden: Floats, shares: Floats) -> Floats:
         """One unit vector per text."""
-        if self.pooling == "cls":
-            pooled = hidden[:, 0]
-        else:
-            many = np.array(lengths)[:, None]
-            shares = np.where(np.arange(hidden.shape[1]) < many, np.float32(1) / many.astype(np.float32), np.float32(0))
-            pooled = (shares[:, None, :] @ hidden)[:, 0]
-        return _unit(pooled)
+        return _unit(hidden[:, 0] if self.pooling == "cls" else (shares @ hidden)[:, 0])
+
+
+def _shares(longest: int, lengths: Sequence[int]) -> Floats:
+    """Of each text's tokens in their mean: batch x 1 x length."""
+    many = np.array(lengths, np.float32)[:, None]
+    shares: Floats = ((np.arange(longest) < many) / many).astype(np.float32)
+    return shares[:, None]
 
 
 def _unit(vectors: Floats) -> Floats:
-    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
+    unit: Floats = vectors / np.maximum(np.sqrt(np.square(vectors).sum(1, keepdims=True)), _TINY)
     return unit
 
 

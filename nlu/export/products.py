@@ -13,9 +13,9 @@ from nlu.export.rounding import rounded
 
 BLOCK = 64
 """Numbers that share a scale, where a product is cut into blocks."""
-APART, LARGE = 64, 2.0
+APART, LARGE, LARGEST = 64, 2.0, 3.0
 """Channels that a product in whole leaves out: at most so many, whose values are so many times as large as the median
-channel's."""
+channel's; none where the largest is below so many times it, for to multiply them apart costs a pass of its own."""
 SMOOTHED = 0.8
 """How much of a channel's size moves from what is multiplied into the weights (SmoothQuant, Xiao et al. 2022)."""
 KEPT = 0.9
@@ -46,8 +46,9 @@ class Seen:
 
     def outliers(self, most: int) -> NDArray[np.int64]:
         """Channels much larger than the others, in order."""
-        largest = np.argsort(-self.sizes, kind="stable")[:most]
-        return np.sort(largest[self.sizes[largest] > LARGE * np.median(self.sizes)])
+        times = self.sizes / np.maximum(np.median(self.sizes), _LEAST)
+        largest = np.argsort(-times, kind="stable")[:most]
+        return np.sort(largest[(times[largest] > LARGE) & (times.max() > LARGEST)])
 
     def without(self, channels: NDArray[np.int64]) -> Seen:
         """As if these had always been zero."""
