@@ -16,6 +16,7 @@ from bot.journal import (
     dead,
     deliveries,
     erasure,
+    holds,
     inbox,
     links,
     outcome,
@@ -166,15 +167,15 @@ class Journal:
 
     async def take(self, conversation_id: str) -> Hold:
         """Raises the fence: everybody with a lower one is shut out. Raises NotFound."""
-        return await self._write(outcome.take, conversation_id)
+        return await self._write(holds.take, conversation_id)
 
     async def take_free(self, conversation_id: str, seconds: float) -> Hold | None:
         """As `take`, and holds the conversation for so long; None while another process does. Raises NotFound."""
-        return await self._write(outcome.take_free, conversation_id, seconds, self._clock())
+        return await self._write(holds.take_free, conversation_id, seconds, self._clock())
 
     async def keep(self, conversation_id: str, fence: int, seconds: float) -> None:
         """Goes on holding what `take_free` took, unless somebody raised the fence since; 0 seconds: no longer."""
-        await self._note(outcome.keep, conversation_id, fence, seconds, self._clock())
+        await self._note(holds.keep, conversation_id, fence, seconds, self._clock())
 
     async def fence(self, conversation_id: str) -> int:
         """The fence alone of `take`."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, case, exists, func, insert, null, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, case, exists, func, insert, null, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.journal import inbox, rows
-from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder, StaleFence
+from bot.journal.errors import AlreadyProcessed, NotFound, OutOfOrder
+from bot.journal.holds import fenced_out
 from bot.journal.prepared import Prepared
 from bot.journal.tables import conversations, deliveries, entries, turns
-from bot.journal.values import Hold, Notice, Passing
+from bot.journal.values import Notice, Passing
 from bot.messages import Entry, Event, Json, Outbound, Owner, State, Turn
 
 _this: BindParameter[str] = bindparam("conversation")
@@ -50,34 +51,6 @@ _fenced = _unfenced.where(conversations.c.fence <= _mine)
 COMMIT = Prepared(_fenced.values(**GROW, **OWN, **HOLD, **COVER, **KEEP))
 SAY = _fenced.values(**GROW, **HOLD)
 BURY = Prepared(_fenced.values(**GROW, **OWN, **HOLD, **COVER))
-_first_waiting = (
-    select(func.min(_earlier.c.seq))
-    .where(_earlier.c.conversation_id == _this, _earlier.c.pending_since.is_not(None))
-    .scalar_subquery()
-)
-_until = bindparam("until", type_=conversations.c.held_until.type)
-TAKE = (
-    update(conversations)
-    .where(conversations.c.id == _this)
-    .values(fence=conversations.c.fence + 1, held_until=_until)
-    .returning(
-        conversations.c.fence,
-        conversations.c.version,
-        conversations.c.owner,
-        func.coalesce(_first_waiting - 1, conversations.c.last_seq).label("settled"),
-    )
-)
-TAKE_FREE = TAKE.where(
-    or_(
-        conversations.c.held_until.is_(None),
-        conversations.c.held_until <= _now,
-        conversations.c.held_until > bindparam("longest", type_=conversations.c.held_until.type),
-    )
-)
-KEEP_HOLD = (
-    update(conversations).where(conversations.c.id == _this, conversations.c.fence == _mine).values(held_until=_until)
-)
-KNOWN = select(conversations.c.fence).where(conversations.c.id == _this)
 PROCESSED = Prepared(
     update(entries)
     .where(
@@ -176,14 +149,8 @@ def _advance(connection: Connection, given: Answer, now: float) -> Grown:
     else:
         found = COMMIT.run(connection, {**values, "new_state": given.state}).rows
     if not found:
-        _fenced_out(connection, given.conversation_id)
+        fenced_out(connection, given.conversation_id)
     return Grown(*found[0])
-
-
-def _fenced_out(connection: Connection, conversation_id: str) -> NoReturn:
-    if connection.execute(KNOWN, {"conversation": conversation_id}).first() is None:
-        raise NotFound("There is no such conversation.")
-    raise StaleFence("Somebody else owns the conversation by now.")
 
 
 def _mark_processed(connection: Connection, given: Answer) -> None:
@@ -244,7 +211,7 @@ def said(connection: Connection, given: Passing, now: float) -> Written:
     values = {"conversation": given.conversation_id, "count": len(messages), "now": now, "mine": given.fence}
     row = connection.execute(SAY, values).first()
     if row is None:
-        _fenced_out(connection, given.conversation_id)
+        fenced_out(connection, given.conversation_id)
     written = tuple(
         Entry(given.conversation_id, row.last_seq, one.author, now, one, reply_to=given.upto) for one in messages
     )
@@ -265,7 +232,7 @@ def notice(connection: Connection, conversation_id: str, given: Notice, now: flo
     }
     row = connection.execute(_growth(given), values).first()
     if row is None:
-        _fenced_out(connection, conversation_id)
+        fenced_out(connection, conversation_id)
     entry = Entry(conversation_id, row.last_seq, given.message.author, now, given.message)
     _add(connection, (entry,))
     if given.owner or given.events:
@@ -293,26 +260,3 @@ def _growth(given: Notice) -> ReturningUpdate[tuple[int, str, Any, int, str]]:
     if given.fence is not None:
         statement = statement.where(conversations.c.fence <= _mine)
     return statement.returning(*_told, conversations.c.fence, conversations.c.owner)
-
-
-def take(connection: Connection, conversation_id: str) -> Hold:
-    row = connection.execute(TAKE, {"conversation": conversation_id, "until": None}).first()
-    if row is None:
-        raise NotFound("There is no such conversation.")
-    return Hold(row.fence, row.version, Owner(row.owner), row.settled)
-
-
-def take_free(connection: Connection, conversation_id: str, seconds: float, now: float) -> Hold | None:
-    """None while somebody else holds it. Raises NotFound."""
-    # Who held it for longer than anybody may had another clock.
-    values = {"conversation": conversation_id, "now": now, "until": now + seconds, "longest": now + 2 * seconds}
-    row = connection.execute(TAKE_FREE, values).first()
-    if row is None:
-        if connection.execute(KNOWN, {"conversation": conversation_id}).first() is None:
-            raise NotFound("There is no such conversation.")
-        return None
-    return Hold(row.fence, row.version, Owner(row.owner), row.settled)
-
-
-def keep(connection: Connection, conversation_id: str, fence: int, seconds: float, now: float) -> None:
-    connection.execute(KEEP_HOLD, {"conversation": conversation_id, "mine": fence, "until": now + seconds})
