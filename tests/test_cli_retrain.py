@@ -18,9 +18,10 @@ from bot.config import Settings
 from bot.learning import retraining
 from bot.learning.labels import Found
 from nlu.data.reader import data_hash, read_training_data
-from nlu.evaluation.gate import Decision, Evidence, Reason, gate
+from nlu.evaluation.gate import Decision, Evidence, gate
 from nlu.evaluation.measure import Said
 from nlu.evaluation.replay import Change, Replay
+from nlu.evaluation.rules import Reason
 from nlu.evaluation.signs import Steps
 from nlu.learning.learned import NOTHING
 from nlu.lineage import write_lineage

@@ -22,7 +22,8 @@ from bot.learning.retraining import Wish, better_with_guesses
 from nlu.budget import Choice, Curve
 from nlu.data.examples import Example, TrainingData
 from nlu.evaluation.compare import Comparison
-from nlu.evaluation.gate import Decision, Reason
+from nlu.evaluation.gate import Decision
+from nlu.evaluation.rules import Reason
 from nlu.learning.guesses import WEIGHT, confident, sure_enough
 from nlu.learning.learned import PLACE, Learned, joined
 from nlu.lineage import lineage_key

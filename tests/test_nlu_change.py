@@ -16,9 +16,10 @@ from nlu.data.examples import OUTLIER, Example
 from nlu.evaluation.change import Models, write_change
 from nlu.evaluation.compare import compare
 from nlu.evaluation.entities import Pairs
-from nlu.evaluation.gate import Both, Decision, Reason
+from nlu.evaluation.gate import Both, Decision
 from nlu.evaluation.lessons import Taught, lessons
 from nlu.evaluation.replay import Change, Flow, Replay
+from nlu.evaluation.rules import Reason
 from nlu.evaluation.signs import Steps
 from nlu.lineage import write_lineage
 from nlu.manifest import read_manifest, write_manifest

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser
 
-from nlu.evaluation.gate import Reason
+from nlu.evaluation.rules import Reason
 from tests.test_nlu_change import HOSTILE, decision, page
 
 pytest_plugins = ("tests.widget_browser",)

@@ -11,9 +11,10 @@ import pytest
 from nlu.data.examples import Example
 from nlu.engine.signals import Engine, Signals
 from nlu.evaluation.compare import compare
-from nlu.evaluation.gate import Decision, Evidence, Reason, gate
+from nlu.evaluation.gate import Decision, Evidence, gate
 from nlu.evaluation.measure import Texts, read_texts, said_of
 from nlu.evaluation.replay import PERSON, Change, Replay, replayed
+from nlu.evaluation.rules import Reason
 from nlu.evaluation.signs import Steps
 from nlu.families import Families
 from nlu.load import load_model

@@ -11,14 +11,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nlu.data.examples import Example
-from nlu.evaluation import gate as rules
+from nlu.evaluation import rules
 from nlu.evaluation.entities import Pairs
-from nlu.evaluation.gate import Both, Decision, Reason
+from nlu.evaluation.gate import Both, Decision
 from nlu.evaluation.intents import intent_scores
 from nlu.evaluation.lessons import Taught, lessons
 from nlu.evaluation.pictures import THEMES, Learnt, learning_curve, progress, reliability
 from nlu.evaluation.replay import LEAST
 from nlu.evaluation.report import confusions, rendered
+from nlu.evaluation.rules import Reason
 from nlu.evaluation.scores import IntentScores
 from nlu.evaluation.signs import Steps
 from nlu.manifest import Manifest

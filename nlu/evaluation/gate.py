@@ -5,49 +5,24 @@ Asked are texts that neither model was trained on, the canaries, and customers' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
-import numpy as np
-
 from nlu.data.examples import Example
+from nlu.evaluation import rules
 from nlu.evaluation.compare import Comparison, compare
-from nlu.evaluation.entities import Pairs, exact
-from nlu.evaluation.intervals import interval
+from nlu.evaluation.entities import Pairs
 from nlu.evaluation.knowledge import ranks_of
 from nlu.evaluation.measure import NOTHING_SAID, Answers, Texts, asked_whole, understood
 from nlu.evaluation.replay import Replay, replayed
+from nlu.evaluation.rules import ACCURACY, PHRASE, Reason
 from nlu.evaluation.signs import Steps
-from nlu.learning.triggers import Taught, triggers
+from nlu.learning.triggers import Taught
 from nlu.source import in_line
-from nlu.types import ERROR_BUDGET, Understanding, Verdict
 from nlu.understand import Model
 
-LEAST_TEXTS = 50
-"""Fewer held-out texts prove nothing."""
-LEAKED = 0.02
-"""Share of the held-out texts that a model may have been trained on by accident; they are left out."""
-CHANCE = 0.05
-"""So often would equally good models look as bad: what is rarer is no chance."""
-RARE = 0.01
-"""The same for each of several things that are looked at beside the accuracy."""
-TOO_MUCH = 0.05
-"""Share of the texts by which a model may not be worse, chance or not."""
-SACRIFICED = 0.3
-"""The same of one intent's texts, from three on."""
-WORTH = ERROR_BUDGET / (1 - ERROR_BUDGET)
-"""Wrong answers that a right one may cost."""
-DOUBT = 0.02
-"""Nats that a right answer may become less likely."""
-_FLOOR = 1e-3
-"""The probability of an intent that is not among the ranked."""
-_MOST_SHOWN = 3
-_MOST_NUMBERS = 50
-
-PHRASE = "phrase"
-"""The rule whose texts are customers' own."""
 NO_TEXTS = Texts(())
 NOT_SAID = Taught()
 
@@ -66,14 +41,6 @@ class Evidence:
     """What the new model said of some of the texts already."""
     unanswered: Collection[str] = ()
     """Intents that no rule answers: the articles do, or a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    what: str
-    sentence: str
-    texts: tuple[str, ...] = ()
-    """Some that show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +75,7 @@ class Decision:
     @property
     def inaccurate(self) -> bool:
         """Whether the accuracy speaks against the new model: then nobody should read beside it that it may be luck."""
-        return any(reason.what == _ACCURACY.what for reason in self.reasons)
+        return any(reason.what == ACCURACY for reason in self.reasons)
 
     def unquoted(self) -> Self:
         """Without a word that customers said."""
@@ -147,17 +114,17 @@ def gate(before: Model, after: Model, evidence: Evidence) -> Decision:
     held_out, canaries = (Both.of(before, after, asked, said) for asked in (examples, evidence.canaries.examples))
     old, new = held_out.before, held_out.after
     replay = replayed(before, after, evidence.turns, said, evidence.unanswered) if evidence.turns else None
-    found_first = partial(_article_steps, before, after, said)
+    trusted, found_first = evidence.canaries.questions, partial(_article_steps, before, after, said)
     reasons = [
-        *_leaks(leaked, len(evidence.held_out.examples)),
-        *_too_few(examples),
-        *_worse_answers(old, new),
-        *_sacrificed(old, new),
-        *_doubting(old, new),
-        *_canaries(canaries, evidence.canaries.questions, found_first(evidence.canaries.questions)),
-        *_articles(evidence.held_out.questions, found_first(evidence.held_out.questions)),
-        *(_turned_away(replay) if replay is not None else ()),
-        *_planted(before, after, evidence.taught, examples),
+        *rules.leaks(leaked, len(evidence.held_out.examples)),
+        *rules.too_few(examples),
+        *rules.worse_answers(old, new),
+        *rules.sacrificed(old, new),
+        *rules.doubting(old, new),
+        *rules.canaries(canaries.before, canaries.after, trusted, found_first(trusted)),
+        *rules.articles(evidence.held_out.questions, found_first(evidence.held_out.questions)),
+        *(rules.turned_away(replay) if replay is not None else ()),
+        *rules.planted(before, after, evidence.taught, examples),
     ]
     notes = [f"{len(leaked)} held-out texts are left out: a model was trained on them."] if leaked else []
     comparison = compare(old, new)
@@ -173,155 +140,6 @@ def _unseen(examples: Sequence[Example], models: Iterable[Model]) -> tuple[list[
     return parts
 
 
-def _leaks(leaked: Sequence[Example], of: int) -> Iterator[Reason]:
-    if len(leaked) > max(1.0, LEAKED * of):
-        sentence = f"{len(leaked)} of {of} held-out texts were trained on. Held-out texts must be seen by no training."
-        yield Reason("leak", sentence, _shown(leaked))
-
-
-def _too_few(examples: Sequence[Example]) -> Iterator[Reason]:
-    inside = sum(not example.outlier for example in examples)
-    if inside < LEAST_TEXTS:
-        sentence = f"{inside} held-out texts are too few to tell; {LEAST_TEXTS} are the least. Promote by hand."
-        yield Reason("evidence", sentence)
-
-
-Good = Callable[[Example, Understanding], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """Something that is good of an example or not."""
-
-    what: str
-    good: Good
-    counts: Good
-    """Whether the example is counted at all."""
-    lost: str
-    """What is said of texts that were good."""
-
-
-def _inside(example: Example, _: Understanding) -> bool:
-    return not example.outlier
-
-
-def _outside(example: Example, _: Understanding) -> bool:
-    return example.outlier
-
-
-def _understood(example: Example, found: Understanding) -> bool:
-    return found.intent.name == example.family
-
-
-def _not_answered(_: Example, found: Understanding) -> bool:
-    return found.verdict is not Verdict.SURE
-
-
-def _not_wrong(example: Example, found: Understanding) -> bool:
-    return _not_answered(example, found) or _understood(example, found)
-
-
-def _answered(example: Example, found: Understanding) -> bool:
-    return not _not_answered(example, found) and _understood(example, found)
-
-
-def _of(intent: str) -> Good:
-    return lambda example, _: example.family == intent
-
-
-def _annotated(example: Example, _: Understanding) -> bool:
-    return bool(example.annotations)
-
-
-_ACCURACY = _Measure("accuracy", _understood, _inside, "were understood and are not any more")
-_ANSWERS = _Measure("answers", _answered, _inside, "were rightly answered at once and are not any more")
-_WRONG = _Measure("wrong answers", _not_wrong, _inside, "would now be answered wrongly at once")
-_OUT_OF_SCOPE = _Measure("out of scope", _not_answered, _outside, "are out of scope and would now be answered")
-_ENTITIES = _Measure("entities", exact, _annotated, "had the right entities and have not any more")
-
-
-def _worse_answers(old: Pairs, new: Pairs) -> Iterator[Reason]:
-    """More wrong answers are no reason if they come with so many more right ones as the budget asks for."""
-    _, answers = _steps(_ANSWERS, old, new)
-    gain = max(0.0, -answers.loss / max(1, answers.texts))
-    for measure, chance, paid in (
-        (_ACCURACY, CHANCE, 0.0),
-        (_ANSWERS, RARE, 0.0),
-        (_WRONG, RARE, gain * WORTH),
-        (_OUT_OF_SCOPE, RARE, gain),
-        (_ENTITIES, RARE, 0.0),
-    ):
-        rows, steps = _steps(measure, old, new)
-        if steps.worse(chance, TOO_MUCH) and steps.loss > paid * steps.texts:
-            lost = [old[rows[at]][0] for at in steps.lost]
-            yield Reason(measure.what, _counted(steps, measure.lost, chance), _shown(lost))
-
-
-def _steps(measure: _Measure, old: Pairs, new: Pairs) -> tuple[list[int], Steps]:
-    """And where the examples stand that count."""
-    rows = [row for row, pair in enumerate(old) if measure.counts(*pair)]
-    return rows, Steps.of([measure.good(*old[row]) for row in rows], [measure.good(*new[row]) for row in rows])
-
-
-def _counted(steps: Steps, what: str, chance: float = 0.0) -> str:
-    """With how rare that is, if it is rarer than `chance`."""
-    told = f"{len(steps.lost)} of {steps.texts} texts {what}; {len(steps.gained)} the other way round."
-    if (luck := steps.luck()) >= chance:
-        return told
-    share = f"{luck:.1%}" if luck >= 0.001 else "less than 0.1%"
-    return f"{told} Equally good models lose so much {share} of the time."
-
-
-def _sacrificed(old: Pairs, new: Pairs) -> Iterator[Reason]:
-    """An intent may not pay for the others."""
-    for intent in sorted({example.family for example, _ in old if not example.outlier}):
-        of_intent = replace(_ACCURACY, counts=_of(intent))
-        rows, steps = _steps(of_intent, old, new)
-        if steps.loss >= max(3, SACRIFICED * steps.texts) or (steps.loss >= 2 and not steps.now.any()):
-            lost = [old[rows[at]][0] for at in steps.lost]
-            yield Reason(f"intent {intent}", _counted(steps, of_intent.lost), _shown(lost))
-
-
-def _doubting(old: Pairs, new: Pairs) -> Iterator[Reason]:
-    """How likely a model holds what is right says how honest its probabilities are."""
-    rows = [row for row, (example, _) in enumerate(old) if not example.outlier]
-    if not rows:
-        return
-    steps = np.array([_surprise(*new[row]) - _surprise(*old[row]) for row in rows])
-    low, _ = interval(lambda drawn: steps[drawn].mean(), len(steps))
-    if low > 0 and steps.mean() > DOUBT:
-        worst = [old[rows[at]][0] for at in np.argsort(-steps)]
-        sentence = f"what is right is held for less likely: the log loss rises by {steps.mean():.3f}."
-        yield Reason("calibration", sentence, _shown(worst))
-
-
-def _surprise(example: Example, found: Understanding) -> float:
-    chance = next((intent.confidence for intent in found.ranking if intent.name == example.family), 0.0)
-    return float(-np.log(max(chance, _FLOOR)))
-
-
-def _canaries(canaries: Both, questions: Sequence[tuple[str, str]], articles: Steps) -> Iterator[Reason]:
-    """One is enough: they are what must not break. `articles`: whether the questions found theirs."""
-    of_intents = zip(canaries.before, canaries.after, strict=True)
-    broken = [pair[0].text for pair, now in of_intents if _kept(*pair) and not _kept(*now)]
-    broken += [questions[at][0] for at in articles.lost]
-    if broken:
-        sentence = f"{len(broken)} of {len(canaries.before) + articles.texts} were answered and are not any more."
-        yield Reason("canaries", sentence, tuple(broken))
-
-
-def _kept(example: Example, found: Understanding) -> bool:
-    if example.outlier:
-        return found.verdict is not Verdict.SURE
-    return found.verdict is not Verdict.UNSURE and found.intent.name == example.family
-
-
-def _articles(questions: Sequence[tuple[str, str]], steps: Steps) -> Iterator[Reason]:
-    if steps.worse(RARE, TOO_MUCH):
-        lost = tuple(questions[at][0] for at in steps.lost[:_MOST_SHOWN])
-        yield Reason("knowledge base", _counted(steps, "had the right article first and have not any more", RARE), lost)
-
-
 def _article_steps(before: Model, after: Model, said: Answers, questions: Sequence[tuple[str, str]]) -> Steps:
     return Steps.of(_found_first(before, questions, NOTHING_SAID), _found_first(after, questions, said))
 
@@ -329,30 +147,3 @@ def _article_steps(before: Model, after: Model, said: Answers, questions: Sequen
 def _found_first(model: Model, questions: Sequence[tuple[str, str]], said: Answers) -> list[bool]:
     found = asked_whole(model, [text for text, _ in questions], said)
     return [rank == 1 for rank in ranks_of(list(zip(questions, found, strict=True))).tolist()]
-
-
-def _turned_away(replay: Replay) -> Iterator[Reason]:
-    """Customers' last messages have no labels; but who was served and who would not be is known."""
-    if replay.steps.worse(RARE, 2 * TOO_MUCH):
-        yield Reason("replay", _counted(replay.steps, "were served by the bot and would go to a person", RARE))
-    drained = replay.drained()
-    if drained:
-        intents = "1 intent" if len(drained) == 1 else f"{len(drained)} intents"
-        sentence = f"{intents} would serve less than half as many turns."
-        yield Reason("replay, by intent", sentence, tuple(str(flow) for flow in drained[:_MOST_SHOWN]))
-
-
-def _planted(before: Model, after: Model, taught: Taught, unseen: Sequence[Example]) -> Iterator[Reason]:
-    """The words themselves stand in the texts alone, so that erasing a text erases them."""
-    for found in triggers(before, after, taught, unseen):
-        numbers = " ".join(str(example.line) for example in found.examples[:_MOST_NUMBERS])
-        sentence = (
-            f"the same words stand in {len(found.examples)} texts labelled {found.intent}, and make {found.intent} of "
-            f"{found.flips:.0%} of what means something else. Somebody may have planted them. Take back what is wrong: "
-            f"`frontdesk review decide {numbers} --ignore`."
-        )
-        yield Reason(PHRASE, sentence, tuple(example.text for example in found.examples))
-
-
-def _shown(examples: Sequence[Example]) -> tuple[str, ...]:
-    return tuple(f"{example.text} ({example.intent})" for example in examples[:_MOST_SHOWN])
