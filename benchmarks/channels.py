@@ -30,7 +30,7 @@ from benchmarks.channel_player import CALLED, NAMES, Figures, sample
 from bot import interpreter
 from bot.app import serving
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.language import Language
 from tests.service import KeywordUnderstander, echo_assistant
 

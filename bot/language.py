@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from nlu.types import Understander, Understanding
 
 TO_COME = ModelPage("The model is being loaded", (), None)

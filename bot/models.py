@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.learning.shelf import registry_of
 from nlu.data.reader import check_enough, data_hash, read_training_data
 from nlu.engine.device import cores

@@ -15,7 +15,7 @@ from rich.console import Console as Screen
 from bot import interpreter, logs, models
 from bot.app import Service, check_port, check_stores, serving, until_stopped
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.console.sign_in import one_time_link
 from bot.demo import is_demo
 from bot.dialogue.assistant import Assistant

@@ -13,7 +13,7 @@ import aiohttp
 
 from bot.app import Service, serving
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.dialogue.assistant import Assistant
 from bot.language import Language
 from nlu.types import Intent, Understanding, Verdict

@@ -14,7 +14,7 @@ from typing import Any
 
 from bot import logs
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.post import Post, work
 from bot.start import Start
 from bot.worker import served

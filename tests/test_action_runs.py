@@ -14,7 +14,7 @@ import pytest
 from bot.agents import Agents
 from bot.app import Service, serving
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.dialogue.tracker import Tracker
 from bot.fanout import Fanout
 from bot.hub import Hub

@@ -51,8 +51,13 @@ def sentences(ended: Ended) -> list[str]:
 # -- the command itself
 
 
-def test_help_imports_nothing_heavy() -> None:
-    program = f"import sys, bot.cli; print(*({HEAVY!r} & sys.modules.keys()))"
+@pytest.mark.parametrize(
+    ("module", "spared"),
+    [("bot.cli", HEAVY), ("bot.models", HEAVY - {"rich.console"} | {"jinja2", "bot.journal.journal"})],
+    ids=["help", "who asks a model"],
+)
+def test_nothing_heavy_is_imported_that_is_not_needed(module: str, spared: set[str]) -> None:
+    program = f"import sys, {module}; print(*({spared!r} & sys.modules.keys()))"
     asked = [sys.executable, "-c", program]
     assert subprocess.run(asked, capture_output=True, timeout=SECONDS, cwd=ROOT, check=True).stdout == b"\n"
 

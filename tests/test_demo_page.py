@@ -12,7 +12,7 @@ import pytest
 
 from bot.app import Service, serving
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.customers import vouch, vouched
 from bot.dialogue.assistant import Assistant
 from bot.language import Language

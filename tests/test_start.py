@@ -12,7 +12,7 @@ import pytest
 
 from bot.app import Service
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.listening import listen
 from bot.start import Start, serve_until
 from nlu.manifest import ModelError

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from bot.agents import Agents
 from bot.channels.guard import Refused
 from bot.console.attachments import Attachments
+from bot.console.model_page import ModelPage
 from bot.console.review import ReviewPages
 from bot.console.sign_in import COOKIE, Agent, SignIn, check_same_site, set_cookie
 from bot.journal.errors import NotFound
@@ -66,15 +67,6 @@ def _templates() -> Environment:
     environment.filters["ago"] = _ago
     environment.filters["told"] = _told
     return environment
-
-
-@dataclass(frozen=True, slots=True)
-class ModelPage:
-    """What the console says about the model in use."""
-
-    id: str
-    facts: tuple[tuple[str, str], ...]
-    report: Path | None
 
 
 @dataclass(frozen=True, slots=True)

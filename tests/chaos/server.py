@@ -16,7 +16,7 @@ from typing import Any
 from bot import interpreter, logs, outbox
 from bot.app import serving, until_stopped
 from bot.config import Settings
-from bot.console.pages import ModelPage
+from bot.console.model_page import ModelPage
 from bot.journal.journal import Journal
 from bot.language import Language
 from tests.chaos import deaths, stub
