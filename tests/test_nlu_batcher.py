@@ -93,6 +93,18 @@ async def test_whatever_is_raised_the_next_caller_is_answered(error: BaseExcepti
         assert await asyncio.wait_for(batcher.submit(["after"]), 20) == ["after"]
 
 
+async def test_an_answer_too_few_is_an_error_of_those_who_asked_and_the_next_are_answered() -> None:
+    def run(items: Sequence[str]) -> list[str]:
+        return [item for item in items if item != "bad"]
+
+    async with Batcher(run, largest=8, capacity=100) as batcher:
+        asked = (batcher.submit([text]) for text in ("one", "bad", "two"))
+        outcomes = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 20)
+        assert await asyncio.wait_for(batcher.submit(["after"]), 20) == ["after"]
+    assert (outcomes[0], outcomes[2]) == (["one"], ["two"])
+    assert isinstance(outcomes[1], RuntimeError)
+
+
 async def test_callers_that_hung_up_are_dropped_and_harm_nobody() -> None:
     gate = Gate()
     async with Batcher(gate.run, largest=8, capacity=100) as batcher:

@@ -122,7 +122,10 @@ class Batcher(Generic[Item, Result]):
     def _outcomes(self, items: list[Item]) -> list[Result | Exception]:
         """If a batch fails, each of its items is tried alone, so that one cannot fail the others."""
         try:
-            return list(self._run(items))
+            found = self._run(items)
+            if len(found) != len(items):
+                raise RuntimeError(f"Of {len(items)} texts {len(found)} were answered.")
+            return list(found)
         except BaseException as error:  # a panic in Rust is no Exception
             return [_catchable(error)] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
 
