@@ -46,6 +46,8 @@ MEASUREMENTS = (
     Measurement("clinc150", "Public data", "benchmarks.nlu_quality clinc150 --seeds 0 1 2", public=True),
     Measurement("speed", "How fast a model understands", "benchmarks.nlu_speed --model MODEL"),
     Measurement("intents", "What many intents cost", "benchmarks.intents --model MODEL"),
+    Measurement("requests", "How two requests in one message are found", "benchmarks.requests training_data"),
+    Measurement("languages", "Which languages are recognised", "benchmarks.languages --model MODEL"),
     Measurement("training", "How fast a training learns", "benchmarks.training_speed"),
     Measurement("knowledge", "How well the knowledge base is searched", "benchmarks.knowledge"),
     Measurement("retrieval", "How fast a large knowledge base is searched", "benchmarks.retrieval", public=True),
@@ -103,7 +105,8 @@ def _measured(one: Measurement, model: Callable[[], Path]) -> bool:
         return True
     print(f"{one.name}: {one.title} ...", file=sys.stderr)
     parts = [str(model()) if part == "MODEL" else part for part in one.command.split()]
-    done = subprocess.run([sys.executable, "-m", *parts], cwd=HERE.parent, text=True, stdout=-1, check=False)
+    command = [sys.executable, "-m", *parts]
+    done = subprocess.run(command, cwd=HERE.parent, text=True, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         return False
     text = f"`python -m {one.command}`, {_where()}:\n\n{done.stdout.strip()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.__main__ import MEASUREMENTS
+from benchmarks.__main__ import HERE, MEASUREMENTS
 from benchmarks.blocks import placed
 
 PAGE = "# Measurements\n\n## Swaps\n\nA remark.\n\n## Load\n\nOlder.\n"
@@ -34,3 +34,10 @@ def test_a_section_that_is_not_there_is_made() -> None:
 
 def test_every_measurement_has_a_name_of_its_own() -> None:
     assert len({one.name for one in MEASUREMENTS}) == len(MEASUREMENTS)
+
+
+def test_make_bench_runs_whatever_measures_something() -> None:
+    programs = {path.stem for path in HERE.glob("*.py") if '__name__ == "__main__"' in path.read_text("utf-8")}
+    packages = {path.parent.name for path in HERE.glob("*/__main__.py")}
+    measured = {one.command.split()[0].removeprefix("benchmarks.") for one in MEASUREMENTS}
+    assert programs | packages == measured | {"__main__", "channel_player"}
