@@ -176,7 +176,7 @@ def test_an_understanding_takes_few_calls(model: Model) -> None:
             model.understand_now([text])
     finally:
         sys.setprofile(None)
-    assert calls / len(TEXTS) < 1500
+    assert calls / len(TEXTS) < 800
 
 
 def test_a_cpu_is_served_faster_than_by_torch(directory: Path, model: Model) -> None:

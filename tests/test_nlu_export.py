@@ -22,12 +22,12 @@ from tokenizers import Tokenizer
 
 from nlu import load
 from nlu.architecture import Architecture
-from nlu.data.reader import read_training_data
+from nlu.data.reader import read_examples, read_training_data
 from nlu.encoder import Encoder
 from nlu.engine.network import Network
 from nlu.engine.onnx_engine import OnnxEngine, opened, states
 from nlu.engine.signals import Signals
-from nlu.engine.torch_engine import TorchEngine
+from nlu.engine.torch_engine import TorchEngine, network_of
 from nlu.export.graph import Graph, Product
 from nlu.export.precision import ALIKE, SAME, Agreement, Source, agreement, exported, seen_by
 from nlu.export.products import KEPT, InWhole, Seen, exact, in_blocks
@@ -262,6 +262,14 @@ def test_both_engines_understand_alike(demo: Path) -> None:
     for ours, theirs in zip(fast.understand_now(texts), slow.understand_now(texts), strict=True):
         assert ours.intent.name == theirs.intent.name
         assert [entity.value for entity in ours.entities] == [entity.value for entity in theirs.entities]
+
+
+def test_in_float32_every_held_out_line_means_what_torch_says(demo: Path) -> None:
+    model = load_model(demo, device="cpu", threads=1, with_torch=True)
+    rows = [tokens.ids for tokens in model.reader.read([one.text for one in read_examples(DATA / "test").examples])]
+    found, expected = _engine(network_of(model.engine), exact).run(rows), model.engine.run(rows)
+    assert [one.intents.argmax() for one in found] == [one.intents.argmax() for one in expected]
+    assert min(ours.embedding @ theirs.embedding for ours, theirs in zip(found, expected, strict=True)) > 0.9999
 
 
 def test_a_machine_that_computes_something_else_is_served_by_torch(
