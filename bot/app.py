@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -191,16 +190,6 @@ async def check_stores(settings: Settings) -> None:
     if settings.redis_url:
         async with Sessions(settings.redis_url, "check") as sessions:
             await sessions.ping()
-
-
-async def until_stopped() -> None:
-    """Returns at SIGTERM or Ctrl-C."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(name, stopped.set)
-    await stopped.wait()
 
 
 def database_path(settings: Settings) -> str:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console as Screen
 
 from bot import interpreter, logs, metrics, models
-from bot.app import until_stopped
 from bot.config import Settings, SettingsError, address
 from bot.following import following
 from bot.hang_up import at_hang_up
 from bot.language import Language
 from bot.learning.schedule import scheduled
 from bot.listening import REST_SECONDS, accepting, listen
+from bot.stopping import until_stopped
 from bot.supervisor import Plan, Supervisor
 from bot.trained import Commands, chosen_or_trained
 from nlu.engine.batcher import Late, Overloaded

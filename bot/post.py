@@ -15,7 +15,7 @@ from typing import Any, Self, TypeAlias
 import orjson
 
 from bot import failures, interpreter
-from bot.app import until_stopped
+from bot.stopping import until_stopped
 
 logger = logging.getLogger(__name__)
 

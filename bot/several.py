@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console as Screen
 
 from bot import logs, models
-from bot.app import check_port, check_stores, database_in_words, database_path, redis_in_words, until_stopped
+from bot.app import check_port, check_stores, database_in_words, database_path, redis_in_words
 from bot.config import Settings, address
 from bot.dialogue.assistant import Assistant
 from bot.embedded import embedded_valkey
@@ -21,6 +21,7 @@ from bot.learning.shelf import registry_of
 from bot.listening import listen
 from bot.metrics import FOLDER_VARIABLE, emptied, forget
 from bot.start import announce, front_page, page_of_service, until_told
+from bot.stopping import until_stopped
 from bot.supervisor import Command, Plan, Supervisor
 from bot.tokens import Signer, load_key
 from bot.trained import Commands, chosen_or_trained

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.console import Console as Screen
 
 from bot import interpreter, logs, models
-from bot.app import Service, check_port, check_stores, serving, until_stopped
+from bot.app import Service, check_port, check_stores, serving
 from bot.config import Settings
 from bot.console.model_page import ModelPage
 from bot.console.sign_in import one_time_link
@@ -23,6 +23,7 @@ from bot.following import following
 from bot.language import Language
 from bot.learning.schedule import scheduled
 from bot.remote import Remote, remote
+from bot.stopping import until_stopped
 from bot.tokens import Signer
 from nlu.types import Understander
 

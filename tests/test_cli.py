@@ -53,8 +53,12 @@ def sentences(ended: Ended) -> list[str]:
 
 @pytest.mark.parametrize(
     ("module", "spared"),
-    [("bot.cli", HEAVY), ("bot.models", HEAVY - {"rich.console"} | {"jinja2", "bot.journal.journal"})],
-    ids=["help", "who asks a model"],
+    [
+        ("bot.cli", HEAVY),
+        ("bot.models", HEAVY - {"rich.console"} | {"jinja2", "bot.journal.journal"}),
+        ("bot.model_worker", HEAVY - {"rich.console", "aiohttp"} | {"jinja2", "bot.journal.journal"}),
+    ],
+    ids=["help", "who asks a model", "who serves it"],
 )
 def test_nothing_heavy_is_imported_that_is_not_needed(module: str, spared: set[str]) -> None:
     program = f"import sys, {module}; print(*({spared!r} & sys.modules.keys()))"

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from bot import interpreter, logs, outbox
-from bot.app import serving, until_stopped
+from bot.app import serving
 from bot.config import Settings
 from bot.console.model_page import ModelPage
 from bot.journal.journal import Journal
 from bot.language import Language
+from bot.stopping import until_stopped
 from tests.chaos import deaths, stub
 from tests.chaos.deaths import Death
 from tests.chaos.processes import PROCESSES
