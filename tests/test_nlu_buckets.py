@@ -1,4 +1,4 @@
-"""Batches in buckets: which shapes, and that a recorded pass says what a padded one does. A GPU's part needs a GPU."""
+"""Batches, and buckets: which shapes, and that a recorded pass says what a padded one does. A GPU's part needs a GPU."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nlu.encoder import Encoder
 from nlu.engine.buckets import LENGTHS, PASS_TOKENS, SIZES, Bucket, Share, buckets, shares
 from nlu.engine.captured import CudaGraphs, Step
 from nlu.engine.network import Network
-from nlu.engine.signals import Signals
+from nlu.engine.signals import Signals, by_length
 from nlu.engine.torch_engine import TorchEngine
 
 SMALL = Architecture("bert", 90, 32, 2, 2, 64, 60, 2, 1e-12, "gelu", 0, "mean", 1)
@@ -107,6 +107,21 @@ def test_many_texts_are_not_padded_to_the_longest() -> None:
 
 def test_a_few_more_than_a_size_holds_are_a_pass_of_their_own() -> None:
     assert [share.bucket for share in shares([30] * 130, 128)] == [Bucket(32, 128), Bucket(32, 2)]
+
+
+@given(st.lists(LENGTH, max_size=300), st.integers(1, 600))
+def test_on_a_cpu_batches_are_of_like_lengths_and_within_their_tokens(lengths: list[int], budget: int) -> None:
+    found = list(by_length(lengths, budget))
+    assert [lengths[place] for batch in found for place in batch] == sorted(lengths)
+    assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
+    padded = [len(batch) * max(lengths[place] for place in batch) for batch in found]
+    assert all(tokens <= budget or len(batch) == 1 for tokens, batch in zip(padded, found, strict=True))
+
+
+def test_on_a_cpu_little_is_padding() -> None:
+    lengths = [4 + place % 29 for place in range(500)]
+    batches = by_length(lengths, 256)
+    assert sum(len(batch) * max(lengths[place] for place in batch) for batch in batches) < 1.05 * sum(lengths)
 
 
 def test_the_largest_bucket_is_recorded_first_and_none_is_longer_than_the_network() -> None:
