@@ -1,4 +1,4 @@
-"""Batches, and buckets: which shapes, and that a recorded pass says what a padded one does. A GPU's part needs a GPU."""
+"""Batches and buckets: which shapes, and that a recorded pass says what a padded one does. A GPU's part needs a GPU."""
 
 from __future__ import annotations
 
