@@ -9,7 +9,8 @@ def placed(page: str, title: str, name: str, text: str) -> str:
     first, last = f"<!-- measured: {name} -->", f"<!-- end: {name} -->"
     if first in page:
         before, _, rest = page.partition(first)
-        return before + block + rest.partition(last)[2]
+        _, ended, after = rest.partition(last)
+        return before + block + (after if ended else rest)
     start = _start(page, title)
     if start is None:
         return f"{page.rstrip()}\n\n## {title}\n\n{block}\n"

@@ -32,6 +32,13 @@ def test_a_section_that_is_not_there_is_made() -> None:
     )
 
 
+def test_a_block_that_never_ends_takes_nothing_with_it() -> None:
+    torn = placed(PAGE, "Swaps", "swap", "| 1 |").replace("<!-- end: swap -->\n", "")
+    again = placed(torn, "Swaps", "swap", "| 2 |")
+    assert "| 2 |\n<!-- end: swap -->" in again
+    assert "## Load\n\nOlder." in again
+
+
 def test_every_measurement_has_a_name_of_its_own() -> None:
     assert len({one.name for one in MEASUREMENTS}) == len(MEASUREMENTS)
 

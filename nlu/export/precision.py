@@ -17,7 +17,7 @@ from nlu.engine.onnx_engine import STATES, OnnxEngine, batch_of
 from nlu.engine.signals import Floats, Signals, by_length
 from nlu.engine.torch_engine import TorchEngine
 from nlu.export.graph import Product, encoder_graph
-from nlu.export.products import BLOCK, InWhole, Seen, exact, in_blocks
+from nlu.export.products import BLOCK, Inputs, InWhole, exact, in_blocks
 
 CALIBRATED_ON = 400
 CHECKED_ON = 300
@@ -26,6 +26,9 @@ _EXACTLY = 50
 """Of them tell whether float32 is float32."""
 _WATCHED_TOKENS = 2048
 _TIMED_ON, _ROUNDS = 64, 5
+SLOWER = 1.15
+"""So many times as long fewer bits may take: a machine that has other work errs by that, and they take half the
+memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ class Exported:
 
 def exported(network: Network, calibrating: Sequence[list[int]], checking: Sequence[list[int]]) -> Exported | None:
     """The first graph in fewer bits that agrees with the network on the rows of token ids `checking`, which are not
-    those it was calibrated on, or float32 if that is as fast here; None if ONNX Runtime does not compute what the
-    network does."""
+    those it was calibrated on, or float32 if that is clearly faster here. None if ONNX Runtime does not compute what
+    the network does."""
     source = Source.of(network.cpu().eval())
     expected = TorchEngine(network, "cpu").run(checking)
     float32 = source.engine(source.graph(exact, watched=True))
@@ -73,12 +76,12 @@ def exported(network: Network, calibrating: Sequence[list[int]], checking: Seque
     if not agrees.reaches(SAME):
         return None
     exactly = Exported(source.graph(exact), "float32", agrees)
-    for precision, product in _fewer_bits(seen_by(float32.session, calibrating)).items():
+    for precision, product in _fewer_bits(inputs_of(float32.session, calibrating)).items():
         graph = source.graph(product)
         found = Exported(graph, precision, agreement(source.engine(graph).run(checking), expected))
         if found.agreement.reaches(ALIKE):
             few, many = seconds([source.engine(one.graph) for one in (found, exactly)], checking[:_TIMED_ON])
-            return found if few < many else exactly
+            return found if few < many * SLOWER else exactly
     return exactly
 
 
@@ -118,10 +121,10 @@ class Source:
         return OnnxEngine(graph, self.heads, 0)
 
 
-def _fewer_bits(inputs: Mapping[str, Seen]) -> dict[str, Product]:
+def _fewer_bits(inputs: Mapping[str, Inputs]) -> dict[str, Product]:
     """The fastest first."""
     found: dict[str, Product] = {"int8": InWhole(inputs)}
-    if all(len(seen.low) % BLOCK == 0 for seen in inputs.values()):
+    if all(len(of_product.low) % BLOCK == 0 for of_product in inputs.values()):
         found["int8 in blocks"] = in_blocks
     return found
 
@@ -143,14 +146,14 @@ def _same(found: Floats, expected: Floats) -> Any:
     return chosen >= expected.max(-1) - TIED
 
 
-def seen_by(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Seen]:
+def inputs_of(watched: onnxruntime.InferenceSession, rows: Sequence[list[int]]) -> dict[str, Inputs]:
     """What goes into each product."""
     names = [output.name for output in watched.get_outputs()][len(STATES) :]
-    found: dict[str, Seen] = {}
+    found: dict[str, Inputs] = {}
     for batch in by_length([len(row) for row in rows], _WATCHED_TOKENS):
-        inputs = batch_of([rows[at] for at in batch])
-        seen = inputs["seen"].astype(bool)
-        for name, values in zip(names, watched.run(names, inputs), strict=True):
-            of_batch = Seen.of(values[seen])
+        given = batch_of([rows[at] for at in batch])
+        seen = given["seen"].astype(bool)
+        for name, values in zip(names, watched.run(names, given), strict=True):
+            of_batch = Inputs.of(values[seen])
             found[name] = of_batch.joined(found[name]) if name in found else of_batch
     return found

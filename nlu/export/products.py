@@ -27,7 +27,7 @@ _MOST_IN_WHOLE = 63
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Inputs:
     """Of the rows that came into a product from the left."""
 
     low: Floats
@@ -36,8 +36,8 @@ class Seen:
     gram: Floats
     """Of all rows x, `x.T @ x`."""
 
-    def joined(self, other: Seen) -> Seen:
-        return Seen(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.gram + other.gram)
+    def joined(self, other: Inputs) -> Inputs:
+        return Inputs(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.gram + other.gram)
 
     @property
     def sizes(self) -> Floats:
@@ -50,18 +50,18 @@ class Seen:
         largest = np.argsort(-times, kind="stable")[:most]
         return np.sort(largest[(times[largest] > LARGE) & (times.max() > LARGEST)])
 
-    def without(self, channels: NDArray[np.int64]) -> Seen:
+    def without(self, channels: NDArray[np.int64]) -> Inputs:
         """As if these had always been zero."""
         low, high = self.low.copy(), self.high.copy()
         low[channels] = high[channels] = 0
-        return Seen(low, high, self.gram)
+        return Inputs(low, high, self.gram)
 
-    def divided(self, factors: Floats) -> Seen:
+    def divided(self, factors: Floats) -> Inputs:
         """Each channel by its own, with the rarest values cut off."""
-        return Seen(KEPT * self.low / factors, KEPT * self.high / factors, self.gram / factors / factors[:, None])
+        return Inputs(KEPT * self.low / factors, KEPT * self.high / factors, self.gram / factors / factors[:, None])
 
     @classmethod
-    def of(cls, values: Floats) -> Seen:
+    def of(cls, values: Floats) -> Inputs:
         """Of many rows."""
         return cls(values.min(0), values.max(0), values.T @ values)
 
@@ -99,7 +99,7 @@ class InWhole:
     """A scale for all that is multiplied, known before, and one for each column of the weight: whatever else is in a
     batch, a text's numbers are the same."""
 
-    seen: Mapping[str, Seen]
+    seen: Mapping[str, Inputs]
     apart: int = APART
     """So many of the largest channels at most are multiplied in float32: they would hide the others (Dettmers et al.
     2022)."""
@@ -115,7 +115,7 @@ class InWhole:
         return graph.node("Add", product, exactly)
 
 
-def _in_whole(graph: Graph, name: str, value: tuple[str, Seen], weight: Floats, bias: Floats) -> str:
+def _in_whole(graph: Graph, name: str, value: tuple[str, Inputs], weight: Floats, bias: Floats) -> str:
     left, seen = value
     factors = _factors(seen, weight)
     even, smoothed = weight * factors[:, None], seen.divided(factors)
@@ -136,14 +136,14 @@ def _in_whole(graph: Graph, name: str, value: tuple[str, Seen], weight: Floats, 
     )
 
 
-def _factors(seen: Seen, weight: Floats) -> Floats:
+def _factors(seen: Inputs, weight: Floats) -> Floats:
     """By which each channel is divided, and its row of the weight multiplied; their geometric mean is 1."""
     factors = np.maximum(seen.sizes, _LEAST) ** SMOOTHED / np.maximum(np.abs(weight).max(1), _LEAST) ** (1 - SMOOTHED)
     even: Floats = (factors / np.exp(np.log(factors).mean())).astype(np.float32)
     return even
 
 
-def _scale(seen: Seen) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _scale(seen: Inputs) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Of unsigned bytes, and which of them is zero."""
     low, high = min(float(seen.low.min()), 0.0), max(float(seen.high.max()), 0.0)
     scale = max(high - low, float(_LEAST)) / 255

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-_DAMPED = 0.01
+_DAMPED, _TINY = 0.01, 1e-6
 """Of the mean square of a channel, added to each: for directions in which nothing was seen."""
 
 
@@ -31,6 +31,6 @@ def rounded(weight: Floats, gram: Floats, scales: Floats, most: int) -> NDArray[
 def _shares(gram: Floats) -> Floats:
     """Of each channel (a row), what it takes over of the ones after it."""
     damped = gram.astype(np.float64)
-    damped[np.diag_indices(len(damped))] += _DAMPED * np.diag(gram).mean()
+    damped[np.diag_indices(len(damped))] += _DAMPED * np.diag(gram).mean() + _TINY
     upper = np.linalg.cholesky(damped).T
     return np.asarray(upper / np.diag(upper)[:, None], np.float32)
