@@ -115,7 +115,8 @@ async def test_processes_that_are_killed_between_accepting_and_marking_lose_noth
             await until(lambda: mail.flags == {READ})
             assert await mails.say(CUSTOMER, "ask") == 200
             await mails.until(lambda: len(mails.sent) == 2)
-            assert mail.fetched == 2
+            assert mail.fetched > 1, "it was read again, on a busy machine by two processes one after the other"
+            assert len(mails.sent) == 2, "and answered once"
 
 
 @pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH"])
