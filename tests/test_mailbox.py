@@ -113,10 +113,11 @@ async def test_processes_that_are_killed_between_accepting_and_marking_lose_noth
                 os.kill(worker, signal.SIGKILL)
             await mails.until(lambda: len(mails.sent) == 1, seconds=60)
             await until(lambda: mail.flags == {READ})
-            assert await mails.say(CUSTOMER, "ask") == 200
-            await mails.until(lambda: len(mails.sent) == 2)
             assert mail.fetched > 1, "it was read again, on a busy machine by two processes one after the other"
-            assert len(mails.sent) == 2, "and answered once"
+            assert await mails.say(CUSTOMER, "ask") == 200
+            await mails.until(lambda: len(mails.sent) >= 2)
+            answered = [message["In-Reply-To"] for message in mails.sent]
+            assert len(answered) == len(set(answered)) == 2, "each mail once"
 
 
 @pytest.mark.parametrize("command", ["LOGIN", "SELECT", "SEARCH", "FETCH"])
